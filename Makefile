@@ -1,0 +1,40 @@
+# Everything a fresh machine needs is Python 3.11, make and the package registries.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN = .venv/bin
+WORDS = $(if $(TASK),--task $(TASK)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run $(RUN)) $(if $(SET),--set $(SET))
+export PYTHONUNBUFFERED = 1
+
+.PHONY: run test lab serve mlflow check clean
+
+run: .venv/ready              ## the four notebooks by papermill
+	$(BIN)/python -m lib run all $(WORDS)
+
+test: .venv/ready             ## every test, in two processes
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+
+lab: .venv/ready              ## JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+serve: .venv/ready            ## the API, with the newest good model
+	$(BIN)/python -m lib serve $(WORDS)
+
+mlflow: .venv/ready           ## the tracker's page
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db
+
+lock:                         ## the lock anew, from pyproject.toml
+	uv pip compile pyproject.toml --extra cpu --extra train --extra cloud --extra notebooks --extra dev \
+		--python-version 3.11 --no-header --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --python-version 3.11 --no-header -o docker/api/requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	@if command -v uv >/dev/null; then \
+		uv venv --clear --python 3.11 .venv && uv pip install --python $(BIN)/python -r requirements.lock && \
+		uv pip install --python $(BIN)/python --no-deps -e .; \
+	else \
+		$(PYTHON) -m venv --clear .venv && $(BIN)/pip install -q -r requirements.lock && $(BIN)/pip install -q --no-deps -e .; \
+	fi
+	@touch $@
+
+clean:                        ## the environment; data and outputs stay
+	rm -rf .venv

@@ -1,0 +1,182 @@
+"""The command line: thin calls of papermill and of the modules. `python -m lib --help` lists the commands."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from lib import config, files
+
+NOTEBOOKS = {"01": "01_data_preparation", "02": "02_model_building", "03": "03_model_verification",
+             "04": "04_model_api"}
+# The exit status of each kind of trouble (sysexits.h); anything else that is expected ends in 1.
+EXITS = {"ConfigError": 2, "Unreachable": 69, "NoRoom": 74, "Busy": 75}
+
+
+def main(words=None):
+    """Run a command; trouble that a person can mend ends in one sentence and an exit status, never in a trace."""
+    arguments = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return arguments.call(arguments) or 0
+    except KeyboardInterrupt as stop:
+        print("stopped; the same command goes on where this one ended", file=sys.stderr)
+        return 143 if stop.args else 130
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXITS.get(error.kind, 1)
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXITS.get(type(error).__name__, 1)
+
+
+def _terminated(*_):
+    raise KeyboardInterrupt("terminated")
+
+
+class Failed(RuntimeError):
+    """A notebook that ended in an error of the `kind` named."""
+
+    def __init__(self, kind, sentence):
+        super().__init__(sentence)
+        self.kind = kind
+
+
+def parser():
+    top = argparse.ArgumentParser("python -m lib", description="Core Box: photographs of core boxes into data.")
+    commands = top.add_subparsers(required=True, metavar="command")
+
+    def command(name, call, help, *, job=True):
+        new = commands.add_parser(name, help=help, description=help)
+        new.set_defaults(call=call)
+        if job:
+            new.add_argument("--task", help="a file of lib/tasks; else as in params.yaml")
+            new.add_argument("--profile", help="smoke, demo, full …; else as in params.yaml")
+            new.add_argument("--run", help="name of a run; else the newest")
+            new.add_argument("--set", nargs="*", default=[], metavar="a.b=c", help="settings to override")
+        return new
+
+    run = command("run", _run, "run the notebooks by papermill")
+    run.add_argument("notebook", choices=["all", *NOTEBOOKS])
+    command("params", _params, "print the settings as they are settled")
+    predict = command("predict", _predict, "answer every picture of a folder into a CSV")
+    predict.add_argument("folder")
+    predict.add_argument("--out", default="answers.csv")
+    predict.add_argument("--to-database", metavar="TABLE", help="write the answers into this table too")
+    serve = command("serve", _serve, "serve the newest finished run over HTTP")
+    serve.add_argument("--port", type=int)
+    labels = command("labels", _labels, "labels from a file into the database, or back")
+    labels.add_argument("way", choices=["import", "export"])
+    labels.add_argument("file")
+    labels.add_argument("--format", default="csv")
+    pretrain = command("pretrain", _pretrain, "train the weights that ship, on generated pictures", job=False)
+    pretrain.add_argument("task")
+    pretrain.add_argument("--set", nargs="*", default=[], metavar="a.b=c")
+    return top
+
+
+def find_job(arguments):
+    """The job a command is about: its own words first, then params.yaml."""
+    from lib import tasks
+
+    values = parameters(arguments)
+    return tasks.job(values["task"], values["profile"], values["run"], values["overrides"])
+
+
+def parameters(arguments):
+    """The five parameters of the notebooks, from the command's words and params.yaml."""
+    file = config.read_file()
+    overrides = config._join(config.nested(file["overrides"]), config.nested(config.parse(" ".join(arguments.set))))
+    return {"task": arguments.task or file["task"], "profile": arguments.profile or file["profile"],
+            "run": arguments.run if arguments.run is not None else file["run"], "overrides": overrides,
+            "settings": {}}
+
+
+def _params(arguments):
+    print(repr(find_job(arguments).params), end="")
+
+
+def _run(arguments):
+    job = find_job(arguments)  # a wrong setting is told before a kernel starts
+    for number in NOTEBOOKS if arguments.notebook == "all" else [arguments.notebook]:
+        where = execute(number, job, parameters(arguments))
+        print(f"{NOTEBOOKS[number]}: {where}")
+
+
+def execute(number, job, values):
+    """Run a notebook by papermill and keep it: 01 with the data, the others with their run. Returns where it lies.
+
+    One that fails is kept under failed/, and Failed says which cell ended and how.
+    """
+    import papermill
+
+    from lib import runs
+
+    name = f"{NOTEBOOKS[number]}.ipynb"
+    failed = job.outputs / "failed" / name
+    failed.parent.mkdir(parents=True, exist_ok=True)
+    working = failed.with_name(f".running-{name}")
+    try:
+        papermill.execute_notebook(config.REPOSITORY / "notebooks" / name, working, values, kernel_name="python3",
+                                   log_output=False, progress_bar=sys.stderr.isatty())
+    except papermill.PapermillExecutionError as error:
+        working.replace(failed)
+        raise Failed(error.ename, f"{name}, cell {error.exec_count}: {error.evalue}\n"
+                                  f"the notebook is kept in {failed}") from error
+    finally:
+        if working.is_file() and sys.exc_info()[0]:
+            working.replace(failed)
+    failed.unlink(missing_ok=True)
+    if number == "01":
+        folder = job.folder
+    else:
+        folder = runs.newest(job).path("notebooks")
+        first = job.folder / f"{NOTEBOOKS['01']}.ipynb"
+        if first.is_file():
+            files.write(folder / first.name, first.read_bytes())
+    with files.writing(folder / name) as temporary:
+        shutil.copyfile(working, temporary)
+    working.unlink()
+    return folder / name
+
+
+def _predict(arguments):
+    from lib import predict, runs
+
+    job = find_job(arguments)
+    record = runs.newest(job)
+    predictor = predict.load(record.path("export"), job.name)
+    new, bad = predict.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers)
+    print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
+    if arguments.to_database:
+        from lib import database
+
+        count = database.write_answers(job, arguments.to_database, Path(arguments.out))
+        print(f"{count} rows in {arguments.to_database}")
+
+
+def _serve(arguments):
+    from lib import api, runs
+
+    job = find_job(arguments)
+    settings = config.group("api", {**job.params.api.plain(), **({"port": arguments.port} if arguments.port else {})})
+    api.serve(runs.newest(job).path("export"), settings)
+
+
+def _labels(arguments):
+    from lib import formats
+
+    call = {"import": formats.load, "export": formats.save}[arguments.way]
+    print(json.dumps(call(find_job(arguments), arguments.file, arguments.format)))
+
+
+def _pretrain(arguments):
+    from lib import pretrain
+
+    pretrain.pretrain(arguments.task, config.parse(" ".join(arguments.set)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""Serve an export over HTTP: `serve` here and now, `start` in a process of its own.
+
+    server     serve and start; the ASGI server and its limits
+    app        the endpoints
+    body       a request's bytes, counted while they are read
+    desk       a few threads that answer, and a short queue before them
+    errors     problem details (RFC 9457)
+    journal    JSON lines, one a request
+    pages      /docs, without anything from the network
+"""
+
+from lib.api.server import Server, serve, start
+
+__all__ = ["Server", "serve", "start"]

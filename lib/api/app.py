@@ -1,0 +1,203 @@
+"""The endpoints: what is asked, what is answered, and what is noted of it."""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+import uuid
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from lib import images, predict
+from lib.api import body, errors, journal, pages
+from lib.api.desk import Desk
+from lib.api.errors import Problem
+
+HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "referrer-policy": "no-referrer",
+           "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+
+
+def create(folder, settings):
+    """The ASGI application that serves an export (folder) with the settings of the block `api`.
+
+    It is live at once and ready when the export has been checked, opened and warmed up.
+    """
+    service = Service(folder, settings)
+
+    @contextlib.asynccontextmanager
+    async def life(app):
+        service.begin()
+        yield
+        service.end()
+
+    app = FastAPI(title="Core Box", version="1", lifespan=life, docs_url=None, redoc_url=None,
+                  description="Photographs of drill-core boxes into data.")
+    app.openapi = lambda: pages.schema(app, service.predictors)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_middleware(Door, service=service)
+    _routes(app, service)
+    return app
+
+
+class Service:
+    """What lives as long as the process: the predictors by task, the desk, the bodies being read, the journal."""
+
+    def __init__(self, folder, settings):
+        self.folder, self.settings, self.predictors, self.reason = folder, settings, {}, "the model is being loaded"
+
+    def begin(self):
+        """Make threads and queues, and load the export beside the event loop."""
+        settings = self.settings
+        self.journal = journal.Journal(settings.log)
+        self.desk = Desk(settings.workers, settings.queue)
+        together = (settings.workers + settings.queue) * (settings.max_bytes + body.AROUND)
+        self.bodies = body.Bodies(settings.max_bytes, settings.read_timeout, together)
+        self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+
+    def end(self):
+        """Finish what runs; not ready from here on."""
+        self.predictors = {}
+        self.desk.close()
+        self.journal.close()
+
+    def _load(self):
+        start = time.monotonic()
+        try:
+            predictor = predict.load(self.folder)
+        except Exception as error:  # whatever an export holds, the process stays up and says that it is not ready
+            self.reason = "the model could not be loaded; the log says why"
+            self.journal.write(event="load", error=type(error).__name__, detail=str(error), trace=journal.trace(error))
+            return
+        self.predictors = {predictor.task: predictor}
+        self.journal.write(event="load", task=predictor.task, model_version=predictor.version,
+                           ms=round(1000 * (time.monotonic() - start)))
+
+    def predictor(self, task=None):
+        """The predictor of a task, or the only one; Problem `no_model` where there is none, `no_task` for others."""
+        predictors = self.predictors
+        if not predictors:
+            raise Problem("no_model", f"no model is served: {self.reason}", {"Retry-After": "5"})
+        if task is None:
+            return next(iter(predictors.values()))
+        if task not in predictors:
+            raise Problem("no_task", f"no such task is served; there are {', '.join(predictors)}")
+        return predictors[task]
+
+    async def answer(self, request, task=None):
+        """The answer to a request, as the API sends it."""
+        begun = time.monotonic()
+        predictor = self.predictor(task)
+        query = asked(predictor.job.query, request.query_params)
+        async with self.bodies.read(request) as content:
+            seconds = max(0.01, self.settings.total_timeout - (time.monotonic() - begun))
+            answer = await self.desk.run(self._work, predictor, content, request, seconds=seconds)
+        answer = predict.rounded(answer, predictor.job.pixels, self.settings.decimals)
+        return {**predictor.job.reply(answer, query), "trace_id": request.state.trace_id}
+
+    def _work(self, predictor, content, request):
+        """In a thread: find the picture, note its hash, decode it, answer."""
+        request.state.note.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content),
+                                  task=predictor.task, model_version=predictor.version)
+        if body.is_form(request):
+            content = body.picture(content, request.headers["content-type"])
+        settings = self.settings
+        try:
+            return predictor.answer(content, formats=tuple(settings.formats), max_bytes=settings.max_bytes,
+                                    max_pixels=settings.max_pixels)
+        except images.Refused as error:
+            raise Problem(error.code, str(error)) from error
+
+
+def asked(schema, parameters):
+    """The value of each name that a job's `query` knows, from a request's text; Problem bad_<name> for another."""
+    values = {}
+    for name, about in schema.items():
+        texts = parameters.getlist(name)
+        allowed = {str(value): value for value in about["enum"]}
+        if any(text not in allowed for text in texts) or len(texts) > 1:
+            raise Problem(f"bad_{name}", f"{name} is {', '.join(texts)[:40]!r}; it must be one of {', '.join(allowed)}")
+        values[name] = allowed[texts[0]] if texts else about["default"]
+    return values
+
+
+def _routes(app, service):
+    """Add the endpoints to the application."""
+    body_schema = {"requestBody": pages.BODY, "responses": pages.RESPONSES}
+
+    @app.post("/predict", summary="The answer for a picture", openapi_extra=body_schema)
+    async def predict_one(request: Request):
+        return JSONResponse(await service.answer(request))
+
+    @app.post("/v1/{task}/predict", summary="The answer of a task for a picture", openapi_extra=body_schema)
+    async def predict_task(task: str, request: Request):
+        return JSONResponse(await service.answer(request, task))
+
+    @app.get("/v2/health/live", summary="Whether the process runs")
+    async def live():
+        return {"live": True}
+
+    @app.get("/v2/health/ready", summary="Whether a model is loaded and warmed up")
+    async def ready():
+        service.predictor()
+        return {"ready": True, "models": {task: one.version for task, one in service.predictors.items()}}
+
+    app.get("/health", summary="The short form of /v2/health/ready")(ready)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs():
+        return HTMLResponse(pages.docs(app.openapi()))
+
+
+async def _no_route(request, error):
+    """What is answered where no endpoint fits."""
+    code = {404: "no_path", 405: "no_method"}.get(error.status_code, "bad_request")
+    sentence = {"no_path": "no such path; see /docs", "no_method": "this path does not take that method; see /docs"}
+    raise Problem(code, sentence.get(code, "the request cannot be read"), error.headers) from error
+
+
+class Door:
+    """ASGI middleware: every request gets a trace id, an answer in the same form, and a line in the journal."""
+
+    def __init__(self, app, service):
+        self.app, self.service = app, service
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        trace_id, begun = uuid.uuid4().hex, time.monotonic()
+        note = {}
+        scope.setdefault("state", {}).update(trace_id=trace_id, note=note)
+        sent = {}
+
+        async def answer(message):
+            if message["type"] == "http.response.start":
+                sent["status"] = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace_id.encode()),
+                                      *((k.encode(), v.encode()) for k, v in HEADERS.items())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        except Exception as error:  # whatever it is, the client gets a problem and the journal the trace
+            problem = error if isinstance(error, Problem) else Problem(
+                "internal", "something went wrong here; the trace id leads to the log")
+            cause = error.__cause__ or error
+            note.update(code=problem.code, error=type(cause).__name__, trace=journal.trace(cause))
+            if not sent:
+                await _send_problem(answer, problem, trace_id)
+        finally:
+            self.service.journal.write(event="request", trace_id=trace_id, method=scope["method"],
+                                       path=scope["path"][:200], status=sent.get("status"),
+                                       ms=round(1000 * (time.monotonic() - begun)), **note)
+
+
+async def _send_problem(send, problem, trace_id):
+    content = errors.content(problem, trace_id)
+    # The rest of an unread body is not waited for.
+    headers = {"content-type": "application/problem+json", "content-length": str(len(content)),
+               "connection": "close", **problem.headers}
+    await send({"type": "http.response.start", "status": problem.status,
+                "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()]})
+    await send({"type": "http.response.body", "body": content})

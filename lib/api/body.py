@@ -1,0 +1,132 @@
+"""A request's bytes, counted while they are read, and the picture in them."""
+
+import asyncio
+import contextlib
+
+from starlette.requests import ClientDisconnect
+
+from lib.api.desk import busy
+from lib.api.errors import Problem
+
+AROUND = 64 * 1024   # bytes that a form may add to its picture
+PARTS = 8            # fields a form may have
+
+
+class Bodies:
+    """Reads bodies, each within `max_bytes` and `seconds`, all together within `together` bytes of memory."""
+
+    def __init__(self, max_bytes, seconds, together):
+        self.max_bytes, self.seconds, self.together, self.held = max_bytes, seconds, together, 0
+
+    @contextlib.asynccontextmanager
+    async def read(self, request):
+        """The body as a bytearray, whose bytes count as held until the block ends.
+
+        Problem `too_large` before more than the limit is read, `slow` where it does not come in time, `busy`
+        where too much is held already.
+        """
+        limit = self.max_bytes + (AROUND if is_form(request) else 0)
+        _check_headers(request, limit, self.max_bytes)
+        content = bytearray()
+        try:
+            await self._fill(content, request, limit)
+            yield content
+        finally:
+            self.held -= len(content)
+
+    async def _fill(self, content, request, limit):
+        try:
+            async with asyncio.timeout(self.seconds):
+                async for chunk in request.stream():
+                    if len(content) + len(chunk) > limit:
+                        raise too_large(self.max_bytes)
+                    if self.held + len(chunk) > self.together:
+                        raise busy()
+                    content += chunk
+                    self.held += len(chunk)
+        except TimeoutError as error:
+            raise Problem("slow", f"the body did not come within {self.seconds:g} seconds") from error
+        except ClientDisconnect as error:
+            raise Problem("bad_request", "the body broke off or is malformed") from error
+
+
+def _check_headers(request, limit, max_bytes):
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("not_a_picture", "a Content-Encoding is not taken; send the picture's bytes as they are")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > limit:
+        raise too_large(max_bytes)
+
+
+def too_large(max_bytes):
+    """The Problem of a body over the limit."""
+    return Problem("too_large", f"the body is larger than {max_bytes / 2**20:g} MiB; send a smaller picture")
+
+
+def is_form(request):
+    """Whether the body is a form with the picture in a field, as the original sent it."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+def picture(content, content_type):
+    """The picture's bytes in a form's one field `file`; Problem `bad_request` where there is not exactly one."""
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser, parse_options_header
+
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise Problem("bad_request", "the form has no boundary; send the picture's bytes, or a field `file`")
+    form = _Form()
+    try:
+        parser = MultipartParser(boundary, form.callbacks())
+        parser.write(content)
+        parser.finalize()
+    except FormParserError as error:
+        raise Problem("bad_request", "the form is malformed; send the picture's bytes, or a field `file`") from error
+    if len(form.files) != 1 or not form.ended:
+        raise Problem("bad_request", f"the form has {len(form.files)} whole fields `file`; send one")
+    return form.files[0]
+
+
+class _Form:
+    """What the parser finds: the contents of the fields named `file`."""
+
+    def __init__(self):
+        self.files, self.parts, self.ended = [], 0, False
+        self._name = self._value = b""
+        self._headers, self._into = {}, None
+
+    def callbacks(self):
+        return {f"on_{name}": getattr(self, name) for name in (
+            "part_begin", "header_field", "header_value", "header_end", "headers_finished", "part_data", "end")}
+
+    def part_begin(self):
+        self.parts += 1
+        if self.parts > PARTS:
+            raise Problem("bad_request", f"the form has more than {PARTS} fields; send one field `file`")
+        self._headers, self._into = {}, None
+
+    def header_field(self, data, start, end):
+        self._name += bytes(data[start:end])
+
+    def header_value(self, data, start, end):
+        self._value += bytes(data[start:end])
+
+    def header_end(self):
+        self._headers[self._name.lower()] = self._value
+        self._name = self._value = b""
+
+    def headers_finished(self):
+        from python_multipart.multipart import parse_options_header
+
+        options = parse_options_header(self._headers.get(b"content-disposition", b""))[1]
+        if options.get(b"name") == b"file":
+            self._into = bytearray()
+            self.files.append(self._into)
+
+    def part_data(self, data, start, end):
+        if self._into is not None:
+            self._into += data[start:end]
+
+    def end(self):
+        self.ended = True

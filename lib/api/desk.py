@@ -1,0 +1,41 @@
+"""A few threads that decode and answer, and a short queue before them: the event loop stays free for /health."""
+
+import asyncio
+import concurrent.futures
+
+from lib.api.errors import Problem
+
+
+class Desk:
+    """Runs functions in `workers` threads. Where `queue` more wait already, a caller is told to come again."""
+
+    def __init__(self, workers, queue):
+        self.room, self.taken = workers + queue, 0
+        self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="answer")
+
+    async def run(self, function, *arguments, seconds):
+        """What the function returns; Problem `busy` at once where the queue is full, `late` after `seconds`."""
+        if self.taken >= self.room:
+            raise busy()
+        loop = asyncio.get_running_loop()
+        self.taken += 1
+        work = self._pool.submit(function, *arguments)
+        # Given back when the thread is free again, which a caller who gave up does not bring about.
+        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.wrap_future(work)
+        except TimeoutError as error:
+            raise Problem("late", "the answer took too long; come again", {"Retry-After": "2"}) from error
+
+    def _leave(self):
+        self.taken -= 1
+
+    def close(self):
+        """Finish what runs, drop what waits."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def busy():
+    """The Problem of a full house."""
+    return Problem("busy", "too many requests at once; come again in a second", {"Retry-After": "1"})

@@ -1,0 +1,173 @@
+"""Serve here and now, or start a server in a process of its own and ask it."""
+
+import errno
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from lib import config, predict
+
+HEADERS_WITHIN = 8_000     # ms that a client may take for its headers; granian then closes the connection
+HEADERS_LARGEST = 64 * 1024  # bytes
+DRAIN = 20                 # s that requests may take to end after SIGTERM
+
+
+def serve(folder, settings, ready=None):
+    """Serve an export with the settings of the block `api` until SIGTERM or SIGINT, then finish what is asked.
+
+    An export that must not be served is BadExport, a port that cannot be had a ConfigError; both come at once.
+    """
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+
+    predict.check(folder)
+    check_port(settings.host, settings.port)
+    server = Granian(
+        "lib.api.app", address=settings.host, port=settings.port, interface=Interfaces.ASGI, http=HTTPModes.http1,
+        websockets=False, workers_kill_timeout=DRAIN, respawn_failed_workers=True, log_enabled=False,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=HEADERS_LARGEST))
+    if ready:
+        server.on_startup(ready)
+    server.serve(target_loader=functools.partial(_application, Path(folder), settings), wrap_loader=False)
+
+
+def _application(folder, settings):
+    from lib.api.app import create
+
+    return create(folder, settings)
+
+
+def check_port(host, port):
+    """Refuse, as a ConfigError, an address that cannot be listened on; granian would share a taken port silently."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        words = {errno.EADDRINUSE: "is in use; stop what listens there or choose another api.port",
+                 errno.EACCES: "is not allowed to this user; choose an api.port above 1023"}
+        raise config.ConfigError(f"port {port} of {host} " + words.get(
+            error.errno, f"cannot be listened on: {error.strerror or error}")) from error
+
+
+def start(folder, settings, deadline=60.0):
+    """A Server in a process of its own that serves an export, ready to be asked.
+
+    Where it does not come up within `deadline` seconds, a RuntimeError says why; a port that cannot be had is a
+    ConfigError. Port 0 takes any free one.
+    """
+    check_port(settings.host, settings.port)
+    port = settings.port or _any_port(settings.host)
+    return Server(Path(folder), config.Params({**settings.plain(), "port": port}), deadline)
+
+
+def _any_port(host):
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A server process: `url`, `ask`, `stop`; as a context manager it is stopped at the end of the block.
+
+    It ends, too, when the process that started it does.
+    """
+
+    def __init__(self, folder, settings, deadline=60.0):
+        host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
+        self.url = f"http://{host}:{settings.port}"
+        words = [f"api.{key}={json.dumps(value)}" for key, value in settings.plain().items()]
+        self._errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lib.api", str(folder), "--with-stdin", "--set", *words],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (
+                str(config.REPOSITORY), os.environ.get("PYTHONPATH"))))})
+        try:
+            self._wait(time.monotonic() + deadline)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self, until):
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended at once: {self._last_words()}")
+            try:
+                if self.get("/v2/health/ready").get("ready"):
+                    return
+            except OSError:  # it does not listen yet
+                pass
+            if time.monotonic() > until:
+                raise RuntimeError(f"the server is not ready in time: {self._last_words()}")
+            time.sleep(0.05)
+
+    def _last_words(self):
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1][:500] if lines else "it said nothing"
+
+    def ask(self, picture, mode=None, path="/predict"):
+        """The answer for a picture (bytes or a path) as the API sends it, or its problem details with `code`."""
+        content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+        query = f"?{urllib.parse.urlencode({'mode': mode})}" if mode is not None else ""
+        return self._call(urllib.request.Request(self.url + path + query, content, {
+            "Content-Type": "application/octet-stream"}))
+
+    def get(self, path):
+        """What the API answers to a GET, as JSON."""
+        return self._call(urllib.request.Request(self.url + path))
+
+    def _call(self, request):
+        try:
+            with _direct.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)
+
+    def stop(self):
+        """End the process; what was asked is still answered. Returns its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            status = self.process.wait(DRAIN + 5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self.process.stdin.close()
+        self._errors.close()
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before our own machine
+
+
+def end_with_stdin():
+    """End this process as SIGTERM does once its standard input is closed: its parent has gone."""
+    import signal
+
+    def watch():
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,91 @@
+"""Labels in and out of files: CSV of the user's own table."""
+
+import csv
+import io
+import math
+
+from lib import config, database, files
+
+FORMATS = ("csv",)
+
+
+def import_labels(job, path, format="csv", table=""):
+    """Load a file of labels into the user's PostgreSQL table and return how many rows it now has of it.
+
+    Schema, table and columns that are missing are made, columns beyond ours as text; all rows go in or none. A row
+    whose picture is already in the table is replaced, and in the embedded PostgreSQL the generated rows make way.
+    ValueError names the line, the column and the value that cannot be loaded.
+    """
+    _known(format)
+    names, rows = _read(path)
+    kinds = _kinds(job, names, path)
+    records = [_record(line, dict(zip(names, values, strict=True)), kinds) for line, values in rows]
+    if not records:
+        raise ValueError(f"{path} holds a header and no rows")
+    image = job.params.data.columns["image"]
+    if not job.params.data.token and not table:
+        database.remove_drawn(job)
+    return database.store(job, table or job.params.data.table, kinds, records, image)
+
+
+def export_labels(job, path, format="csv", table=""):
+    """Write the user's PostgreSQL table to a file, whole or not at all, and return the number of rows."""
+    _known(format)
+    names, rows = database.read_table(job, table)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([names, *rows])
+    files.write(path, text.getvalue())
+    return len(rows)
+
+
+def _known(format):
+    if format not in FORMATS:
+        raise config.ConfigError(f"format is {format!r}; there are {', '.join(FORMATS)}")
+
+
+def _read(path):
+    """Column names, and the rows with the line each ends on; ValueError where it is no proper CSV."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, strict=True)
+            names = next(lines, [])
+            rows = [(lines.line_num, values) for values in lines if values]
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not CSV in UTF-8: {error}") from error
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise ValueError(f"the first line of {path} must name every column once; it is {','.join(names)[:200]!r}")
+    for line, values in rows:
+        if len(values) != len(names):
+            raise ValueError(f"line {line} of {path} has {len(values)} values for {len(names)} columns")
+    return names, rows
+
+
+def _kinds(job, names, path):
+    """The type of every column of the file: ours as the job wants them, the others text."""
+    ours = {column: job.columns.get(name, str) for name, column in job.params.data.columns.items() if column}
+    for name in ("image", *job.columns):
+        column = job.params.data.columns.get(name)
+        if column not in names:
+            raise ValueError(f"{path} has no column {column!r} (data.columns.{name}); it has {', '.join(names)}")
+    return {name: ours.get(name, str) for name in names}
+
+
+def _record(line, values, kinds):
+    """A row in the types of its columns; an empty cell is NULL."""
+    return {name: _value(line, name, values[name], kind) for name, kind in kinds.items()}
+
+
+def _value(line, name, text, kind):
+    if "\0" in text:
+        raise ValueError(f"line {line}, column {name}: PostgreSQL holds no NUL character; take it out of the file")
+    if text == "":
+        return None
+    try:
+        value = kind(float(text)) if kind is int and float(text).is_integer() else kind(text)
+    except (ValueError, OverflowError):
+        word = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
+        raise ValueError(f"line {line}, column {name}: {text!r} is not {word}; nothing was loaded") from None
+    return None if value != value or value in (math.inf, -math.inf) and kind is float else value

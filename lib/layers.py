@@ -1,0 +1,286 @@
+"""Keras layers and losses that several tasks share, in keras.ops alone, so that `.keras` and `.h5` can be read back."""
+
+import keras
+from keras import layers, ops
+
+register = keras.saving.register_keras_serializable("corebox")
+
+
+# --- networks
+
+
+def convolve(x, filters, kernel=3, strides=1, name=None):
+    """Convolution, batch norm and ReLU. Momentum 0.9 settles within minutes; Keras' 0.99 does not."""
+    x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(momentum=0.9, name=name and f"{name}_norm")(x)
+    return layers.ReLU(name=name and f"{name}_relu")(x)
+
+
+def small(x, widths=(24, 40, 64, 96)):
+    """Feature maps at strides 4, 8, 16 and 32 of a picture: a small dense network to be trained from scratch."""
+    x = convolve(x, 16, strides=2, name="stem")
+    maps = []
+    for depth, width in enumerate(widths):
+        x = convolve(x, width, strides=2, name=f"down{depth}")
+        x = convolve(x, width, name=f"keep{depth}")
+        maps.append(x)
+    return maps
+
+
+def neck(maps, width=32, name="neck"):
+    """The finest of the feature maps, enriched from the coarser ones (FPN, arXiv 1612.03144; concatenation-free).
+
+    The coarsest also receives its own mean, so that every cell knows the whole picture.
+    """
+    coarsest = maps[-1]
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(coarsest)
+    mean = layers.Conv2D(width, 1, name=f"{name}_mean_in")(mean)
+    x = layers.Conv2D(width, 1, name=f"{name}_in{len(maps) - 1}")(coarsest)
+    x = convolve(layers.Add(name=f"{name}_whole")([x, mean]), width, name=f"{name}_top")
+    for level in reversed(range(len(maps) - 1)):
+        across = layers.Conv2D(width, 1, name=f"{name}_in{level}")(maps[level])
+        x = convolve(layers.Add(name=f"{name}_add{level}")([across, Like(name=f"{name}_up{level}")([x, across])]),
+                     width, name=f"{name}_out{level}")
+    return x
+
+
+@register
+class Like(layers.Layer):
+    """The first feature map resized (bilinear) to the height and width of the second, whatever its stride."""
+
+    def call(self, inputs):
+        x, like = inputs
+        return ops.image.resize(x, like.shape[1:3], interpolation="bilinear")
+
+    def compute_output_shape(self, shapes):
+        x, like = shapes
+        return (x[0], like[1], like[2], x[3])
+
+
+@register
+class Level(layers.Layer):
+    """Each picture less its own mean, over its own spread, so that light and exposure do not matter."""
+
+    def call(self, x):
+        mean = ops.mean(x, (1, 2), keepdims=True)
+        spread = ops.sqrt(ops.mean((x - mean) ** 2, (1, 2, 3), keepdims=True))
+        return (x - mean) / (spread + 0.02)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@register
+class Points(layers.Layer):
+    """Where each heatmap has its mass: (n, k, 3) of x, y and spread, as parts of the input's width and height.
+
+    `logits` are (n, h, w, k). x and y are the expectation of the cells' centres under a softmax over the map (DSNT,
+    arXiv 1801.07372); the spread is the standard deviation around it.
+    """
+
+    def call(self, logits):
+        _, height, width, count = logits.shape
+        mass = ops.softmax(ops.reshape(ops.transpose(logits, (0, 3, 1, 2)), (-1, count, height * width)))
+        mass = ops.reshape(mass, (-1, count, height, width))
+        along, down = ops.sum(mass, 2), ops.sum(mass, 3)
+        xs, ys = centres(width), centres(height)
+        x, y = ops.sum(along * xs, -1), ops.sum(down * ys, -1)
+        variance = ops.sum(along * xs**2, -1) - x**2 + ops.sum(down * ys**2, -1) - y**2
+        return ops.stack([x, y, ops.sqrt(ops.maximum(variance, 1e-8))], -1)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], shape[3], 3)
+
+
+def centres(count):
+    """The centres of `count` cells that share the interval 0 … 1."""
+    return (ops.arange(count, dtype="float32") + 0.5) / count
+
+
+@register
+class Line(layers.Layer):
+    """A straight line through columns of edge positions: (n, 3) of its offset at both ends and its spread.
+
+    `logits` (n, bins, columns) say where across a strip the edge lies in each column, `trust` (n, columns, 1) how
+    far a column is to be believed. Offsets run from -1 to 1 across the strip; the ends lie `margin` of the strip's
+    length inside it. Weighted least squares with a little pull towards a slope of 0; the spread is that of the
+    columns about the line, by their weights.
+    """
+
+    def __init__(self, margin=0.1, pull=0.01, **settings):
+        super().__init__(**settings)
+        self.margin, self.pull = margin, pull
+
+    def call(self, inputs):
+        logits, trust = inputs
+        _, bins, columns = logits.shape
+        mass = ops.softmax(logits, 1)
+        at = 2 * centres(bins)[None, :, None] - 1
+        offset = ops.sum(mass * at, 1)
+        blur = ops.sum(mass * at**2, 1) - offset**2
+        weight = ops.softplus(trust[..., 0]) / (ops.maximum(blur, 0.0) + 1e-3) + 1e-4
+        weight = weight / ops.sum(weight, -1, keepdims=True)
+        t = (2 * centres(columns) - 1)[None] / (1 - 2 * self.margin)  # -1 and 1 at the corners
+        mean_t, mean = ops.sum(weight * t, -1, keepdims=True), ops.sum(weight * offset, -1, keepdims=True)
+        slope = ops.sum(weight * (t - mean_t) * (offset - mean), -1, keepdims=True) / (
+            ops.sum(weight * (t - mean_t) ** 2, -1, keepdims=True) + self.pull)
+        left, right = mean + slope * (-1 - mean_t), mean + slope * (1 - mean_t)
+        spread = ops.sqrt(ops.sum(weight * (offset - mean - slope * (t - mean_t)) ** 2, -1, keepdims=True) + 1e-8)
+        return ops.concatenate([left, right, spread], -1)
+
+    def compute_output_shape(self, shapes):
+        return (shapes[0][0], 3)
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin, "pull": self.pull}
+
+
+# --- losses; a target's last number is its weight, so that what is not known costs nothing
+
+
+def wing(error, width, curvature):
+    """Wing loss of arXiv 1711.06753: logarithmic for |error| < width, linear beyond, continuous in between."""
+    error = ops.abs(error)
+    offset = width - width * ops.log(1 + width / curvature)
+    return ops.where(error < width, width * ops.log(1 + error / curvature), error - offset)
+
+
+class _Weighted(keras.losses.Loss):
+    """A loss with a factor by which it enters the sum over the outputs."""
+
+    def __init__(self, factor=1.0, name=None):
+        super().__init__(name=name)
+        self.factor = factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@register
+class Wing(_Weighted):
+    """Wing loss of points: target (n, k, 3) of x, y, weight; output (n, k, 3), whose third number is not judged.
+
+    `width` and `curvature` are parts of the input's size.
+    """
+
+    def __init__(self, width=0.05, curvature=0.005, factor=1.0, name="wing"):
+        super().__init__(factor, name)
+        self.width, self.curvature = width, curvature
+
+    def call(self, target, output):
+        cost = wing(output[..., :2] - target[..., :2], self.width, self.curvature)
+        return self.factor * ops.mean(ops.sum(cost, -1) * target[..., 2], -1)
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width, "curvature": self.curvature}
+
+
+@register
+class Heat(_Weighted):
+    """Divergence of heatmaps from a Gaussian about the target point: target (n, k, 3), output logits (n, h, w, k).
+
+    `sigma` is in cells of the map.
+    """
+
+    def __init__(self, sigma=1.0, factor=1.0, name="heat"):
+        super().__init__(factor, name)
+        self.sigma = sigma
+
+    def call(self, target, output):
+        _, height, width, count = output.shape
+        x = (centres(width)[None, None] - target[..., :1]) * width
+        y = (centres(height)[None, None] - target[..., 1:2]) * height
+        wanted = -(x[:, :, None] ** 2 + y[..., None] ** 2) / (2 * self.sigma**2)
+        wanted = ops.softmax(ops.reshape(wanted, (-1, count, height * width)))
+        found = ops.reshape(ops.transpose(output, (0, 3, 1, 2)), (-1, count, height * width))
+        cost = ops.sum(wanted * (ops.log(wanted + 1e-9) - ops.log_softmax(found)), -1)
+        return self.factor * ops.mean(cost * target[..., 2], -1)
+
+    def get_config(self):
+        return {**super().get_config(), "sigma": self.sigma}
+
+
+@register
+class Edges(_Weighted):
+    """Cross-entropy of four maps with the four sides between target points: target (n, 4, 3), logits (n, h, w, 4).
+
+    A cell's truth falls off as a Gaussian of its distance to the side, `sigma` as a part of the map's width.
+    """
+
+    def __init__(self, sigma=0.015, factor=1.0, name="edges"):
+        super().__init__(factor, name)
+        self.sigma = sigma
+
+    def call(self, target, output):
+        _, height, width, count = output.shape
+        start = target[:, None, None, :, :2]
+        side = ops.roll(target, -1, 1)[:, None, None, :, :2] - start
+        cells = ops.stack(ops.meshgrid(centres(width), centres(height)), -1)[None, :, :, None]
+        along = ops.sum((cells - start) * side, -1, keepdims=True) / (ops.sum(side**2, -1, keepdims=True) + 1e-6)
+        away = ops.sum((cells - start - ops.clip(along, 0.0, 1.0) * side) ** 2, -1)
+        truth = ops.exp(-away / (2 * self.sigma**2))
+        cost = ops.maximum(output, 0.0) - output * truth + ops.log1p(ops.exp(-ops.abs(output)))
+        known = ops.min(target[..., 2], -1)
+        return self.factor * known * ops.mean(cost * (1 + 4 * truth), (1, 2, 3))
+
+    def get_config(self):
+        return {**super().get_config(), "sigma": self.sigma}
+
+
+@register
+class Ordinal(_Weighted):
+    """Cross-entropy of "more than i": target (n, k) of 0 and 1, -1 where not known; output probabilities (n, k)."""
+
+    def call(self, target, output):
+        known = ops.cast(target >= 0, output.dtype)
+        output = ops.clip(output, 1e-6, 1 - 1e-6)
+        cost = -target * ops.log(output) - (1 - target) * ops.log(1 - output)
+        return self.factor * ops.mean(cost * known, -1)
+
+
+@register
+class Classes(_Weighted):
+    """Cross-entropy of classes: target (n, k), all 0 where not known; output probabilities (n, k)."""
+
+    def call(self, target, output):
+        return -self.factor * ops.sum(target * ops.log(ops.clip(output, 1e-6, 1.0)), -1)
+
+
+@register
+class Ends(_Weighted):
+    """Wing loss of a Line's two ends plus the likelihood of its scale: target (n, 3), output (n, 4).
+
+    Target: the offsets at both ends and a weight; output: both offsets, the spread (not judged) and the logarithm
+    of the expected error, learned as the scale of a Laplace distribution about the offsets.
+    """
+
+    def call(self, target, output):
+        error = ops.abs(output[:, :2] - target[:, :2])
+        cost = ops.sum(wing(error, 0.3, 0.03), -1)
+        scale = output[:, 3:]
+        likelihood = ops.mean(ops.stop_gradient(error) * ops.exp(-scale) + scale, -1)
+        return self.factor * (cost + 0.05 * likelihood) * target[:, 2]
+
+
+@register
+class Profile(_Weighted):
+    """Divergence of a strip's columns from a Gaussian about its line: target (n, 3), logits (n, bins, columns).
+
+    `margin` as in Line; `sigma` in bins.
+    """
+
+    def __init__(self, margin=0.1, sigma=0.7, factor=1.0, name="profile"):
+        super().__init__(factor, name)
+        self.margin, self.sigma = margin, sigma
+
+    def call(self, target, output):
+        _, bins, columns = output.shape
+        t = ((2 * centres(columns) - 1)[None] / (1 - 2 * self.margin) + 1) / 2
+        line = target[:, :1] * (1 - t) + target[:, 1:2] * t
+        away = (2 * centres(bins)[None, :, None] - 1 - line[:, None]) * bins / 2
+        wanted = ops.softmax(-(away**2) / (2 * self.sigma**2), 1)
+        cost = ops.sum(wanted * (ops.log(wanted + 1e-9) - ops.log_softmax(output, 1)), 1)
+        return self.factor * ops.mean(cost, -1) * target[:, 2]
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin, "sigma": self.sigma}

@@ -1,0 +1,233 @@
+"""A backbone and a task's head as one Keras network; save, load, export."""
+
+import importlib.metadata
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lib import config, files
+
+# Backbones that Keras cannot read back from .h5 (tried with Keras 3.15); for these only .keras is written.
+NOT_IN_H5 = ("MobileNetV3Small", "MobileNetV3Large", "ConvNeXt")
+
+# What each family of keras.applications was trained on; see its preprocess_input. Others scale inside.
+CAFFE = ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152")
+TORCH = ("DenseNet",)
+UNIT = ("MobileNetV2", "MobileNet", "Inception", "Xception", "NASNet", "ResNet50V2", "ResNet101V2", "ResNet152V2")
+
+
+def build(job, part=None):
+    """The network of a part: uint8 or float32 (height, width, 3) RGB 0 … 255 in, the head's outputs out.
+
+    Everything from the pixels on is inside, so that training, verification and the API share it.
+    """
+    import keras
+
+    part = part or job.parts()[0]
+    width, height = job.input_size(part)
+    pixels = keras.Input((height, width, 3), name="pixels")
+    name = job.backbone(part)
+    features = backbone(job.params.model, name, pixels) if name else [scale(pixels, "unit")]
+    return keras.Model(pixels, job.head(part, features), name=part)
+
+
+def backbone(settings, name, pixels):
+    """The backbone's feature maps, finest first, on a tensor of pixels 0 … 255."""
+    import keras
+
+    if name == "small":
+        from lib import layers
+
+        return layers.small(scale(pixels, "unit"))
+    scaled = scale(pixels, preprocessing(name))
+    network = application(name, settings.weights, pixels.shape[1:])
+    network.trainable = settings.trainable
+    maps = _pyramid(network)
+    # training=False where it is frozen: batch norm keeps ImageNet's statistics
+    outputs = keras.Model(network.input, maps, name=f"{name}_features")(
+        scaled, training=None if settings.trainable else False)
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def application(name, weights, shape):
+    """A network of keras.applications without its top; where its weights cannot be had, the error names the ways out."""
+    import keras
+
+    make = getattr(keras.applications, name)
+    alpha = {"alpha": 0.35} if name == "MobileNetV2" and "0.35" in Path(weights).name else {}
+    if weights in ("none", "shipped", "imagenet"):
+        try:
+            return make(include_top=False, weights="imagenet" if weights == "imagenet" else None, input_shape=shape)
+        except Exception as error:  # Keras raises a bare Exception when a download fails
+            if weights != "imagenet":
+                raise
+            raise config.ConfigError(
+                f"the ImageNet weights of {name} could not be downloaded; set model.weights to the path of a "
+                f".weights.h5 file, or put Keras' file into {os.path.expanduser('~/.keras/models')}, "
+                "or set model.weights=none and model.trainable=true") from error
+    if not Path(weights).is_file():
+        raise config.ConfigError(f"model.weights is {weights!r}; it must be none, shipped, imagenet or a file")
+    network = make(include_top=False, weights=None, input_shape=shape, **alpha)
+    try:
+        network.load_weights(weights)
+    except (ValueError, OSError, KeyError) as error:
+        raise config.ConfigError(f"model.weights: {Path(weights).name} does not fit {name}: "
+                                 f"{str(error).splitlines()[0][:120]}") from error
+    return network
+
+
+def preprocessing(name):
+    """How a family wants its pixels: caffe, torch, unit (-1 … 1) or raw (scales inside)."""
+    if name in CAFFE:
+        return "caffe"
+    if name.startswith(TORCH):
+        return "torch"
+    if name in UNIT or name.startswith(("Inception", "NASNet")):
+        return "unit"
+    return "raw"
+
+
+def scale(pixels, way):
+    """Pixels 0 … 255 in the scale of a family, by layers that Keras saves as they are."""
+    import keras
+
+    if way == "unit":
+        return keras.layers.Rescaling(1 / 127.5, -1.0, name="scaled")(pixels)
+    if way == "torch":
+        mean, deviation = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+        return keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist(), name="scaled")(pixels)
+    if way == "caffe":  # BGR less ImageNet's mean
+        return keras.layers.Rescaling(1.0, [-103.939, -116.779, -123.68], name="scaled")(
+            keras.ops.flip(pixels, axis=-1))
+    return pixels
+
+
+def _pyramid(network):
+    """The last tensor of each stride from 4 on, finest first."""
+    side = network.input.shape[1]
+    last = {}
+    for layer in network.layers:
+        shape = getattr(layer.output, "shape", ())
+        if len(shape) == 4 and shape[1] and side / shape[1] >= 3.5:
+            last[shape[1]] = layer.output
+    return [last[rows] for rows in sorted(last, reverse=True)]
+
+
+def refuses_h5(name):
+    """Why a network on this backbone is not written as .h5, or an empty text."""
+    if any(name.startswith(start) for start in NOT_IN_H5):
+        return f"Keras cannot read {name} back from .h5, so only .keras was written"
+    return ""
+
+
+def save(job, networks, folder):
+    """Each part as .keras and .h5 in `folder`; a dict of part to the reason why its .h5 was left out."""
+    left_out = {}
+    for part, network in networks.items():
+        for suffix in (".keras", ".h5"):
+            reason = refuses_h5(job.backbone(part)) if suffix == ".h5" else ""
+            if reason:
+                left_out[part] = reason
+                continue
+            with files.writing(Path(folder) / f"{part}{suffix}") as temporary:
+                network.save(temporary)
+    return left_out
+
+
+def contents(record):
+    """The files of a run's networks and its export, with their sizes, as a table."""
+    import pandas as pd
+
+    paths = sorted(path for folder in ("model", "export") for path in record.path(folder).iterdir())
+    return pd.DataFrame([{"file": f"{path.parent.name}/{path.name}", "MB": round(path.stat().st_size / 1e6, 2)}
+                         for path in paths])
+
+
+def load(path):
+    """A saved network, not compiled, in Keras' safe mode (no code from the file is run)."""
+    import keras
+
+    if not Path(path).is_file():
+        raise ValueError(f"{Path(path).name} is not there; run notebook 02 first")
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def export(job, networks, folder, version):
+    """Write the folder that predict loads: a LiteRT file a part and export.json with hashes, sizes and versions.
+
+    Refuses (ValueError) a LiteRT file whose outputs differ from Keras' by more than 1e-4 of their range.
+    """
+    folder = Path(folder)
+    parts = {part: _lite(job, part, network, folder) for part, network in networks.items()}
+    files.write_json(folder / "export.json", {
+        "format": 1,
+        "task": job.name,
+        "profile": job.profile,
+        "version": version,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "settings": job.params.plain(),
+        "parts": parts,
+        "corner_order": "TL, TR, BR, BL",
+        "preprocessing": "inside the network, from RGB 0 … 255",
+        "versions": {name: importlib.metadata.version(name) for name in ("keras", "ai-edge-litert", "numpy", "pillow",
+                                                                         "opencv-python-headless")},
+    })
+    return folder / "export.json"
+
+
+def _lite(job, part, network, folder):
+    """The LiteRT form of a part, in `folder`; returns its entry in export.json."""
+    import keras
+    import tensorflow as tf
+
+    width, height = job.input_size(part)
+
+    def serve(pixels):
+        outputs = network(tf.cast(pixels, tf.float32), training=False)
+        return outputs if isinstance(outputs, dict) else {"output": outputs}
+
+    path = folder / f"{part}.tflite"
+    with quiet(), tempfile.TemporaryDirectory() as saved:
+        archive = keras.export.ExportArchive()
+        archive.track(network)
+        archive.add_endpoint("serve", serve, [tf.TensorSpec((None, height, width, 3), tf.uint8, name="pixels")])
+        archive.write_out(saved, verbose=False)
+        # By way of a SavedModel, since a converter given the function alone leaves the variables out.
+        content = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serve"]).convert()
+    files.write(path, content)
+    outputs = _compare(path, serve, (height, width, 3), part)
+    return {"file": path.name, "sha256": files.sha256(path), "input": [height, width, 3], "outputs": outputs}
+
+
+def _compare(path, serve, shape, part):
+    """The outputs' names and shapes, once the file has been shown to answer as Keras does."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    probe = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    expected = {name: value.numpy() for name, value in serve(probe).items()}
+    interpreter = Interpreter(str(path))
+    found = interpreter.get_signature_runner()(pixels=probe)
+    for name, value in expected.items():
+        apart = np.abs(found[name] - value).max()
+        if not apart <= 1e-4 * max(1.0, np.abs(value).max()):
+            raise ValueError(f"the LiteRT form of {part} differs from Keras by {apart:.2g} in {name}; not exported")
+    return {name: list(value.shape[1:]) for name, value in expected.items()}
+
+
+class quiet:
+    """Keep TensorFlow's converter from writing to standard output while it works."""
+
+    def __enter__(self):
+        import logging
+
+        self.loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+        self.levels = [logger.level for logger in self.loggers]
+        for logger in self.loggers:
+            logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_):
+        for logger, level in zip(self.loggers, self.levels, strict=True):
+            logger.setLevel(level)

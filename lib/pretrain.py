@@ -1,0 +1,87 @@
+"""Train the shipped weights of `corners` on generated pictures alone: draw, fit, calibrate, pack. Resumable."""
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from lib import config, data, files, images, tasks
+
+# (width, height) of the drawn pictures and how often; most are small, some large, so that strips are also seen sharp.
+SIZES = {(640, 480): 0.34, (960, 720): 0.18, (960, 440): 0.12, (480, 640): 0.1, (720, 960): 0.05, (640, 640): 0.06,
+         (1280, 960): 0.1, (1280, 580): 0.05}
+CHUNK = 50
+
+
+def drawn(seed, shifted=False, sizes=SIZES):
+    """The scene of a seed, in one of the sizes."""
+    from lib.synth import coreboxes
+
+    size = list(sizes)[np.random.default_rng(seed).choice(len(sizes), p=list(sizes.values()))]
+    return coreboxes.draw(seed, size=size, shifted=shifted)
+
+
+def row_of(scene, edge, name):
+    """A scene's label as a row of training: its corners NaN where there is no box."""
+    from lib.tasks import corners
+
+    height, width = scene.pixels.shape[:2]
+    return {"image": name, "width": width, "height": height, "kind": scene.kind,
+            **corners.row_of(getattr(scene, edge), scene.row_nb)}
+
+
+def draw(job, folder, count, seed, workers=2):
+    """Prepared examples of `count` scenes from `seed` on, drawn once into `folder`; a killed run goes on."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _open(job, folder, count)
+    chunks = [start for start in range(0, count, CHUNK) if not (folder / f"rows-{start}.json").is_file()]
+    with ProcessPoolExecutor(workers) as pool:
+        work = [pool.submit(_chunk, job, folder, start, min(start + CHUNK, count), seed) for start in chunks]
+        for each in tqdm(work, desc="draw", unit="chunk"):
+            each.result()
+    return read(job, folder, count)
+
+
+def read(job, folder, count):
+    """The Prepared of what is drawn in `folder`; the last twentieth is for validation."""
+    rows = []
+    for start in range(0, count, CHUNK):
+        rows += json.loads((Path(folder) / f"rows-{start}.json").read_text())
+    for at, row in enumerate(rows):
+        row["split"] = "validation" if at >= 0.95 * count else "train"
+    return data.Prepared(rows, {part: np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in job.parts()})
+
+
+def _open(job, folder, count):
+    for part in job.parts():
+        path = folder / f"{part}.npy"
+        if not path.is_file():
+            scene = drawn(0)
+            shape = job.stored(part, images.Picture(scene.pixels, scene.pixels.shape[1::-1]),
+                               row_of(scene, job.settings.edge, "")).shape
+            files.need(folder, count * int(np.prod(shape)))
+            np.lib.format.open_memmap(path, "w+", np.uint8, (count, *shape)).flush()
+
+
+def _chunk(job, folder, start, stop, seed):
+    """Draw the scenes of a chunk and write their rows last, as the sign that it is done."""
+    arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r+") for part in job.parts()}
+    rows = []
+    for at in range(start, stop):
+        scene = drawn(seed + at)
+        rows.append(row_of(scene, job.settings.edge, f"drawn-{seed + at}"))
+        picture = images.Picture(scene.pixels, scene.pixels.shape[1::-1])
+        for part, array in arrays.items():
+            array[at] = job.stored(part, picture, rows[-1])
+    for array in arrays.values():
+        array.flush()
+    files.write(folder / f"rows-{start}.json", json.dumps(rows))
+
+
+def pack(network, path):
+    """Write a network's weights as float32 arrays w0, w1, … in one .npz."""
+    with files.writing(path) as temporary:
+        np.savez(temporary, **{f"w{at}": weight.astype(np.float32) for at, weight in enumerate(network.get_weights())})

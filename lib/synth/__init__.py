@@ -1,0 +1,1 @@
+"""Draw pictures whose labels are exact: `coreboxes.draw(seed)` is the door."""

@@ -1,0 +1,253 @@
+"""The camera: from the plane of the box's rim to the picture, and what lens, sensor and file do to the light.
+
+Plane coordinates are centimetres: x right, y down, z away from the camera, the rim at z = 0. Picture coordinates
+are continuous: the first pixel column spans x from 0 to 1, so its centre is at 0.5.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lib.synth import textures
+
+FAR = 1.5  # radius, in half diagonals of the picture, up to which the lens is exact
+
+
+@dataclass
+class View:
+    """One pose. `matrix` maps the rim plane (cm) to the picture (px) before the lens bends it."""
+
+    matrix: np.ndarray
+    foot: np.ndarray
+    height: float
+    size: tuple
+    bend: float
+    settings: dict
+
+    def sink(self, points, depth):
+        """Where points `depth` cm below the rim are seen, in coordinates of the rim plane."""
+        points = np.asarray(points, float)
+        return self.foot + (points - self.foot) * (self.height / (self.height + depth))
+
+    def straight(self, points):
+        """Plane points (cm) in the picture (px) without lens distortion."""
+        p = np.asarray(points, float).reshape(-1, 2)
+        q = np.c_[p, np.ones(len(p))] @ self.matrix.T
+        return (q[:, :2] / q[:, 2:]).reshape(np.shape(points))
+
+    def project(self, points):
+        """Plane points (cm) in the picture (px), as the lens shows them; float32, same shape."""
+        q = self.straight(points)
+        centre, r = self.middle()
+        u = (q - centre) / r
+        radius = np.sqrt((u * u).sum(-1, keepdims=True))
+        # The lens is given as seen -> straight: u = v (1 + bend |v|^2). Newton finds v; far outside the picture,
+        # where a barrel lens has no answer, the factor stays what it is at FAR.
+        far = np.minimum(radius, FAR)
+        seen = far.copy()
+        for _ in range(6):
+            seen -= (seen * (1 + self.bend * seen**2) - far) / (1 + 3 * self.bend * seen**2)
+        return (centre + r * u * (seen / np.maximum(far, 1e-9))).astype(np.float32)
+
+    def unproject(self, pixels):
+        """Picture points (px) on the rim plane (cm)."""
+        v = np.asarray(pixels, float)
+        centre, r = self.middle()
+        u = (v - centre) / r
+        u = centre + r * u * (1 + self.bend * (u**2).sum(-1, keepdims=True))
+        q = np.concatenate([u, np.ones_like(u[..., :1])], -1) @ np.linalg.inv(self.matrix).T
+        return q[..., :2] / q[..., 2:]
+
+    def middle(self):
+        """Centre of the lens and the radius at which `bend` acts, in pixels."""
+        w, h = self.size
+        return np.array([w / 2, h / 2]), np.hypot(w, h) / 2
+
+    def scale(self, points):
+        """Pixels per centimetre at plane points: the square root of the area scale."""
+        p = np.asarray(points, float).reshape(-1, 2)
+        e = 0.5
+        a, b = (self.straight(p + d) - self.straight(p - d) for d in (np.array([e, 0]), np.array([0, e])))
+        return np.sqrt(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])) / (2 * e)
+
+
+def tilt_of(rng):
+    """Angle between the view and the box's normal, degrees: mostly under 12, rarely to 35."""
+    return float(min(abs(rng.normal(0, 4.5)) if rng.random() < 0.88 else rng.uniform(8, 33), 35))
+
+
+def roll_of(rng):
+    """Turn of the camera about its axis, degrees."""
+    u = rng.random()
+    return float(rng.normal(0, 0.8) if u < 0.55 else rng.normal(0, 4) if u < 0.93 else rng.uniform(-30, 30))
+
+
+def place(rng, corners, size, frame, shake=0.004):
+    """A view in which the box (its plane corners, cm) lies as `frame` asks.
+
+    `frame` is (x, y, span): the box's bounding rectangle is centred at x, y (fractions of the picture) and covers
+    `span` of it along the tighter side, or of the side named in a fourth item ("x" or "y").
+    """
+    centre = corners.mean(0) + rng.normal(0, 3, 2)
+    extent = np.ptp(corners, axis=0).max()
+    tilt, toward, roll = tilt_of(rng), rng.uniform(0, 2 * np.pi), roll_of(rng)
+    if rng.random() < 0.6:
+        toward = np.pi / 2 + rng.normal(0, 0.3)  # people stand below the box and lean
+    distance = extent * float(np.exp(rng.uniform(np.log(1.0), np.log(3.0)))) + 25
+    t = np.deg2rad(tilt)
+    eye = np.array([*(centre + distance * np.sin(t) * np.array([np.cos(toward), np.sin(toward)])),
+                    -distance * np.cos(t)])
+    matrix = looking(eye, np.array([*centre, 0.0]), np.deg2rad(roll))
+    matrix = fitted(matrix, corners, size, frame)
+    bend = float(rng.normal(0, 0.012)) if rng.random() < 0.7 else float(rng.normal(0, 0.04))
+    settings = {"tilt": round(tilt, 2), "toward": round(float(np.rad2deg(toward)), 1), "roll": round(roll, 2),
+                "distance_cm": round(distance, 1), "bend": round(bend, 4)}
+    view = View(matrix, eye[:2].copy(), -eye[2], tuple(size), float(np.clip(bend, -0.045, 0.06)), settings)
+    return refit(view, corners, frame)
+
+
+def looking(eye, target, roll):
+    """Homography of the plane z = 0 for a camera at `eye` that looks at `target`, focal length 1."""
+    z = (target - eye) / np.linalg.norm(target - eye)
+    x = np.array([1.0, 0, 0]) - z[0] * z
+    x /= np.linalg.norm(x)
+    y = np.cross(z, x)
+    c, s = np.cos(roll), np.sin(roll)
+    r = np.stack([c * x - s * y, s * x + c * y, z])
+    return np.stack([r[:, 0], r[:, 1], -r @ eye], 1)
+
+
+def fitted(matrix, corners, size, frame):
+    """The homography followed by the zoom and shift that put the corners' bounding rectangle where asked."""
+    q = np.c_[corners, np.ones(4)] @ matrix.T
+    q = q[:, :2] / q[:, 2:]
+    return similarity(q, size, frame) @ matrix
+
+
+def similarity(points, size, frame):
+    """Zoom and shift (3x3) that put the points' bounding rectangle where `frame` asks."""
+    low, high = points.min(0), points.max(0)
+    fx, fy, span = frame[:3]
+    zooms = np.asarray(size) / (high - low)
+    zoom = span * (zooms[0] if frame[3:] == ("x",) else zooms[1] if frame[3:] == ("y",) else zooms.min())
+    shift = np.array([fx, fy]) * size - zoom * (low + high) / 2
+    return np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]], [0, 0, 1.0]])
+
+
+def refit(view, corners, frame):
+    """The view corrected for what the lens did to the box's place: two rounds are enough for a hundredth."""
+    for _ in range(2):
+        view.matrix = similarity(view.project(corners).astype(float), view.size, frame) @ view.matrix
+    return view
+
+
+def photograph(view, sheet, origin, px_per_cm):
+    """The sheet (a picture of the plane whose top left is at `origin`, cm) as the camera sees it."""
+    w, h = view.size
+    step = 16 if abs(view.bend) > 1e-6 else 16
+    xs, ys = np.arange(0, w + step, step) + 0.5, np.arange(0, h + step, step) + 0.5
+    grid = np.stack(np.meshgrid(xs, ys), -1)
+    at = (view.unproject(grid) - origin) * px_per_cm - 0.5
+    coarse = at.astype(np.float32)
+    # Between grid points the map is smooth: linear interpolation of it is good to a few hundredths of a pixel.
+    x = np.arange(w, dtype=np.float32) / step
+    y = np.arange(h, dtype=np.float32) / step
+    maps = np.empty((h, w, 2), np.float32)
+    for k in (0, 1):
+        maps[..., k] = spread(coarse[..., k], x, y)
+    return cv2.remap(sheet, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def spread(grid, x, y):
+    """The grid interpolated linearly at columns x and rows y (in grid steps)."""
+    i, j = np.minimum(x.astype(int), grid.shape[1] - 2), np.minimum(y.astype(int), grid.shape[0] - 2)
+    u, v = (x - i).astype(np.float32), (y - j).astype(np.float32)[:, None]
+    rows = grid[:, i] * (1 - u) + grid[:, i + 1] * u
+    return rows[j] * (1 - v) + rows[j + 1] * v
+
+
+LIGHTS = {  # red and blue gain, contrast, brightness
+    "overcast": (0.98, 1.05, 0.95, 1.0), "sun": (1.04, 0.95, 1.15, 1.05), "shade": (0.9, 1.2, 0.9, 0.85),
+    "flash": (1.02, 1.0, 1.1, 1.05), "hall": (1.06, 0.85, 0.95, 0.9), "warm lamp": (1.18, 0.66, 1.0, 0.9),
+    "dim": (1.1, 0.8, 0.9, 0.6), "bright": (1.0, 1.0, 1.0, 1.25), "neutral": (1.0, 1.0, 1.0, 1.0),
+    "sodium": (1.3, 0.5, 0.95, 0.85), "blue hour": (0.82, 1.3, 0.9, 0.75), "greenish tube": (0.9, 0.92, 1.0, 0.95),
+}
+HELD_LIGHTS = ("sodium", "blue hour", "greenish tube")
+
+
+def expose(rng, pixels, light):
+    """The picture under a light: white balance, exposure, gamma, saturation."""
+    red, blue, contrast, bright = LIGHTS[light]
+    gains = np.array([red, 1.0 + (0.08 if light == "greenish tube" else 0), blue]) * (1 + rng.normal(0, 0.035, 3))
+    contrast, bright = contrast * np.exp(rng.normal(0, 0.1)), bright * np.exp(rng.normal(0.04, 0.17))
+    u = np.arange(256)[:, None] / 255 * gains * bright
+    u = np.clip(u, 0, None) ** np.exp(rng.normal(0, 0.12))
+    u = 0.42 + (u - 0.42) * contrast + rng.normal(0, 0.015)
+    u = np.where(u > 0.8, 0.8 + 0.2 * np.tanh((u - 0.8) / 0.2), u)  # highlights roll off
+    pixels = cv2.LUT(pixels, np.clip(u * 255, 0, 255).astype(np.uint8)[None])
+    saturation = float(np.clip(rng.normal(1.0, 0.22), 0.0, 1.7)) if rng.random() < 0.7 else 1.0
+    if rng.random() < 0.02:
+        saturation = 0.0
+    if saturation != 1.0:
+        grey = np.array([[0.299, 0.587, 0.114]]) * (1 - saturation)
+        pixels = cv2.transform(pixels, (np.repeat(grey, 3, 0) + np.eye(3) * saturation).astype(np.float32))
+    return pixels
+
+
+def illumination(rng, light, size):
+    """Gain of the light over the picture on a coarse grid, float32 about 1: gradients, vignette, flash."""
+    y, x = np.mgrid[-1:1:24j, -1:1:32j].astype(np.float32)
+    slope = rng.normal(0, 0.13, 2)
+    gain = 1 + slope[0] * x + slope[1] * y
+    if rng.random() < 0.35 or light == "flash":
+        cx, cy = rng.normal(0, 0.4, 2)
+        wide = rng.uniform(0.5, 1.3)
+        power = rng.uniform(0.3, 0.8) if light == "flash" else rng.uniform(-0.25, 0.4)
+        gain = gain * (1 - 0.3 * max(power, 0) + power * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * wide**2)))
+    gain = gain * (1 - rng.uniform(0, 0.3) * (rng.random() < 0.6) * (x**2 + y**2) / 2)
+    return np.clip(gain, 0.25, 1.7)
+
+
+def lit(pixels, gain):
+    """The picture times a coarse gain map."""
+    h, w = pixels.shape[:2]
+    table = cv2.resize(np.clip(gain * 128, 0, 255).astype(np.uint8), (w, h), interpolation=cv2.INTER_LINEAR)
+    return cv2.multiply(pixels, cv2.merge([table] * 3), scale=1 / 128)
+
+
+def blur(rng, pixels, strong=False):
+    """Out of focus or moved: slightly in one of four pictures, so that corners are lost where `strong`."""
+    side = max(pixels.shape[:2])
+    if strong:
+        reach = side * rng.uniform(0.008, 0.025)
+    elif rng.random() < 0.3:
+        reach = min(rng.gamma(1.5, 0.5), 2.4) * max(side / 1000, 0.6)
+    else:
+        return pixels, 0.0
+    if rng.random() < 0.35:
+        n = max(3, int(reach * 2) | 1)
+        kernel = np.zeros((n, n), np.float32)
+        kernel[n // 2] = 1 / n
+        turn = cv2.getRotationMatrix2D((n / 2 - 0.5, n / 2 - 0.5), float(rng.uniform(0, 180)), 1)
+        kernel = cv2.warpAffine(kernel, turn, (n, n))
+        return cv2.filter2D(pixels, -1, kernel / max(kernel.sum(), 1e-6)), float(reach)
+    return cv2.GaussianBlur(pixels, (0, 0), max(float(reach), 0.3)), float(reach)
+
+
+def develop(rng, pixels, dark):
+    """Sharpening, noise and an earlier life as a small or strongly packed JPEG."""
+    h, w = pixels.shape[:2]
+    if rng.random() < 0.35:
+        soft = cv2.blur(pixels, (3, 3))
+        amount = float(rng.uniform(0.3, 1.3))
+        pixels = cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0)
+    if rng.random() < 0.75:
+        strength = float(np.clip(rng.gamma(1.3, 0.06) * (1.6 if dark else 1), 0, 0.5))
+        tile = textures.sample_tile("noise" if rng.random() < 0.5 else "film", rng, (h, w))
+        pixels = cv2.addWeighted(pixels, 1, tile, strength, -128 * strength)
+    if rng.random() < 0.2:
+        quality = int(rng.integers(35, 92))
+        _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return pixels

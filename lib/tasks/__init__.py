@@ -1,0 +1,228 @@
+"""One file a job, all with the contract of Job; shared code never asks which job it runs."""
+
+import importlib
+import pkgutil
+
+import numpy as np
+
+from lib import config, files, geometry, images
+
+
+class Refusal(ValueError):
+    """A row that cannot be used, with its `reason` in a word or two."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def names():
+    """The jobs there are: the files of this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def job(task, profile="smoke", run="", overrides=None, settings=None):
+    """The job of a task, with its settings settled: the first call of every notebook.
+
+    Empty `settings` mean those of params.yaml; ConfigError names a setting that cannot be used.
+    """
+    if task not in names():
+        raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config._nearest(task, names())}")
+    kind = find(task)
+    return kind(config.settle(task, profile, overrides, settings, kind.checks), profile, run)
+
+
+def find(task):
+    """The class of a task: the one subclass of Job in its file."""
+    module = importlib.import_module(f"{__name__}.{task}")
+    return next(kind for kind in vars(module).values()
+                if isinstance(kind, type) and issubclass(kind, Job) and kind.__module__ == module.__name__)
+
+
+class Job:
+    """A task with its params. As it stands: classify whole pictures; a task says only what differs."""
+
+    question = "Which class does the picture show?"
+    columns = {"label": str}      # what a row of labels must hold, beside image, width and height
+    classes = ()
+    checks = {}                   # what its own settings must hold, as in config.CHECKS
+
+    def __init__(self, params, profile="smoke", run=""):
+        self.params, self.profile, self.run = params, profile, run
+
+    @property
+    def name(self):
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def folder(self):
+        """Where notebook 01 leaves labels.csv and images/."""
+        return config.data_folder(self.name, self.profile)
+
+    @property
+    def outputs(self):
+        """Where runs of this job and profile lie."""
+        return config.outputs_folder(self.name, self.profile)
+
+    def keep(self, figure, name):
+        """Save a figure of the data as figures/NAME.png beside them and return it, so that the cell shows it."""
+        return files.write_figure(self.folder / "figures" / f"{name}.png", figure)
+
+    # --- labels
+
+    def sample(self, rng, size):
+        """A generated picture and its label: (JPEG bytes, row)."""
+        raise NotImplementedError(f"{self.name} draws no pictures")
+
+    def check(self, row):
+        """The row as it is to be used, perhaps put right; Refusal says why it cannot be."""
+        if row["label"] not in self.classes:
+            raise Refusal("unknown class")
+        return row
+
+    def turned(self, row, turn):
+        """The row with its points moved by `turn`, a function of points (n, 2); columns p1x and p1y are a point.
+
+        A row whose points are no numbers comes back as it is, for `check` to refuse.
+        """
+        points = [(name, f"{name[:-1]}y") for name in self.columns
+                  if name.endswith("x") and f"{name[:-1]}y" in self.columns]
+        try:
+            moved = turn([[float(row[x]), float(row[y])] for x, y in points]) if points else []
+        except (TypeError, ValueError):
+            return row
+        return row | {name: float(value) for pair, point in zip(points, moved, strict=True)
+                      for name, value in zip(pair, point, strict=True)}
+
+    def truth(self, row):
+        """The label of a row as an answer: plain values in the picture's own scale."""
+        return {"label": row["label"]}
+
+    # --- from picture to network and back
+
+    detail = None  # (width, height) a picture must keep when it is decoded; None: all of it
+
+    @property
+    def size(self):
+        """Width and height of the network's input."""
+        return self.params.model.width, self.params.model.height
+
+    def parts(self):
+        """The networks of this job, in the order in which they are trained."""
+        return ("network",)
+
+    def frame(self, size):
+        """The Frame of a picture of (width, height) in the input of the first network."""
+        return geometry.letterbox(size, self.size)
+
+    def crop(self, picture):
+        """The picture the network is to see."""
+        return picture
+
+    def prepare(self, picture):
+        """The first network's input, uint8 (height, width, 3), for training, verification and the API alike."""
+        picture = self.crop(picture)
+        return images.place(picture, self.frame(picture.size))
+
+    def encode(self, row):
+        """What the first network is to learn of a row: float32 array, or a dict of them by output name."""
+        target = np.zeros(len(self.classes), np.float32)
+        target[self.classes.index(row["label"])] = 1
+        return target
+
+    def decode(self, output, size):
+        """An answer (plain JSON) from the first network's output for a picture of (width, height)."""
+        output = np.asarray(output, float)
+        best = int(output.argmax())
+        return {"label": self.classes[best], "probability": float(output[best]),
+                "probabilities": dict(zip(self.classes, map(float, output), strict=True))}
+
+    def answer(self, parts, picture):
+        """A plain answer for a Picture. `parts` maps the name of a part to a function of a uint8 batch."""
+        output = parts["network"](self.prepare(picture)[None])
+        return self.decode({k: v[0] for k, v in output.items()} if isinstance(output, dict) else output[0],
+                           picture.size)
+
+    # --- over HTTP
+
+    pixels = ()  # the members of an answer that are lengths in pixels, which `api.decimals` rounds
+
+    @property
+    def query(self):
+        """What a request may ask of an answer: {name: JSON schema with `enum` and `default`}, as OpenAPI wants it."""
+        return {}
+
+    def reply(self, answer, query):
+        """What the API sends of an answer, given the value of each name in `query`."""
+        return answer
+
+    # --- training
+
+    def stored(self, part, picture, row):
+        """What the cache keeps of a picture for training a part: uint8, of one shape for all pictures."""
+        return self.prepare(picture)
+
+    def example(self, part, stored, row, rng=None):
+        """A training example of a part: (uint8 input, target as in encode); `rng` None: as it is, else varied."""
+        if rng is not None and rng.random() < 0.5:
+            stored = stored[:, ::-1]
+        return stored, self.encode(row)
+
+    def draws(self, part):
+        """Examples drawn from one picture in an epoch; more than one where a part learns to correct a guess."""
+        return 1
+
+    def input_size(self, part):
+        """Width and height of a part's input."""
+        return self.size
+
+    def backbone(self, part):
+        """Name of the backbone under a part's head; empty: the head works on the pixels, scaled to -1 … 1."""
+        return self.params.model.backbone
+
+    def head(self, part, features):
+        """Output tensor(s) of a part on its backbone's features (a list, finest first)."""
+        import keras
+
+        pooled = keras.layers.GlobalAveragePooling2D()(features[-1])
+        return keras.layers.Dense(len(self.classes), activation="softmax", name="network")(pooled)
+
+    def start(self, part, network):
+        """Give a part's new network the weights it starts from; whether there were any (beside the backbone's)."""
+        return False
+
+    def loss(self, part):
+        """The loss, or a dict of them by output name."""
+        import keras
+
+        return keras.losses.CategoricalCrossentropy()
+
+    # --- scores and drawing
+
+    def baseline(self, rows):
+        """The constant answer that knows only these rows: a function of a picture's (width, height)."""
+        labels = [row["label"] for row in rows]
+        answer = {"label": max(sorted(set(labels)), key=labels.count)}
+        return lambda size: answer
+
+    def score(self, truth, answer):
+        """Numbers that compare an answer with the truth, in the picture's own units."""
+        return {"right": float(truth["label"] == answer["label"])}
+
+    headline = "right"      # the score by which answers are ranked …
+    best_is = "high"        # … and which end of it is good
+    spread_name = "wrong"   # what spread measures, with its unit
+
+    def spread(self, truth, answer):
+        """One or more errors of an answer; figures show which share of them is below what."""
+        return [1 - self.score(truth, answer)["right"]]
+
+    def draw(self, ax, answer, color):
+        """Draw an answer on matplotlib axes that show the picture: truth in white, an answer in red."""
+        ax.text(0.02, 0.98 if color == "white" else 0.86, answer["label"], color=color, transform=ax.transAxes,
+                va="top", weight="bold", bbox={"facecolor": "black", "alpha": 0.6, "lw": 0})
+
+    def chart(self, axes, table):
+        """Two axes that show how the labels of a table are distributed."""
+        table["label"].value_counts().reindex(self.classes).plot.bar(ax=axes[0], rot=0, ylabel="pictures")
+        table.groupby("split")["label"].value_counts().unstack().plot.bar(ax=axes[1], rot=0, ylabel="pictures")

@@ -1,0 +1,614 @@
+"""Where is the core box, and how many rows of core does it hold?"""
+
+import math
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lib import augment, files, geometry, images, windows
+from lib.tasks import Job, Refusal
+
+NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
+KINDS = ("box", "none", "cut", "several", "blurred")
+REFUSALS = {"none": "no_box", "cut": "cut", "several": "several", "blurred": "blurred"}
+ROWS = 10                # the most rows that are counted
+OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie, as a part of its sides
+MARGIN = 0.08            # of the network's input left free on every side, for corners outside the picture
+BENT = 1.6               # how much more one axis may be reduced than the other, so that a wide picture is not tiny
+ZOOM = 0.14              # margin around the box in the second look
+STRIP, STRIP_MARGIN = (160, 48), 0.1   # a side as its refiner sees it: along, across; part beyond the corners
+STORED_STRIP, STORED_HALF = (320, 128), 0.08   # the same in the cache; half its width as a part of the diagonal
+HALVES = (0.035, 0.012)  # what the strips show on either side, of the diagonal: first pass, second pass
+SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "corners"
+
+
+class Corners(Job):
+    """Four corners, in pixels of the upright picture, and in mode 9 the number of rows."""
+
+    question = "Where is the core box, and how many rows of core does it hold?"
+    headline, worse = "error", "higher"
+    pixels = (*NUMBERS, "radius")
+
+    @property
+    def settings(self):
+        return self.params.corners
+
+    @property
+    def counts(self):
+        """Whether rows are counted: mode 9."""
+        return self.settings.predictor_mode == 9
+
+    @property
+    def columns(self):
+        return {**({"row_nb": int} if self.counts else {}), **dict.fromkeys(NUMBERS, float)}
+
+    @property
+    def query(self):
+        return {"mode": {"type": "integer", "enum": [8, 9], "default": self.settings.predictor_mode}}
+
+    def reply(self, answer, query):
+        answer = dict(answer)
+        if int(query.get("mode", self.settings.predictor_mode)) == 8:
+            answer.pop("row_nb", None)
+        return answer
+
+    # --- labels
+
+    def sample(self, rng, size):
+        from lib.synth import coreboxes
+
+        scene = coreboxes.draw(int(rng.integers(2**31)), size=size, kind="box")
+        code = cv2.imencode(".jpg", scene.pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        return code.tobytes(), row_of(getattr(scene, self.settings.edge), scene.row_nb)
+
+    def check(self, row):
+        """The row with its corners in order. Refusals: a corner missing, not a number or far outside, not convex."""
+        values = [_number(row.get(name)) for name in NUMBERS]
+        size = np.array([row["width"], row["height"]], float)
+        given = np.array(values).reshape(4, 2)
+        away = np.maximum(-given, given - size) / size
+        if away.max() > (OUTSIDE if self.params.data.allow_outside else 0.5 / size.min()):
+            raise Refusal("corner outside the picture")
+        corners = geometry.order(given)
+        if not geometry.is_convex(corners):
+            raise Refusal("corners not convex")
+        if geometry.area(corners) < 1e-3 * size.prod():
+            raise Refusal("box too small")
+        row = {**row, **point_dict(corners), "reordered": bool(np.abs(corners - given).max() > 1e-9)}
+        if self.counts:
+            row["row_nb"] = _rows(row.get("row_nb"))
+        return row
+
+    def truth(self, row):
+        answer = point_dict(points(row))
+        return {**answer, "row_nb": int(row["row_nb"])} if self.counts else answer
+
+    # --- from picture to network and back
+
+    @property
+    def detail(self):
+        """Corners to 1/4000 of the picture need no more than this; the rest of a decode would be waste."""
+        return (1600, 1200) if "sides" in self.parts() else (640, 480)
+
+    def parts(self):
+        return ("coarse", "sides") if self.settings.head == "cascade" else ("coarse",)
+
+    def input_size(self, part):
+        return STRIP if part == "sides" else self.size
+
+    def backbone(self, part):
+        return "" if part == "sides" else self.params.model.backbone
+
+    def frame(self, size):
+        return frame(size, self.size) if self.settings.head != "dense" else geometry.stretch(size, self.size)
+
+    def encode(self, row):
+        size = row["width"], row["height"]
+        return self._target(self.frame(size).into(points(row)) / self.size, row)
+
+    def _target(self, corners, row, kind="box"):
+        """What the coarse network is to say of corners given as parts of its input."""
+        if self.settings.head == "dense":
+            vector = np.clip(corners, 0, 1).reshape(-1)
+            return np.append(vector, row["row_nb"] / ROWS if self.counts else []).astype(np.float32)
+        corners = np.nan_to_num(np.asarray(corners, float), nan=-9.0)
+        within = ((corners > 0.005) & (corners < 0.995)).all(1)
+        target = np.concatenate([np.clip(corners, 0, 1), within[:, None]], 1).astype(np.float32)
+        target[:, 2] *= kind in ("box", "cut")
+        nb = row.get("row_nb")
+        known = self.counts and kind == "box" and nb is not None and 1 <= nb <= ROWS
+        more = (np.arange(1, ROWS) < nb).astype(np.float32) if known else -np.ones(ROWS - 1, np.float32)
+        is_kind = np.array([kind == name for name in KINDS], np.float32)
+        return {"corners": target, "heat": target, "edges": target, "rows": more, "kind": is_kind}
+
+    def decode(self, output, size):
+        """Corners, and the rows in mode 9, from the coarse output for a picture of (width, height)."""
+        if self.settings.head == "dense":
+            output = np.asarray(output, float)
+            output = {"corners": output[:8].reshape(4, 2), "rows": output[8:]}
+            count = float(output["rows"][0]) * ROWS if self.counts else 1
+        else:
+            count = 1 + (np.asarray(output["rows"]) > 0.5).sum()
+        inside = np.asarray(output["corners"], float)[:, :2] * self.size
+        answer = point_dict(geometry.order(self.frame(size).back(inside)))
+        return {**answer, "row_nb": int(np.clip(round(float(count)), 1, ROWS))} if self.counts else answer
+
+    def answer(self, parts, picture):
+        """Corners in pixels of the upright original, `confidence`, `radius` (px a corner) and `refused`.
+
+        The coarse network looks at the whole picture, then at the box alone; the sides' network corrects the four
+        sides twice, in strips of the full picture; corners are where they meet.
+        """
+        first = _one(parts["coarse"](self.prepare(picture)[None]))
+        if self.settings.head == "dense":
+            return {**self.decode(first["output"], picture.size), "confidence": None, "radius": None, "refused": None}
+        whole = geometry.order(self.frame(picture.size).back(first["corners"][:, :2] * self.size))
+        near, second = self._look_again(parts, picture, whole)
+        corners, blur, moved = near, np.zeros(4), 0.0
+        if "sides" in parts:
+            corners, blur = refine(parts["sides"], picture, near)
+        size = geometry.diagonal(corners)
+        signs = np.stack([second["corners"][:, 2], blur / size, geometry.errors(near, corners) / size,
+                          geometry.errors(whole, corners) / size], 1)
+        answer = {**point_dict(corners), **judge(signs, first["kind"], calibration(self.settings.head))}
+        answer["radius"] = [float(part * size) for part in answer["radius"]]
+        if self.counts:
+            answer["row_nb"] = 1 + int((second["rows"] > 0.5).sum())
+        return answer
+
+    def _look_again(self, parts, picture, corners):
+        """The corners seen in a window that holds little but the box, and the network's output for it."""
+        matrix = windows.quad(roomy(corners), self.size, ZOOM)
+        output = _one(parts["coarse"](windows.of(picture, matrix, self.size)[None]))
+        found = geometry.warp(np.linalg.inv(matrix), output["corners"][:, :2] * self.size)
+        return (found, output) if geometry.is_convex(found) else (corners, output)
+
+    # --- training
+
+    def stored(self, part, picture, row):
+        if part == "sides":
+            return strips(picture, points(row))
+        if self.settings.head == "dense":
+            return self.prepare(picture)
+        return images.place(picture, frame(picture.size, self._stored_size))
+
+    @property
+    def _stored_size(self):
+        return 2 * self.size[0], 2 * self.size[1]
+
+    def draws(self, part):
+        return 4 if part == "sides" else 1
+
+    def example(self, part, stored, row, rng=None):
+        if part == "sides":
+            return strip_example(stored, rng)
+        if self.settings.head == "dense":
+            return super().example(part, stored, row, None)
+        kind = row.get("kind", "box")
+        where = frame((row["width"], row["height"]), self._stored_size)
+        corners = where.into(points(row))
+        if rng is None:
+            pixels = cv2.resize(stored, self.size, interpolation=cv2.INTER_AREA)
+            return pixels, self._target(ordered(corners / 2) / self.size, row, kind)
+        left, top = where.shift
+        shown = stored[top:top + where.inner[1], left:left + where.inner[0]]
+        pixels, corners = look(shown, corners - where.shift, kind, self.size, rng)
+        return pixels, self._target(ordered(corners) / self.size, row, kind)
+
+    def head(self, part, features):
+        return side_head(features[0]) if part == "sides" else \
+            dense_head(features[-1], 9 if self.counts else 8) if self.settings.head == "dense" else coarse_head(features)
+
+    def loss(self, part):
+        from lib import layers
+
+        if part == "sides":
+            return {"line": layers.Ends(), "profile": layers.Profile(STRIP_MARGIN, factor=0.1)}
+        if self.settings.head == "dense":
+            import keras
+
+            return keras.losses.MeanSquaredError()
+        return {"corners": layers.Wing(0.05, 0.005, factor=4.0), "heat": layers.Heat(1.0, factor=0.05),
+                "edges": layers.Edges(factor=0.2), "rows": layers.Ordinal(factor=0.5),
+                "kind": layers.Classes(factor=0.1)}
+
+    def start(self, part, network):
+        """The shipped weights, where `model.weights` says so and they were made for such a network."""
+        path = SHIPPED / f"{part}.npz"
+        if self.params.model.weights != "shipped" or self.settings.head == "dense" or not path.is_file():
+            return False
+        with np.load(path, allow_pickle=False) as arrays:
+            weights = [arrays[f"w{at}"] for at in range(len(arrays.files))]
+        if [each.shape for each in weights] != [tuple(each.shape) for each in network.weights]:
+            raise ValueError(f"the shipped weights of {part} are of another network than model.backbone="
+                             f"{self.params.model.backbone!r}; set model.weights=none to train from scratch")
+        network.set_weights(weights)
+        return True
+
+    # --- scores and drawing
+
+    def baseline(self, rows, row=None):
+        """The training rows' mean corners, as parts of their pictures, and the commonest count, for a row's picture."""
+        mean = np.mean([points(each) / (each["width"], each["height"]) for each in rows], axis=0)
+        row = row or rows[0]
+        answer = point_dict(mean * (row["width"], row["height"]))
+        counts = [int(each["row_nb"]) for each in rows] if self.counts else []
+        return {**answer, "row_nb": max(sorted(set(counts)), key=counts.count)} if counts else answer
+
+    def score(self, truth, answer):
+        """Corner errors in pixels and in % of the true box's diagonal, overlap, and whether the rows are right."""
+        if answer.get("p1x") is None:
+            far = {"error_px": None, "error": None, "worst_px": None, "jaccard": 0.0}
+            return {**far, **({"rows_right": 0.0} if "row_nb" in truth else {})}
+        wanted, found = points(truth), points(answer)
+        apart, size = geometry.errors(wanted, found), geometry.diagonal(wanted)
+        score = {"error_px": float(apart.mean()), "error": float(100 * apart.mean() / size),
+                 "worst_px": float(apart.max()), "jaccard": geometry.jaccard(wanted, found)}
+        if "row_nb" in truth:
+            score["rows_right"] = float(truth["row_nb"] == answer.get("row_nb"))
+        return score
+
+    def draw(self, ax, answer, color):
+        if answer.get("p1x") is None:
+            return
+        corners = points(answer)
+        ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=1.5)
+        ax.plot(*corners[0], "o", color=color, ms=4)
+        if "row_nb" in answer:
+            ax.annotate(f"{answer['row_nb']} rows", corners[0], (4, 4), textcoords="offset points", color=color)
+
+
+# --- labels
+
+
+def points(row):
+    """The corners (4, 2) of a row or an answer."""
+    return np.array([row[name] for name in NUMBERS], float).reshape(4, 2)
+
+
+def point_dict(corners):
+    return {name: float(value) for name, value in zip(NUMBERS, np.asarray(corners, float).ravel(), strict=True)}
+
+
+def row_of(corners, row_nb):
+    return {"row_nb": int(row_nb), **point_dict(corners)}
+
+
+def _number(value):
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        raise Refusal("corner missing" if value is None or value == "" else "corner not a number") from None
+    if math.isnan(value):
+        raise Refusal("corner missing")
+    if math.isinf(value):
+        raise Refusal("corner not a number")
+    return value
+
+
+def _rows(value):
+    try:
+        count = float(value)
+    except (TypeError, ValueError):
+        raise Refusal("row count missing") from None
+    if count != count:
+        raise Refusal("row count missing")
+    if count != round(count) or not 1 <= count <= ROWS:
+        raise Refusal(f"row count not from 1 to {ROWS}")
+    return int(count)
+
+
+# --- geometry of the looks
+
+
+@cache
+def frame(picture, size):
+    """The Frame of a picture of (width, height) in an input: a margin around it, one axis bent up to BENT times more."""
+    (width, height), (across, down) = picture, size
+    x, y = across * (1 - 2 * MARGIN) / width, down * (1 - 2 * MARGIN) / height
+    x, y = min(x, BENT * y), min(y, BENT * x)
+    inner = max(1, round(width * x)), max(1, round(height * y))
+    shift = (across - inner[0]) // 2, (down - inner[1]) // 2
+    return geometry.Frame(tuple(size), inner, (inner[0] / width, inner[1] / height), shift)
+
+
+def ordered(corners):
+    """Corners in order; those that are not known stay so."""
+    return geometry.order(corners) if np.isfinite(corners).all() else corners
+
+
+def roomy(corners):
+    """The corners, or an upright rectangle about them where they make no convex quadrilateral of some size."""
+    sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
+    if geometry.is_convex(corners) and sides.min() > 0.04 * sides.max():
+        return corners
+    low, high = corners.min(0), corners.max(0)
+    high = np.maximum(high, low + 0.1 * (high - low).max() + 2)
+    return np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+
+
+def refine(network, picture, corners):
+    """The corners where the four corrected sides meet, and how far each is expected to be off, in pixels.
+
+    Two passes, the second in narrower strips. A side that would move its corner out of its strip is not believed.
+    """
+    expected = np.zeros(4)
+    for half in HALVES:
+        half = half * geometry.diagonal(corners)
+        ends = list(zip(corners, np.roll(corners, -1, 0), strict=True))
+        matrices = [windows.side(*each, half, STRIP, STRIP_MARGIN) for each in ends]
+        batch = np.stack([windows.of(picture, matrix, STRIP) for matrix in matrices])
+        lines = network(batch)["line"].astype(float)
+        sides = [_moved(start, end, line[:2] * half) for (start, end), line in zip(ends, lines, strict=True)]
+        met = np.array([geometry.intersect(sides[at - 1], sides[at]) for at in range(4)])
+        good = np.isfinite(met).all(1) & (geometry.errors(corners, np.nan_to_num(met)) < 3 * half)
+        met[~good] = corners[~good]
+        if not geometry.is_convex(met):
+            break
+        corners, scale = met, np.exp(np.clip(lines[:, 3], -8, 2)) * half
+        expected = np.hypot(scale, np.roll(scale, 1))
+    return corners, expected
+
+
+def _moved(start, end, offsets):
+    """A side's two ends moved by `offsets` pixels to its inner (right) side."""
+    along = (end - start) / max(np.linalg.norm(end - start), 1e-6)
+    inward = np.array([-along[1], along[0]])
+    return np.array([start + offsets[0] * inward, end + offsets[1] * inward])
+
+
+# --- what is known of an answer's quality
+
+
+@cache
+def calibration(head):
+    """The numbers that turn signs of doubt into radius, confidence and refusal: shipped beside the weights."""
+    path = SHIPPED / "calibration.json"
+    return files.read_json(path)[head] if path.is_file() else None
+
+
+def judge(signs, kinds, numbers):
+    """`confidence`, `radius` (4, parts of the diagonal) and `refused` from signs (4, s) and the kinds' probabilities.
+
+    The radius holds the true corner with the stated coverage (split conformal, arXiv 2107.07511); the confidence is
+    the chance that all four corners are within 1 % of the diagonal.
+    """
+    refused = REFUSALS.get(KINDS[int(np.argmax(kinds))])
+    if numbers is None:
+        return {"radius": [0.02] * 4, "confidence": float(kinds[0]), "refused": refused}
+    radius = radii(signs, numbers["radius"])
+    chance = numbers["confidence"]
+    odds = chance["bias"] + chance["radius"] * math.log(radius.max()) + chance["kind"] * logit(kinds[0])
+    whole = kinds[0] >= numbers["whole"]
+    if whole:
+        refused = None
+    elif refused is None:
+        refused = REFUSALS[KINDS[1 + int(np.argmax(kinds[1:]))]]
+    return {"radius": radius.tolist(), "confidence": 1 / (1 + math.exp(-float(np.clip(odds, -30, 30)))),
+            "refused": refused}
+
+
+def radii(signs, numbers):
+    """Radius (n,) of corners with signs (n, s), by the fitted log-linear rule, as parts of the diagonal."""
+    return np.exp(np.log(signs + 1e-4) @ numbers["weights"] + numbers["bias"]) * numbers["factor"]
+
+
+def logit(chance):
+    chance = float(np.clip(chance, 1e-4, 1 - 1e-4))
+    return math.log(chance / (1 - chance))
+
+
+def _one(outputs):
+    """The outputs for the only picture of a batch, by name."""
+    outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
+    return {name: np.asarray(value[0], float) for name, value in outputs.items()}
+
+
+# --- training examples
+
+
+def look(shown, corners, kind, size, rng):
+    """A varied view of the pixels of a picture: the input (uint8), and the corners in it, in pixels.
+
+    Either the whole picture, cropped to its box as people do; or the picture lying in another one; or the box alone,
+    as the second look sees it.
+    """
+    height, width = shown.shape[:2]
+    unit = np.diag([1 / width, 1 / height, 1.0])
+    flip = augment.symmetry(rng)
+    way = rng.random()
+    if kind == "box" and way < 0.35:
+        matrix, background = _zoomed(corners, size, flip, rng), None
+    elif way < 0.65:
+        matrix, background = _pasted(shown, _least(corners, shown), size, flip @ unit, rng)
+    else:
+        matrix, background = _whole(corners, kind, (width, height), size, flip, rng), None
+    pixels = windows.cut(shown, matrix, size)
+    if background is not None:
+        mask = windows.cut(np.full_like(shown, 255), matrix, size, (0, 0, 0))
+        pixels = np.where(mask > 127, pixels, background)
+    return augment.vary(pixels, rng), geometry.warp(matrix, corners)
+
+
+def _zoomed(corners, size, flip, rng):
+    """The box alone: its corners, guessed with an error, at the place of the second look, or nearly."""
+    sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
+    reach = np.stack([sides + np.roll(sides, 1)] * 2, 1) / 2
+    guess = corners + rng.normal(0, rng.choice([0.01, 0.03, 0.06]), (4, 2)) * reach
+    if not geometry.is_convex(guess):
+        guess = corners
+    back = np.diag([1 / size[0], 1 / size[1], 1.0])
+    return np.linalg.inv(back) @ flip @ back @ windows.quad(guess, size, ZOOM)
+
+
+def _least(corners, shown):
+    """How small a picture may get before its box is too small for the first look."""
+    if not np.isfinite(corners).all():
+        return 0.4
+    part = geometry.diagonal(corners) / np.hypot(*shown.shape[:2])
+    return float(np.clip(0.3 / part, 0.4, 0.95))
+
+
+def _pasted(shown, least, size, to_unit, rng):
+    """The picture somewhere in another one (made of its own pixels), and that one in the input."""
+    other = np.array([1.0, rng.uniform(0.55, 1.0)])[:: rng.choice([1, -1])]
+    span = (1 - 2 * MARGIN) * other * size
+    start = (np.array(size) - span) / 2
+    place = start + augment.placed(rng, least) * span
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    matrix = cv2.getPerspectiveTransform(unit, place.astype(np.float32)).astype(float) @ to_unit
+    canvas = np.full((size[1], size[0], 3), images.GREY, np.uint8)
+    (left, top), (across, down) = np.round(start).astype(int), np.round(span).astype(int)
+    canvas[top:top + down, left:left + across] = _background(shown, (across, down), rng)
+    return matrix, canvas
+
+
+def _background(shown, size, rng):
+    """Something else of (width, height): a part of the same picture, enlarged and in other colours; or one colour."""
+    if rng.random() < 0.2:
+        return np.full((size[1], size[0], 3), rng.integers(0, 256, 3), np.uint8)
+    part = rng.uniform(0.25, 0.8)
+    height, width = (max(8, int(each * part)) for each in shown.shape[:2])
+    top, left = (int(rng.integers(0, full - each + 1)) for full, each in zip(shown.shape, (height, width), strict=False))
+    other = shown[top:top + height, left:left + width][:: rng.choice([1, -1]), :: rng.choice([1, -1])]
+    other = cv2.resize(np.ascontiguousarray(other), tuple(size), interpolation=cv2.INTER_LINEAR)
+    return augment.light(other, rng)
+
+
+def _whole(corners, kind, shown, size, flip, rng):
+    """The picture in its frame, sometimes cropped about the box first, then moved and turned a little."""
+    low, high = np.zeros(2), np.array(shown, float)
+    if kind == "box" and rng.random() < 0.6:
+        room = rng.uniform(-0.01, 0.08, 4) * geometry.diagonal(corners)
+        cropped = rng.random(4) < 0.6
+        low = np.where(cropped[:2], np.maximum(low, corners.min(0) - room[:2]), low)
+        high = np.where(cropped[2:], np.minimum(high, corners.max(0) + room[2:]), high)
+    there = frame(tuple(np.maximum(1, np.round(high - low)).astype(int).tolist()), size)
+    scale, shift = np.array(there.scale), np.array(there.shift)
+    matrix = np.array([[scale[0], 0, shift[0] - low[0] * scale[0]], [0, scale[1], shift[1] - low[1] * scale[1]],
+                       [0, 0, 1]])
+    turn, grow = np.deg2rad(rng.normal(0, 2)), rng.uniform(0.9, 1.06, 2)
+    centre = np.array(size) / 2
+    linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * grow
+    move = centre - linear @ centre + rng.normal(0, 0.015, 2) * size
+    back = np.diag([1 / size[0], 1 / size[1], 1.0])
+    jitter = np.array([[*linear[0], move[0]], [*linear[1], move[1]], [0, 0, 1]])
+    return jitter @ np.linalg.inv(back) @ flip @ back @ matrix
+
+
+def strips(picture, corners):
+    """The four sides of a labelled box as the cache keeps them: uint8 (4, across, along, 3), outside on top."""
+    if not np.isfinite(corners).all():
+        return np.zeros((4, STORED_STRIP[1], STORED_STRIP[0], 3), np.uint8)
+    half = STORED_HALF * geometry.diagonal(corners)
+    ends = zip(corners, np.roll(corners, -1, 0), strict=True)
+    return np.stack([windows.of(picture, windows.side(*each, half, STORED_STRIP, STORED_MARGIN), STORED_STRIP)
+                     for each in ends])
+
+
+STORED_MARGIN = 0.16     # of the stored strip beyond the corners, so that a window may begin too early
+
+
+def strip_example(stored, rng=None):
+    """One side as the refiner sees it after a guess that is off, and where the true line then lies."""
+    which, still = (0, True) if rng is None else (int(rng.integers(4)), False)
+    half = HALVES[0] if still else float(np.exp(rng.uniform(np.log(0.007), np.log(0.045))))
+    miss = np.zeros(2) if still else np.clip(rng.normal(0, 0.35, 2) if rng.random() < 0.8 else rng.uniform(-1, 1, 2),
+                                             -1, 1) * half
+    slide = np.zeros(2) if still else rng.normal(0, 0.015, 2)
+    width, height = STORED_STRIP
+    per = 1 - 2 * STORED_MARGIN
+    start, end = ((STORED_MARGIN + per * (at + slip)) * width for at, slip in zip((0, 1), slide, strict=True))
+    up = height / (2 * STORED_HALF)
+    guess = height / 2 + miss * up                       # where the guessed line lies, in stored pixels
+    along = STRIP[0] * (1 - 2 * STRIP_MARGIN) / (end - start)
+    lean = (guess[1] - guess[0]) / (end - start)
+    across = STRIP[1] / (2 * half * up)
+    matrix = np.array([[along, 0, STRIP_MARGIN * STRIP[0] - start * along],
+                       [-lean * across, across, STRIP[1] / 2 - (guess[0] - lean * start) * across],
+                       [0, 0, 1]])
+    ends = geometry.warp(matrix, [[start, height / 2], [end, height / 2]])
+    target = np.array([*(ends[:, 1] / (STRIP[1] / 2) - 1), 1.0], np.float32)
+    pixels = windows.cut(stored[which], matrix, STRIP, None)
+    if not still:
+        if rng.random() < 0.5:
+            pixels, target = np.ascontiguousarray(pixels[:, ::-1]), target[[1, 0, 2]]
+        pixels = augment.vary(pixels, rng)
+    return pixels, {"line": target, "profile": target}
+
+
+# --- heads
+
+
+def dense_head(x, count):
+    """The head of the project this one began with: Flatten, Dense 256-128-64-32, sigmoid."""
+    from keras import layers
+
+    x = layers.Flatten(name="flat")(x)
+    for width in (256, 128, 64, 32):
+        x = layers.Dense(width, activation="relu", name=f"dense{width}")(x)
+    return layers.Dense(count, activation="sigmoid", name="output")(x)
+
+
+def coarse_head(features):
+    """Corners, heatmaps, edge maps, rows and kind of the box from a backbone's features, finest first."""
+    from keras import layers
+
+    from lib.layers import Points, convolve, neck
+
+    x = neck(features, 40)
+    x = convolve(x, 40, name="read")
+    heat = layers.Conv2D(4, 1, name="heat")(x)
+    edges = layers.Conv2D(4, 1, name="edges")(x)
+    deep = features[-1]
+    pooled = layers.Concatenate(name="pooled")([
+        layers.GlobalAveragePooling2D(name="pool_deep")(deep), layers.GlobalMaxPooling2D(name="pool_most")(deep),
+        layers.GlobalAveragePooling2D(name="pool_fine")(x)])
+    pooled = layers.Dropout(0.1, name="pool_drop")(pooled)
+    kind = layers.Dense(len(KINDS), activation="softmax", name="kind")(
+        layers.Dense(64, activation="relu", name="kind_in")(pooled))
+    rows = count_head(x, pooled)
+    return {"corners": Points(name="corners")(heat), "heat": heat, "edges": edges, "rows": rows, "kind": kind}
+
+
+def count_head(x, pooled):
+    """"More than i rows" for i of 1 … ROWS - 1, from the finest features seen along both axes."""
+    from keras import layers
+
+    fine = layers.Conv2D(12, 3, padding="same", activation="relu", name="rows_in")(x)
+    height, width = fine.shape[1:3]
+    down = layers.Flatten(name="rows_down")(layers.AveragePooling2D((1, width), name="rows_mean_down")(fine))
+    across = layers.Flatten(name="rows_across")(layers.AveragePooling2D((height, 1), name="rows_mean_across")(fine))
+    both = layers.Concatenate(name="rows_both")([down, across, pooled])
+    both = layers.Dense(64, activation="relu", name="rows_dense")(layers.Dropout(0.1, name="rows_drop")(both))
+    return layers.Dense(ROWS - 1, activation="sigmoid", name="rows")(both)
+
+
+def side_head(x):
+    """The line of a side in its strip: offsets of both ends, spread, log expected error; and the profile it is read from."""
+    from keras import layers
+
+    from lib.layers import Level, Like, Line, convolve
+
+    x = convolve(Level(name="level")(x), 16, strides=2, name="stem")
+    x = convolve(x, 24, strides=(1, 2), name="down0")
+    fine = convolve(x, 24, name="keep0")
+    middle = convolve(convolve(fine, 40, strides=2, name="down1"), 40, name="keep1")
+    deep = convolve(convolve(middle, 56, strides=2, name="down2"), 56, name="keep2")
+    mean = layers.Conv2D(56, 1, name="mean_in")(layers.GlobalAveragePooling2D(keepdims=True, name="mean")(deep))
+    deep = layers.Add(name="whole")([deep, mean])
+    x = layers.Add(name="add1")([middle, Like(name="up1")([layers.Conv2D(40, 1, name="in1")(deep), middle])])
+    x = convolve(x, 40, name="out1")
+    x = layers.Add(name="add0")([fine, Like(name="up0")([layers.Conv2D(24, 1, name="in0")(x), fine])])
+    x = convolve(x, 24, name="out0")
+    profile = layers.Reshape(x.shape[1:3], name="profile")(layers.Conv2D(1, 3, padding="same", name="edge")(x))
+    columns = layers.Reshape((x.shape[2], x.shape[3]), name="columns")(
+        layers.MaxPooling2D((x.shape[1], 1), name="column_most")(x))
+    trust = layers.Conv1D(1, 3, padding="same", name="trust")(columns)
+    line = Line(STRIP_MARGIN, name="line_fit")([profile, trust])
+    about = layers.Concatenate(name="about")([layers.GlobalAveragePooling2D(name="about_deep")(deep), line])
+    scale = layers.Dense(1, bias_initializer="zeros", name="scale")(
+        layers.Dense(32, activation="relu", name="scale_in")(about))
+    return {"line": layers.Concatenate(name="line")([line, scale]), "profile": profile}

@@ -1,0 +1,282 @@
+"""Exports are trusted only when every hash is right; a folder of pictures becomes a CSV that can be gone on with."""
+
+import concurrent.futures
+import csv
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import toy_export
+from PIL import Image
+
+from lib import files, images, predict
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory):
+    return toy_export.folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def predictor(export):
+    return predict.load(export)
+
+
+@pytest.fixture
+def copy(export, tmp_path):
+    return shutil.copytree(export, tmp_path / "copy")
+
+
+def picture(seed=0, size=(320, 240), kind="JPEG"):
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize(size)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=95)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five good pictures, one of them in a folder of its own, and one that is damaged."""
+    for number in range(4):
+        files.write(tmp_path / "pictures" / f"box {number}.jpg", picture(number))
+    files.write(tmp_path / "pictures" / "hole, \"7\"" / "a.PNG", picture(9, kind="PNG"))
+    files.write(tmp_path / "pictures" / "box 2b.jpg", picture(5)[:500])
+    files.write(tmp_path / "pictures" / "notes.txt", "no picture")
+    return tmp_path / "pictures"
+
+
+def change(folder, **members):
+    content = files.read_json(folder / "export.json")
+    files.write_json(folder / "export.json", {**content, **members})
+
+
+def change_part(folder, **members):
+    parts = files.read_json(folder / "export.json")["parts"]
+    change(folder, parts={"coarse": {**parts["coarse"], **members}})
+
+
+# --- answers
+
+
+def test_an_answer_is_plain_json_in_the_pictures_pixels(predictor):
+    answer = predictor.answer(picture())
+    assert json.loads(json.dumps(answer, allow_nan=False)) == answer
+    assert 0 < answer["p1x"] < answer["p2x"] < 320 and 0 < answer["p1y"] < answer["p4y"] < 240
+    assert answer["model"] == "corners" and answer["model_version"] == toy_export.VERSION
+    assert tuple(answer) == predictor.columns
+
+
+def test_bytes_a_path_and_a_picture_are_answered_alike(predictor, tmp_path):
+    files.write(tmp_path / "a.jpg", picture())
+    answer = predictor.answer(picture())
+    assert answer == predictor.answer(tmp_path / "a.jpg") == predictor.answer(images.read(picture()))
+
+
+def test_a_picture_twice_as_large_has_corners_twice_as_far(predictor):
+    small, large = predictor.answer(picture(3)), predictor.answer(picture(3, (640, 480)))
+    for name in predictor.job.columns:
+        if name != "row_nb":
+            assert large[name] == pytest.approx(2 * small[name], abs=2)
+
+
+def test_threads_get_the_answers_of_one(predictor):
+    alone = [predictor.answer(picture(seed)) for seed in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(predictor.answer, [picture(seed) for seed in range(8)] * 4))
+    assert together == alone * 4
+
+
+def test_a_part_takes_batches_of_any_size(predictor):
+    part = predictor.parts["coarse"]
+    batch = np.random.default_rng(0).integers(0, 256, (5, 48, 64, 3), np.uint8)
+    together = part(batch)
+    assert together.shape == (5, 9)
+    np.testing.assert_allclose(together, np.concatenate([part(one[None]) for one in batch]), atol=1e-6)
+
+
+def test_an_answer_that_is_no_number_is_an_error(predictor, monkeypatch):
+    monkeypatch.setitem(predictor.parts, "coarse", lambda batch: np.full((1, 9), np.nan))
+    with pytest.raises(ValueError):
+        predictor.answer(picture())
+
+
+def test_limits_reach_the_door(predictor):
+    with pytest.raises(images.Refused, match="megapixels"):
+        predictor.answer(picture(), max_pixels=1000)
+
+
+def test_rounding_touches_the_named_members_only():
+    answer = {"p1x": 1.6, "radius": [0.44, None], "confidence": 0.123, "boxes": None}
+    assert predict.rounded(answer, ("p1x", "radius", "boxes"), 0) == {
+        "p1x": 2, "radius": [0, None], "confidence": 0.123, "boxes": None}
+    assert isinstance(predict.rounded(answer, ("p1x",), 0)["p1x"], int)
+    assert predict.rounded(answer, ("p1x", "radius"), 1)["radius"] == [0.4, None]
+
+
+# --- exports that must not be used
+
+
+def damage(how):
+    def apply(folder):
+        path = folder / "coarse.tflite"
+        content = bytearray(path.read_bytes())
+        path.write_bytes(how(content))
+    return apply
+
+
+def flipped(content):
+    for at in np.random.default_rng(0).choice(len(content), 30, replace=False):
+        content[at] ^= 0xFF
+    return content
+
+
+def relabelled(content):
+    """Another way to spoil a file, and the hash put right: only the interpreter can tell."""
+    def apply(folder):
+        (folder / "coarse.tflite").write_bytes(content)
+        change_part(folder, sha256=files.sha256(folder / "coarse.tflite"))
+    return apply
+
+
+BAD = {  # what is done to a good export, and a word of the sentence
+    "part missing": (lambda f: (f / "coarse.tflite").unlink(), "missing"),
+    "part empty": (damage(lambda c: b""), "damaged"),
+    "cut to half": (damage(lambda c: c[: len(c) // 2]), "damaged"),
+    "cut by a byte": (damage(lambda c: c[:-1]), "damaged"),
+    "zeroes in the middle": (damage(lambda c: c[:3000] + bytes(3000) + c[6000:]), "damaged"),
+    "flipped bytes": (damage(flipped), "damaged"),
+    "bytes appended": (damage(lambda c: c + b"x"), "damaged"),
+    "another file": (lambda f: shutil.copy(f / "export.json", f / "coarse.tflite"), "damaged"),
+    "a text": (damage(lambda c: b"hello"), "damaged"),
+    "a text with the right hash": (relabelled(b"hello"), "cannot be run"),
+    "nothing with the right hash": (relabelled(b""), "cannot be run"),
+    "hash altered": (lambda f: change_part(f, sha256="0" * 64), "damaged"),
+    "hash no hash": (lambda f: change_part(f, sha256="abc"), "no SHA-256"),
+    "no export.json": (lambda f: (f / "export.json").unlink(), "no export.json"),
+    "not JSON": (lambda f: files.write(f / "export.json", "{"), "not JSON"),
+    "too deep": (lambda f: files.write(f / "export.json", "[" * 100_000), "cannot be read"),
+    "too large": (lambda f: files.write(f / "export.json", " " * (predict.MAX_CARD + 1)), "larger"),
+    "a list": (lambda f: files.write(f / "export.json", "[]"), "no object"),
+    "key missing": (lambda f: change(f, version=None), "version"),
+    "part's key missing": (lambda f: change_part(f, outputs=None), "outputs"),
+    "no parts": (lambda f: change(f, parts={}), "no parts"),
+    "another task": (lambda f: change(f, task="nails"), "nails"),
+    "a task that is a path": (lambda f: change(f, task="../../x"), "x"),
+    "a newer format": (lambda f: change(f, format=2), "format 2"),
+    "outputs other than said": (lambda f: change_part(f, outputs={"output": [8]}), "answers"),
+    "another input size": (lambda f: change_part(f, input=[64, 48, 3]), "takes"),
+    "a path that leaves": (lambda f: change_part(f, file="../coarse.tflite"), "same folder"),
+    "an absolute path": (lambda f: change_part(f, file="/etc/passwd"), "same folder"),
+    "a Windows path": (lambda f: change_part(f, file="..\\coarse.tflite"), "same folder"),
+    "a folder": (lambda f: change_part(f, file="."), "same folder"),
+    "settings of another version": (lambda f: change(f, settings={"model": {}}), "again"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_export_is_refused_in_one_sentence(name, copy):
+    spoil, word = BAD[name]
+    spoil(copy)
+    with pytest.raises(predict.BadExport, match=word) as error:
+        predict.load(copy, task="corners")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+def test_a_part_is_not_opened_before_its_hash_is_right(copy, monkeypatch):
+    monkeypatch.setattr(predict, "Part", lambda *_: pytest.fail("opened"))
+    damage(flipped)(copy)
+    with pytest.raises(predict.BadExport):
+        predict.load(copy)
+
+
+def test_a_part_that_is_overwritten_while_it_is_served_does_no_harm(copy):
+    loaded = predict.load(copy)
+    before = loaded.answer(picture())
+    (copy / "coarse.tflite").write_bytes(b"")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:  # more interpreters than are open
+        assert all(answer == before for answer in pool.map(loaded.answer, [picture()] * 16))
+
+
+def test_the_wanted_task_is_named_where_it_is_another(copy):
+    with pytest.raises(predict.BadExport, match="not of nails"):
+        predict.load(copy, task="nails")
+
+
+# --- folders of pictures
+
+
+def rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_becomes_a_csv_and_a_bad_picture_a_row_with_its_error(predictor, folder, tmp_path):
+    assert predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (6, 1)
+    table = rows(tmp_path / "answers.csv")
+    assert [row["image"] for row in table] == predict.found(folder)
+    bad = [row for row in table if row["error"]]
+    assert [row["image"] for row in bad] == ["box 2b.jpg"] and bad[0]["p1x"] == ""
+    assert bad[0]["error"].startswith("unreadable")
+    good = table[0]
+    assert good["p1x"] == str(round(predictor.answer(folder / good["image"])["p1x"]))
+    assert good["model_version"] == toy_export.VERSION and good["refused"] == ""
+
+
+def test_every_cut_of_a_csv_is_gone_on_with_to_the_same_bytes(predictor, folder, tmp_path):
+    out = tmp_path / "answers.csv"
+    predict.to_csv(predictor, folder, out, progress=False)
+    whole = out.read_bytes()
+    for cut in sorted({*range(0, len(whole), 37), whole.index(b"\r\n"), whole.index(b"\r\n") + 1, len(whole)}):
+        out.write_bytes(whole[:cut])
+        predict.to_csv(predictor, folder, out, progress=False)
+        assert out.read_bytes() == whole, cut
+
+
+def test_what_is_there_is_not_asked_again(predictor, folder, tmp_path):
+    predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
+    files.write(folder / "box 9.jpg", picture(9))
+    assert predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (1, 0)
+    assert rows(tmp_path / "answers.csv")[-1]["image"] == "box 9.jpg"
+
+
+def test_answers_of_another_model_or_another_table_are_not_added_to(predictor, folder, tmp_path):
+    out = tmp_path / "answers.csv"
+    predict.to_csv(predictor, folder, out, progress=False)
+    text = out.read_bytes()
+    out.write_bytes(text.replace(toy_export.VERSION.encode(), b"other"))
+    with pytest.raises(ValueError, match="of the model other"):
+        predict.to_csv(predictor, folder, out, progress=False)
+    out.write_bytes(b"a,b\r\n1,2\r\n")
+    with pytest.raises(ValueError, match="other columns"):
+        predict.to_csv(predictor, folder, out, progress=False)
+    assert out.read_bytes() == b"a,b\r\n1,2\r\n"
+
+
+def test_two_runs_do_not_write_one_csv(predictor, folder, tmp_path):
+    with predict._held(tmp_path / "answers.csv"), pytest.raises(files.Busy):
+        predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
+
+
+def test_an_odd_file_name_comes_through(predictor, tmp_path):
+    names = ["a\nb.jpg", "a,b.jpg", 'a"b.jpg', "é😀.jpg", "=1+1.jpg"]
+    for name in names:
+        files.write(tmp_path / "odd" / name, picture())
+    for _ in range(2):
+        predict.to_csv(predictor, tmp_path / "odd", tmp_path / "answers.csv", progress=False)
+    assert [row["image"] for row in rows(tmp_path / "answers.csv")] == sorted(names)
+
+
+def test_a_folder_without_pictures_is_named(predictor, tmp_path):
+    with pytest.raises(ValueError, match="holds no pictures"):
+        list(predictor.answers(tmp_path))
+    with pytest.raises(ValueError, match="no folder"):
+        predict.found(tmp_path / "nowhere")
+
+
+def test_answers_can_be_left_in_the_middle(predictor, folder):
+    answers = predictor.answers(folder, progress=False)
+    assert next(answers)["error"] is None
+    answers.close()

@@ -1,0 +1,123 @@
+"""Training: the same numbers from the same seed, also when killed; what is there is taken; what is worse is not."""
+
+import numpy as np
+import pytest
+import toy
+
+from lib import data, runs, train
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def prepared(home):
+    job = toy.job()
+    return data.prepare(job, toy.gathered(job), progress=False)
+
+
+def weights(record):
+    from lib import model
+
+    return model.load(record.path("model", "network.keras")).get_weights()
+
+
+def test_training_writes_both_files_an_export_and_the_split(prepared):
+    record = train.train(toy.job(), prepared, progress=False)
+    assert record.done
+    assert {p.name for p in record.path("model").iterdir()} == {"network.keras", "network.h5"}
+    assert record.read("export/export")["parts"]["network"]["outputs"] == {"output": [3]}
+    assert set(record.read("split")) == set(data.SPLITS)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_one_does_not(prepared):
+    first = train.train(toy.job("one"), prepared, progress=False)
+    same = train.train(toy.job("two"), prepared, progress=False)
+    other = train.train(toy.job("three", training={"seed": 2}), prepared, progress=False)
+    for a, b in zip(weights(first), weights(same), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(weights(first), weights(other), strict=True))
+
+
+def test_a_killed_training_ends_as_an_undisturbed_one(prepared, monkeypatch):
+    whole = train.train(toy.job("whole"), prepared, progress=False)
+    keep = train.State.keep
+
+    def killed(self, epoch, logs, part):
+        keep(self, epoch, logs, part)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train.State, "keep", killed)
+        train.train(toy.job("cut"), prepared, progress=False)
+    resumed = train.train(toy.job("cut"), prepared, progress=False)
+    for a, b in zip(weights(whole), weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_finished_run_of_the_same_settings_and_data_is_taken(prepared):
+    first = train.train(toy.job(), prepared, progress=False)
+    assert train.train(toy.job(), prepared, progress=False).name == first.name
+    prepared.rows[0]["group"] = "another"
+    second = train.train(toy.job(), prepared, progress=False)
+    assert second.name != first.name
+    with pytest.raises(ValueError, match="other settings or data"):
+        train.train(toy.job(first.name), prepared, progress=False)
+    assert runs.newest(toy.job()).name == second.name
+
+
+def test_weights_that_training_does_not_better_are_kept(prepared, monkeypatch):
+    best = weights(train.train(toy.job("good", training={"epochs": 8}), prepared, progress=False))
+
+    def given(self, part, network):
+        network.set_weights(best)
+        return True
+
+    monkeypatch.setattr(toy.Toy, "start", given)
+    spoilt = train.train(toy.job("spoilt", training={"learning_rate": 10.0, "epochs": 1}), prepared,
+                         progress=False)
+    for a, b in zip(best, weights(spoilt), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_empty_split_and_a_loss_that_is_not_a_number_are_said(prepared):
+    for row in prepared.rows:
+        row["split"] = "train"
+    with pytest.raises(ValueError, match="the validation split is empty"):
+        train.train(toy.job(), prepared, progress=False)
+
+
+def test_the_cache_is_made_once_and_goes_on_where_it_stopped(home, monkeypatch):
+    job = toy.job()
+    table = toy.gathered(job)
+    calls = []
+    stored = toy.Toy.stored
+
+    def counted(self, part, picture, row):
+        calls.append(row["image"])
+        if len(calls) == 10:
+            raise RuntimeError("killed")
+        return stored(self, part, picture, row)
+
+    monkeypatch.setattr(toy.Toy, "stored", counted)
+    with pytest.raises(RuntimeError):
+        data.prepare(toy.job(data={"workers": 1}), table, progress=False)
+    before = len(calls)
+    prepared = data.prepare(job, table, progress=False)
+    assert len(calls) < before + len(table)
+    assert (prepared.stored["network"].reshape(len(table), -1).max(1) > 100).all()
+    calls.clear()
+    data.prepare(job, table, progress=False)
+    assert len(calls) == 1  # the first row alone, for the shape
+
+
+def test_a_picture_that_is_gone_is_named(home):
+    job = toy.job()
+    table = toy.gathered(job)
+    (job.folder / "images" / "toy-003.jpg").unlink()
+    with pytest.raises(ValueError, match="toy-003.jpg can no longer be read .*notebook 01"):
+        data.prepare(job, table, progress=False)

@@ -1,0 +1,96 @@
+"""Scores beside the constant answer, and the pictures one chooses to look at."""
+
+import numpy as np
+import pytest
+import toy
+
+from lib import data, figures, tasks, train, verify
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A toy job with its table and a run that has learned its colours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COREBOX_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setattr(tasks, "names", lambda: ["toy"])
+        patch.setattr(tasks, "find", lambda task: toy.Toy)
+        job = toy.job(verify={"split": "all"}, training={"epochs": 60, "learning_rate": 0.03})
+        table = toy.gathered(job)
+        record = train.train(job, data.prepare(job, table, progress=False), progress=False)
+        yield job, table, record
+
+
+@pytest.fixture
+def verification(trained):
+    job, table, record = trained
+    return verify.verify(job, record, table, progress=False)
+
+
+def again(trained, **settings):
+    job, table, record = trained
+    return verify.verify(toy.job(job.run, verify=settings), record, table, progress=False)
+
+
+def test_the_model_stands_beside_the_constant_answer(verification):
+    line = verification.scores.iloc[0]
+    assert line["score"] == "right" and line["pictures"] == 24
+    assert line["mean"] > line["constant"]
+    assert line["low"] <= line["mean"] <= line["high"]
+    labels = [truth["label"] for truth, row in zip(verification.truths, verification.rows, strict=True)
+              if row["split"] == "train"]
+    common = max(sorted(set(labels)), key=labels.count)
+    assert {answer["label"] for answer in verification.constants} == {common}
+    assert line["constant"] == np.mean([truth["label"] == common for truth in verification.truths])
+
+
+def test_the_split_is_the_one_asked_for(trained):
+    assert set(again(trained, split="test").found["split"]) == {"test"}
+    table = trained[1].assign(split="train")
+    with pytest.raises(ValueError, match="the test split of toy/smoke is empty"):
+        verify.verify(toy.job(), trained[2], table, progress=False)
+
+
+def test_pictures_are_chosen_by_name_range_chance_and_rank(trained):
+    names = trained[1]["image"].tolist()
+    of = lambda **settings: [names[at] for at in verify.choose(again(trained, split="all", **settings))]  # noqa: E731
+    assert of(choose="range", range=[2, 5]) == names[2:5]
+    assert of(choose="names", names=[names[7]]) == [names[7]]
+    assert of(choose="random", number=4) == of(choose="random", number=4)
+    worst = again(trained, split="all", choose="worst", number=3)
+    scores = worst.found["right"]
+    assert scores[verify.choose(worst)].max() <= scores.drop(verify.choose(worst)).min()
+    with pytest.raises(ValueError, match="nobody.jpg"):
+        of(choose="names", names=["nobody.jpg"])
+    with pytest.raises(ValueError, match="there are 24"):
+        of(choose="range", range=[30, 40])
+
+
+def test_every_figure_is_drawn(trained, verification):
+    job, table, record = trained
+    drawn = [figures.labels(job, table), figures.distribution(job, table), figures.sizes(table),
+             figures.seen(job, table), figures.learning(train.history(record)), figures.comparison(verification),
+             figures.shares(verification), figures.answers(verification, verify.choose(verification)),
+             figures.examples(job, data.prepare(job, table, progress=False))]
+    for figure in drawn:
+        record.keep(figure, "figure")
+        assert record.path("figures", "figure.png").stat().st_size > 3000
+
+
+def test_the_viewer_goes_through_the_pictures(verification):
+    from lib import viewer
+
+    view = viewer.Viewer(verification)
+    first = view.picture.value
+    view.after.click()
+    assert view.at == 1 and view.picture.value != first and view.caption.value.startswith("<b>2 of 24")
+    view.before.click()
+    view.before.click()
+    assert view.at == 23
+    (verification.job.folder / "images" / view.verification.rows[view.order[0]]["image"]).rename(
+        verification.job.folder / "gone.jpg")
+    try:
+        view.after.click()
+        assert "can no longer be read" in view.caption.value and not view.picture.value
+    finally:
+        (verification.job.folder / "gone.jpg").rename(
+            verification.job.folder / "images" / view.verification.rows[view.order[0]]["image"])

@@ -1,0 +1,58 @@
+"""A small working job, for tests of the shared code: is the picture red, green or blue?"""
+
+import io
+
+import keras
+import numpy as np
+
+from lib import config
+from lib.tasks import Job
+
+SETTINGS = {
+    "defaults": {**config.read_file()["settings"]["defaults"], "data": {
+        **config.read_file()["settings"]["defaults"]["data"], "columns": {"image": "image", "label": "label"}}},
+    "profiles": {"smoke": {"tracking": {"enabled": False}, "verify": {"bootstrap": 100}}},
+    "tasks": {"toy": {"model": {"width": 16, "height": 12}, "training": {"epochs": 3, "batch_size": 4}}},
+}
+
+
+class Toy(Job):
+    question = "Which colour?"
+    classes = ("red", "green", "blue")
+
+    def backbone(self, part):
+        return ""
+
+    def head(self, part, features):
+        return super().head(part, [keras.layers.Conv2D(4, 3, 2, activation="relu")(features[0])])
+
+    def sample(self, rng, size):
+        from PIL import Image
+
+        label = int(rng.integers(3))
+        pixels = rng.integers(0, 60, (size[1], size[0], 3), np.uint8)
+        pixels[..., label] += 150
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "JPEG")
+        return buffer.getvalue(), {"label": self.classes[label]}
+
+
+def job(run="", **overrides):
+    return Toy(config.settle("toy", "smoke", overrides, SETTINGS), "smoke", run)
+
+
+def gathered(toy, count=24):
+    """Pictures and a labels table in the job's folder, as notebook 01 leaves them."""
+    import pandas as pd
+
+    lines = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        data, row = toy.sample(rng, (64, 48))
+        name = f"toy-{number:03}.jpg"
+        path = toy.folder / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        split = "train" if number < count * 2 // 3 else "validation" if number % 2 else "test"
+        lines.append({"image": name, "width": 64, "height": 48, "group": f"g{number % 5}", "split": split, **row})
+    return pd.DataFrame(lines)

@@ -1,0 +1,47 @@
+"""A tiny export of the task corners, as notebook 02 leaves one, for tests of all that serves exports.
+
+Made by a process of its own, so that TensorFlow is loaded once and stays out of the tests.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+VERSION = "toy-1"
+
+
+def folder(tmp_path_factory):
+    """The folder of the export, the same one for all tests of a session."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "toy-export"
+    from filelock import FileLock
+
+    with FileLock(f"{made}.lock"):
+        if not (made / "export.json").is_file():
+            subprocess.run([sys.executable, __file__, made], check=True, capture_output=True, text=True)
+    return made
+
+
+def make(folder):
+    """Write the export: a network of one layer, the box in the middle, moved a little by what the picture shows."""
+    import keras
+    import numpy as np
+
+    from lib import model, tasks
+
+    job = tasks.job("corners", "smoke", overrides={"corners.head": "dense", "model.width": 64, "model.height": 48})
+    keras.utils.set_random_seed(1)
+    at = np.array([0.2, 0.2, 0.8, 0.25, 0.75, 0.8, 0.25, 0.75, 0.4])
+    pixels = keras.Input((48, 64, 3))
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(keras.layers.Rescaling(1 / 255)(pixels)))
+    x = keras.layers.Dense(9, activation="sigmoid", kernel_initializer=keras.initializers.RandomNormal(0, 0.05),
+                           bias_initializer=keras.initializers.Constant(np.log(at / (1 - at))))(x)
+    folder.mkdir(parents=True)
+    model.export(job, {"coarse": keras.Model(pixels, x)}, folder, VERSION)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    make(Path(sys.argv[1]))
