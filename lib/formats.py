@@ -9,7 +9,7 @@ from lib import config, database, files
 FORMATS = ("csv",)
 
 
-def import_labels(job, path, format="csv", table=""):
+def load(job, path, format="csv", table=""):
     """Load a file of labels into the user's PostgreSQL table and return how many rows it now has of it.
 
     Schema, table and columns that are missing are made, columns beyond ours as text; all rows go in or none. A row
@@ -28,7 +28,7 @@ def import_labels(job, path, format="csv", table=""):
     return database.store(job, table or job.params.data.table, kinds, records, image)
 
 
-def export_labels(job, path, format="csv", table=""):
+def save(job, path, format="csv", table=""):
     """Write the user's PostgreSQL table to a file, whole or not at all, and return the number of rows."""
     _known(format)
     names, rows = database.read_table(job, table)
@@ -85,7 +85,9 @@ def _value(line, name, text, kind):
         return None
     try:
         value = kind(float(text)) if kind is int and float(text).is_integer() else kind(text)
+        if value in (math.inf, -math.inf):
+            raise ValueError
     except (ValueError, OverflowError):
-        word = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
+        word = {int: "a whole number", float: "a finite number"}.get(kind, kind.__name__)
         raise ValueError(f"line {line}, column {name}: {text!r} is not {word}; nothing was loaded") from None
-    return None if value != value or value in (math.inf, -math.inf) and kind is float else value
+    return None if value != value else value  # NaN, which means missing

@@ -1,7 +1,9 @@
 """Labels and pictures from where they are into data/<task>/<profile>: the resumable job behind notebook 01."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import posixpath
@@ -14,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import fsspec
-import pandas as pd
 from tqdm.auto import tqdm
 
 from lib import config, database, files, images
@@ -30,10 +31,10 @@ REASONS = {"empty": "empty file", "too_large": "picture too large", "not_a_pictu
 
 @dataclass(frozen=True)
 class Gathered:
-    """What came in: `table` of the kept rows, `dropped` (image, reason, detail), and `counts`."""
+    """What came in: the DataFrames `table` (kept rows) and `dropped` (image, reason, detail), and `counts`."""
 
-    table: pd.DataFrame
-    dropped: pd.DataFrame
+    table: object
+    dropped: object
     counts: dict
 
 
@@ -75,6 +76,8 @@ def read(job):
 
 
 def _table(path):
+    import pandas as pd
+
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
@@ -532,5 +535,8 @@ def _empty(part, groups):
 
 
 def _write_csv(path, rows, names):
-    text = pd.DataFrame(rows, columns=names).to_csv(index=False, lineterminator="\n")
-    files.write(path, text.encode("utf-8", "surrogatepass"))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write(path, text.getvalue())

@@ -160,7 +160,7 @@ class _Weighted(keras.losses.Loss):
 class Wing(_Weighted):
     """Wing loss of points: target (n, k, 3) of x, y, weight; output (n, k, 3), whose third number is not judged.
 
-    `width` and `curvature` are parts of the input's size.
+    Plain vectors (n, k) are judged whole. `width` and `curvature` are parts of the input's size.
     """
 
     def __init__(self, width=0.05, curvature=0.005, factor=1.0, name="wing"):
@@ -168,6 +168,8 @@ class Wing(_Weighted):
         self.width, self.curvature = width, curvature
 
     def call(self, target, output):
+        if len(output.shape) == 2:
+            return self.factor * ops.mean(wing(output - target, self.width, self.curvature), -1)
         cost = wing(output[..., :2] - target[..., :2], self.width, self.curvature)
         return self.factor * ops.mean(ops.sum(cost, -1) * target[..., 2], -1)
 

@@ -42,7 +42,7 @@ def backbone(settings, name, pixels):
         from lib import layers
 
         return layers.small(scale(pixels, "unit"))
-    scaled = scale(pixels, preprocessing(name))
+    scaled = scale(pixels, preprocessing(name) if settings.scale == "backbone" else "255")
     network = application(name, settings.weights, pixels.shape[1:])
     network.trainable = settings.trainable
     maps = _pyramid(network)
@@ -96,12 +96,17 @@ def scale(pixels, way):
 
     if way == "unit":
         return keras.layers.Rescaling(1 / 127.5, -1.0, name="scaled")(pixels)
+    if way == "255":
+        return keras.layers.Rescaling(1 / 255, name="scaled")(pixels)
     if way == "torch":
         mean, deviation = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
         return keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist(), name="scaled")(pixels)
-    if way == "caffe":  # BGR less ImageNet's mean
-        return keras.layers.Rescaling(1.0, [-103.939, -116.779, -123.68], name="scaled")(
-            keras.ops.flip(pixels, axis=-1))
+    if way == "caffe":  # BGR less ImageNet's mean; a fixed convolution, since .h5 cannot keep a flip of channels
+        turn = keras.layers.Conv2D(3, 1, trainable=False, name="scaled")
+        scaled = turn(pixels)
+        turn.set_weights([np.eye(3)[None, None, :, ::-1].astype(np.float32),
+                          np.array([-103.939, -116.779, -123.68], np.float32)])
+        return scaled
     return pixels
 
 

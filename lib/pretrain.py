@@ -85,3 +85,49 @@ def pack(network, path):
     """Write a network's weights as float32 arrays w0, w1, … in one .npz."""
     with files.writing(path) as temporary:
         np.savez(temporary, **{f"w{at}": weight.astype(np.float32) for at, weight in enumerate(network.get_weights())})
+
+
+def pretrain(task, overrides=None):
+    """Make the shipped weights of a task anew, with its profile `pretrain`; goes on where an earlier call stopped.
+
+    Drawing and training leave their state in outputs/<task>/pretrain/, so a killed run loses minutes; the weights,
+    their calibration and the record of how they were made replace the old ones at the end, each as a whole.
+    """
+    from types import SimpleNamespace
+
+    from lib import train
+
+    job = tasks.job(task, "pretrain", overrides=overrides)
+    folder = job.outputs / _mark(job)
+    prepared = draw(job, folder / "drawn", job.params.data.generate, SEED)
+    record, networks, history = SimpleNamespace(path=folder.joinpath), {}, []
+    for part in job.parts():
+        networks[part], lines = train.fit(job, part, job.lessons(part, prepared), record)
+        history += lines
+    shipped = job.shipped
+    for part, network in networks.items():
+        pack(network, shipped / f"{part}.npz")
+    files.write_json(shipped / "calibration.json", calibrate(job, networks))
+    files.write_json(shipped / "made.json", {"settings": job.params.plain(), "seed": SEED, "history": history,
+                                             "versions": _versions()})
+
+
+SEED = 1_000_000         # of the first drawn training picture
+CALIBRATION = 40_000_000, 1500   # seed and number of those that confidence and radius are fitted on
+COVERAGE = 0.9           # of a corner's radius
+GOOD = 0.01              # of the diagonal: a corner nearer than this is called right
+
+
+def _mark(job):
+    import hashlib
+
+    settings = job.params.plain()
+    return hashlib.sha256(json.dumps([settings["model"], settings["training"], settings["data"]["generate"],
+                                      settings[job.name]], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _versions():
+    import importlib.metadata
+
+    return {name: importlib.metadata.version(name) for name in ("keras", "tensorflow-cpu", "numpy",
+                                                                "opencv-python-headless")}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 
 import numpy as np
@@ -60,6 +61,7 @@ def fit(job, part, prepared, record, progress=True):
     Where it starts from weights that are there already, epoch 0 is their validation loss: weights that training
     does not better are kept.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow tells of its every step otherwise
     import keras
 
     settings = job.params.training

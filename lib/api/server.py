@@ -69,11 +69,12 @@ def start(folder, settings, deadline=60.0):
     ConfigError. Port 0 takes any free one.
     """
     check_port(settings.host, settings.port)
-    port = settings.port or _any_port(settings.host)
+    port = settings.port or any_port(settings.host)
     return Server(Path(folder), config.Params({**settings.plain(), "port": port}), deadline)
 
 
-def _any_port(host):
+def any_port(host):
+    """A port of `host` that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]

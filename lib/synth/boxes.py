@@ -110,10 +110,13 @@ def measure(rng, shifted=False, aspect=None, row_nb=None):
     habit = str(rng.choice(["whole", "broken", "mixed", "rubble", "empty"], p=[0.26, 0.24, 0.33, 0.14, 0.03]))
     look = {"wet": float(rng.uniform(0.15, 0.7)) if rng.random() < 0.45 else 0.0, "halved": rng.random() < 0.16,
             "sun": float(rng.uniform(-0.5, 0.8))}
+    kinds = [rocks.rock(rng, shifted)]
+    for _ in range(int(rng.integers(0, 3))):
+        kinds.append(rocks.kin(rng, kinds[0]) if rng.random() < 0.7 else rocks.rock(rng, shifted))
     return Box(length, breadth, rows, (end, length - other_end), core * rng.uniform(*depths), core, drop, material,
                np.clip(colour, 20, 245), str(rng.choice(textures)), contrast * rng.uniform(0.6, 1.2), build,
-               float(rng.uniform(0.3, 1.8)) if build == "tray" and rng.random() < 0.6 else 0.0, habit,
-               [rocks.rock(rng, shifted) for _ in range(int(rng.integers(1, 4)))], look)
+               float(rng.uniform(0.2, 1.1)) if build == "tray" and rng.random() < 0.6 else 0.0, habit,
+               kinds, look)
 
 
 def snap(box, s):
@@ -131,9 +134,11 @@ def member(rng, box, shape, s, upright=False, tone=1.0):
     colour = box.colour * tone * np.exp(rng.normal(0, 0.05 if box.build == "boards" else 0.015))
     field_ = tx.sample(box.texture, rng, shape, s, 90 if upright else 0, 1.0)
     pixels = tx.paint(field_, tx.shades(colour, box.contrast, 3, rng))
+    if box.build == "boards" and min(shape) > 3:
+        pixels = cv2.addWeighted(pixels, 1, tx.tripled(tx.crop("grain", rng, shape)), 0.1, -12.8)
     if box.extra.get("dirt", 0) > 0.1:
         mask = cv2.subtract(tx.sample("clouds", rng, shape, s, 0, 1.2), 255 - 255 * box.extra["dirt"])
-        pixels = rocks.over(pixels, box.extra["dirt_colour"], mask)
+        pixels = tx.over(pixels, box.extra["dirt_colour"], mask)
     return pixels
 
 
@@ -168,12 +173,12 @@ def walls(rng, sheet, box, a, b, sink, light):
         v = (np.arange(n_h, dtype=np.float32) + 0.5) / max(n_h, 1) * 2 - 1
         tone = np.clip(0.72 + 0.3 * v * box.look["sun"] - 0.25 * v**2, 0.2, 1.2)
         strip = member(rng, box, (max(n_h, 1), max(n_w, 1)), sheet.s)
-        sheet.fill(x0, a, x1, b, cv2.multiply(strip, cv2.merge([np.repeat(tone[:, None], strip.shape[1], 1)] * 3), dtype=cv2.CV_8U))
+        sheet.fill(x0, a, x1, b, tx.gained(strip, tone[:, None]))
     tones = {"top": 0.45 * light, "bottom": 0.95 * light, "left": 0.7 * light, "right": 0.75 * light}
     quads = {"top": ((x0, a), (x1, a), (hi[0], lo[1]), (lo[0], lo[1])), "bottom": ((x0, b), (x1, b), (hi[0], hi[1]), (lo[0], hi[1])),
              "left": ((x0, a), (lo[0], lo[1]), (lo[0], hi[1]), (x0, b)), "right": ((x1, a), (hi[0], lo[1]), (hi[0], hi[1]), (x1, b))}
     for name, quad in quads.items():
-        sheet.shape_mask(np.array(quad), base * tones[name] * rng.uniform(0.85, 1.1))
+        sheet.polygon(np.array(quad), base * tones[name] * rng.uniform(0.85, 1.1))
     sheet.shade(x0, a, x1, a + (b - a) * rng.uniform(0.1, 0.3), rng.uniform(0.55, 0.95))
 
 
@@ -195,8 +200,8 @@ def contents(rng, sheet, box, a, b, sink):
 
 
 SEGMENTS = {  # whole, broken, discs, rubble, mud, gap, block
-    "whole": (0.72, 0.08, 0.02, 0.03, 0.0, 0.05, 0.1), "broken": (0.12, 0.6, 0.07, 0.08, 0.01, 0.04, 0.08),
-    "mixed": (0.3, 0.25, 0.05, 0.2, 0.04, 0.06, 0.1), "rubble": (0.03, 0.07, 0.02, 0.66, 0.08, 0.05, 0.09),
+    "whole": (0.78, 0.1, 0.02, 0.02, 0.0, 0.02, 0.06), "broken": (0.14, 0.62, 0.07, 0.09, 0.01, 0.02, 0.05),
+    "mixed": (0.3, 0.29, 0.05, 0.25, 0.03, 0.02, 0.06), "rubble": (0.03, 0.07, 0.02, 0.77, 0.05, 0.02, 0.04),
     "empty": (0.02, 0.02, 0.0, 0.05, 0.0, 0.86, 0.05),
 }
 
@@ -263,8 +268,7 @@ def rolled(strip, sun):
     """A strip of bent metal or moulded plastic: light on one side, dark on the other."""
     h = strip.shape[0]
     v = (np.arange(h, dtype=np.float32) + 0.5) / h * 2 - 1
-    gain = np.repeat((1.05 - 0.35 * sun * v - 0.25 * v**2)[:, None], strip.shape[1], 1)
-    return cv2.multiply(strip, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
+    return tx.gained(strip, (1.05 - 0.35 * sun * v - 0.25 * v**2)[:, None])
 
 
 def scribbles(rng, sheet, x0, x1, ya, yb):
@@ -302,6 +306,8 @@ def rim(rng, sheet, box):
     sheet.shade(x0, y0, x1, y0 + 0.15 * box.core, 0.6)
     if box.build == "tray" or rng.random() < 0.15:
         handles(rng, sheet, box)
+    if box.build in ("boards", "card") and rng.random() < 0.12:
+        straps(rng, sheet, box)
 
 
 def joints(rng, sheet, box, parts):
@@ -340,13 +346,36 @@ def handles(rng, sheet, box):
                           box.colour * 0.2, 0.9)
 
 
+def straps(rng, sheet, box):
+    """Metal straps or corner irons over the rim, or rope handles at the ends."""
+    wide, colour = rng.uniform(1.0, 2.5), rng.choice([70, 120, 170]) * np.array([1.0, 1.0, 1.02])
+    kind = rng.integers(3)
+    if kind == 0:
+        for x in (box.length * rng.uniform(0.05, 0.3), box.length * rng.uniform(0.7, 0.95)):
+            sheet.fill(x, 0, x + wide, box.rows[0][0], colour)
+            sheet.fill(x, box.rows[-1][1], x + wide, box.breadth, colour)
+    elif kind == 1:
+        reach = rng.uniform(2, 6)
+        for x, y in box.outer():
+            xs, ys = sorted((x, x + (reach if x == 0 else -reach))), sorted((y, y + (wide if y == 0 else -wide)))
+            sheet.fill(xs[0], ys[0], xs[1], ys[1], colour)
+            xs, ys = sorted((x, x + (wide if x == 0 else -wide))), sorted((y, y + (reach if y == 0 else -reach)))
+            sheet.fill(xs[0], ys[0], xs[1], ys[1], colour * 0.92)
+    else:
+        for x in (box.ends[0] * 0.5, (box.ends[1] + box.length) / 2):
+            y = box.breadth / 2 + np.linspace(-5, 5, 9)
+            sheet.line(np.stack([x + rng.normal(0, 0.15, 9), y], 1), (190, 170, 120), 1.0)
+
+
 def cover(rng, box, shape, s):
     """Where the box covers the ground: None for all, or a mask with rounded corners and rough edges."""
     h, w = shape
-    rough = 0.12 * s if box.build in ("boards", "card") and rng.random() < 0.5 else 0
+    rough = rng.uniform(0.03, 0.15) * s if box.build in ("boards", "card") and rng.random() < 0.5 else 0
     if not box.round and rough < 0.5:
         return None
     mask = np.full((h, w), 255, np.uint8)
+    if box.build == "boards" and rng.random() < 0.3:
+        misfit(rng, mask, box, s)
     if box.round:
         r = int(min(box.round * s, min(h, w) * 0.2))
         if r > 1:
@@ -356,6 +385,13 @@ def cover(rng, box, shape, s):
     if rough >= 0.5:
         nibble(rng, mask, rough)
     return mask
+
+
+def misfit(rng, mask, box, s):
+    """Boards a little too short: up to 2 mm of a corner is missing, which a careful eye ignores."""
+    gap, y = max(1, round(rng.uniform(0, 0.2) * s)), max(1, round(box.rows[0][0] * s))
+    corner = mask[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+    corner[:y, :gap] = 0
 
 
 def nibble(rng, mask, depth):

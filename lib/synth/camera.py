@@ -33,7 +33,7 @@ class View:
     def straight(self, points):
         """Plane points (cm) in the picture (px) without lens distortion."""
         p = np.asarray(points, float).reshape(-1, 2)
-        q = np.c_[p, np.ones(len(p))] @ self.matrix.T
+        q = p @ self.matrix[:, :2].T + self.matrix[:, 2]
         return (q[:, :2] / q[:, 2:]).reshape(np.shape(points))
 
     def project(self, points):
@@ -83,11 +83,12 @@ def roll_of(rng):
     return float(rng.normal(0, 0.8) if u < 0.55 else rng.normal(0, 4) if u < 0.93 else rng.uniform(-30, 30))
 
 
-def place(rng, corners, size, frame, shake=0.004):
-    """A view in which the box (its plane corners, cm) lies as `frame` asks.
+def place(rng, corners, size, frame):
+    """A view in which the rectangle of plane corners (cm) lies as `frame` asks.
 
-    `frame` is (x, y, span): the box's bounding rectangle is centred at x, y (fractions of the picture) and covers
-    `span` of it along the tighter side, or of the side named in a fourth item ("x" or "y").
+    `frame` is (u, v, span, dx, dy): the rectangle's bounding rectangle in the picture covers `span` of the tighter
+    side; u, v share out the room that is left (0 = at the left or top border, 1 = right or bottom); then it is moved
+    by dx, dy of its own width and height.
     """
     centre = corners.mean(0) + rng.normal(0, 3, 2)
     extent = np.ptp(corners, axis=0).max()
@@ -96,15 +97,18 @@ def place(rng, corners, size, frame, shake=0.004):
         toward = np.pi / 2 + rng.normal(0, 0.3)  # people stand below the box and lean
     distance = extent * float(np.exp(rng.uniform(np.log(1.0), np.log(3.0)))) + 25
     t = np.deg2rad(tilt)
-    eye = np.array([*(centre + distance * np.sin(t) * np.array([np.cos(toward), np.sin(toward)])),
-                    -distance * np.cos(t)])
+    side = distance * np.sin(t) * np.array([np.cos(toward), np.sin(toward)])
+    eye = np.array([*(centre + side), -distance * np.cos(t)])
     matrix = looking(eye, np.array([*centre, 0.0]), np.deg2rad(roll))
-    matrix = fitted(matrix, corners, size, frame)
-    bend = float(rng.normal(0, 0.012)) if rng.random() < 0.7 else float(rng.normal(0, 0.04))
+    bend = float(np.clip(rng.normal(0, 0.012 if rng.random() < 0.7 else 0.035), -0.045, 0.06))
     settings = {"tilt": round(tilt, 2), "toward": round(float(np.rad2deg(toward)), 1), "roll": round(roll, 2),
                 "distance_cm": round(distance, 1), "bend": round(bend, 4)}
-    view = View(matrix, eye[:2].copy(), -eye[2], tuple(size), float(np.clip(bend, -0.045, 0.06)), settings)
-    return refit(view, corners, frame)
+    view = View(matrix, eye[:2].copy(), -eye[2], tuple(size), 0.0, settings)
+    view.matrix = similarity(view.straight(corners), size, frame) @ view.matrix
+    view.bend = bend
+    for _ in range(3):  # the lens moves the box a little: put it back
+        view.matrix = similarity(view.project(corners).astype(float), size, frame) @ view.matrix
+    return view
 
 
 def looking(eye, target, roll):
@@ -118,34 +122,20 @@ def looking(eye, target, roll):
     return np.stack([r[:, 0], r[:, 1], -r @ eye], 1)
 
 
-def fitted(matrix, corners, size, frame):
-    """The homography followed by the zoom and shift that put the corners' bounding rectangle where asked."""
-    q = np.c_[corners, np.ones(4)] @ matrix.T
-    q = q[:, :2] / q[:, 2:]
-    return similarity(q, size, frame) @ matrix
-
-
 def similarity(points, size, frame):
     """Zoom and shift (3x3) that put the points' bounding rectangle where `frame` asks."""
     low, high = points.min(0), points.max(0)
-    fx, fy, span = frame[:3]
-    zooms = np.asarray(size) / (high - low)
-    zoom = span * (zooms[0] if frame[3:] == ("x",) else zooms[1] if frame[3:] == ("y",) else zooms.min())
-    shift = np.array([fx, fy]) * size - zoom * (low + high) / 2
+    u, v, span, dx, dy = frame
+    zoom = span * (np.asarray(size) / (high - low)).min()
+    box = zoom * (high - low)
+    shift = np.array([u, v]) * (size - box) + np.array([dx, dy]) * box - zoom * low
     return np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]], [0, 0, 1.0]])
-
-
-def refit(view, corners, frame):
-    """The view corrected for what the lens did to the box's place: two rounds are enough for a hundredth."""
-    for _ in range(2):
-        view.matrix = similarity(view.project(corners).astype(float), view.size, frame) @ view.matrix
-    return view
 
 
 def photograph(view, sheet, origin, px_per_cm):
     """The sheet (a picture of the plane whose top left is at `origin`, cm) as the camera sees it."""
     w, h = view.size
-    step = 16 if abs(view.bend) > 1e-6 else 16
+    step = 16
     xs, ys = np.arange(0, w + step, step) + 0.5, np.arange(0, h + step, step) + 0.5
     grid = np.stack(np.meshgrid(xs, ys), -1)
     at = (view.unproject(grid) - origin) * px_per_cm - 0.5
@@ -167,38 +157,36 @@ def spread(grid, x, y):
     return rows[j] * (1 - v) + rows[j + 1] * v
 
 
-LIGHTS = {  # red and blue gain, contrast, brightness
-    "overcast": (0.98, 1.05, 0.95, 1.0), "sun": (1.04, 0.95, 1.15, 1.05), "shade": (0.9, 1.2, 0.9, 0.85),
-    "flash": (1.02, 1.0, 1.1, 1.05), "hall": (1.06, 0.85, 0.95, 0.9), "warm lamp": (1.18, 0.66, 1.0, 0.9),
-    "dim": (1.1, 0.8, 0.9, 0.6), "bright": (1.0, 1.0, 1.0, 1.25), "neutral": (1.0, 1.0, 1.0, 1.0),
-    "sodium": (1.3, 0.5, 0.95, 0.85), "blue hour": (0.82, 1.3, 0.9, 0.75), "greenish tube": (0.9, 0.92, 1.0, 0.95),
+LIGHTS = {  # red and blue gain left after white balance, contrast, brightness
+    "overcast": (0.98, 1.04, 0.95, 1.0), "sun": (1.04, 0.94, 1.15, 1.1), "shade": (0.92, 1.14, 0.92, 0.9),
+    "flash": (1.02, 1.0, 1.1, 1.0), "hall": (1.06, 0.88, 0.95, 0.9), "warm lamp": (1.14, 0.74, 1.0, 0.9),
+    "dim": (1.08, 0.84, 0.9, 0.6), "bright": (1.0, 1.0, 1.0, 1.3), "neutral": (1.0, 1.0, 1.0, 1.0),
+    "sodium": (1.22, 0.58, 0.95, 0.85), "blue hour": (0.86, 1.24, 0.9, 0.7), "greenish tube": (0.92, 0.92, 1.0, 0.95),
 }
 HELD_LIGHTS = ("sodium", "blue hour", "greenish tube")
 
 
 def expose(rng, pixels, light):
-    """The picture under a light: white balance, exposure, gamma, saturation."""
+    """The picture under a light: automatic exposure, white balance, contrast, gamma, saturation."""
     red, blue, contrast, bright = LIGHTS[light]
-    gains = np.array([red, 1.0 + (0.08 if light == "greenish tube" else 0), blue]) * (1 + rng.normal(0, 0.035, 3))
-    contrast, bright = contrast * np.exp(rng.normal(0, 0.1)), bright * np.exp(rng.normal(0.04, 0.17))
-    u = np.arange(256)[:, None] / 255 * gains * bright
-    u = np.clip(u, 0, None) ** np.exp(rng.normal(0, 0.12))
-    u = 0.42 + (u - 0.42) * contrast + rng.normal(0, 0.015)
-    u = np.where(u > 0.8, 0.8 + 0.2 * np.tanh((u - 0.8) / 0.2), u)  # highlights roll off
+    seen = float(pixels[::9, ::9].mean()) / 255
+    auto = np.clip((0.4 * np.exp(rng.normal(0, 0.2)) / max(seen, 0.02)) ** rng.uniform(0.3, 0.9), 0.45, 2.6)
+    gains = np.array([red, 1.07 if light == "greenish tube" else 1.0, blue]) ** rng.uniform(0.3, 1.15)
+    gains = gains * (1 + rng.normal(0, 0.02, 3)) * auto * bright
+    u = np.arange(256)[:, None] / 255 * gains
+    u = np.clip(u, 0, None) ** np.exp(rng.normal(0, 0.1))
+    u = 0.42 + (u - 0.42) * contrast * np.exp(rng.normal(0, 0.1)) + rng.normal(0, 0.015)
+    u = np.where(u > 0.7, 0.7 + 0.3 * np.tanh((u - 0.7) / 0.3), u)  # highlights roll off
     pixels = cv2.LUT(pixels, np.clip(u * 255, 0, 255).astype(np.uint8)[None])
-    saturation = float(np.clip(rng.normal(1.0, 0.22), 0.0, 1.7)) if rng.random() < 0.7 else 1.0
-    if rng.random() < 0.02:
-        saturation = 0.0
-    if saturation != 1.0:
-        grey = np.array([[0.299, 0.587, 0.114]]) * (1 - saturation)
-        pixels = cv2.transform(pixels, (np.repeat(grey, 3, 0) + np.eye(3) * saturation).astype(np.float32))
-    return pixels
+    saturation = float(np.clip(rng.normal(0.92, 0.2), 0.0, 1.5)) if rng.random() > 0.02 else 0.0
+    grey = np.array([[0.299, 0.587, 0.114]]) * (1 - saturation)
+    return cv2.transform(pixels, (np.repeat(grey, 3, 0) + np.eye(3) * saturation).astype(np.float32))
 
 
 def illumination(rng, light, size):
     """Gain of the light over the picture on a coarse grid, float32 about 1: gradients, vignette, flash."""
     y, x = np.mgrid[-1:1:24j, -1:1:32j].astype(np.float32)
-    slope = rng.normal(0, 0.13, 2)
+    slope = rng.normal(0, 0.11, 2)
     gain = 1 + slope[0] * x + slope[1] * y
     if rng.random() < 0.35 or light == "flash":
         cx, cy = rng.normal(0, 0.4, 2)
@@ -213,7 +201,7 @@ def lit(pixels, gain):
     """The picture times a coarse gain map."""
     h, w = pixels.shape[:2]
     table = cv2.resize(np.clip(gain * 128, 0, 255).astype(np.uint8), (w, h), interpolation=cv2.INTER_LINEAR)
-    return cv2.multiply(pixels, cv2.merge([table] * 3), scale=1 / 128)
+    return cv2.multiply(pixels, textures.tripled(table), scale=1 / 128)
 
 
 def blur(rng, pixels, strong=False):
@@ -244,10 +232,10 @@ def develop(rng, pixels, dark):
         pixels = cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0)
     if rng.random() < 0.75:
         strength = float(np.clip(rng.gamma(1.3, 0.06) * (1.6 if dark else 1), 0, 0.5))
-        tile = textures.sample_tile("noise" if rng.random() < 0.5 else "film", rng, (h, w))
+        tile = textures.crop("noise" if rng.random() < 0.5 else "film", rng, (h, w))
         pixels = cv2.addWeighted(pixels, 1, tile, strength, -128 * strength)
     if rng.random() < 0.2:
         quality = int(rng.integers(35, 92))
-        _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
     return pixels

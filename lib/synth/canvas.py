@@ -7,6 +7,8 @@ pixel (0, 0) covers 0..1.
 import cv2
 import numpy as np
 
+from lib.synth.textures import blend, over
+
 
 class Sheet:
     """Pixels (H, W, 3) of a part of the plane; its top left corner lies at `origin` (cm)."""
@@ -60,63 +62,84 @@ class Sheet:
         turn = np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]])
         centre = self.px((x, y))
         corners = centre + np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn.T
-        off = max(1.0, reach * self.s)
-        low = np.floor(corners.min(0) - (2 + off)).astype(int)
-        high = np.ceil(corners.max(0) + (2 + off)).astype(int)
-        low, high = np.maximum(low, 0), np.minimum(high, self.pixels.shape[1::-1])
-        if (high <= low).any():
-            return corners / self.s + self.origin
-        size = tuple(int(v) for v in high - low)
-        shift = centre - low - turn @ np.array([w / 2, h / 2])
-        # Pixel centres lie half a pixel inside: image pixel i is at i + 0.5.
-        shift = shift + turn @ np.array([0.5, 0.5]) - 0.5
-        matrix = np.c_[turn, shift].astype(np.float32)
-        mask = np.full((h, w), 255, np.uint8) if mask is None else mask
-        here = self.pixels[low[1] : high[1], low[0] : high[0]]
-        cover = cv2.warpAffine(mask, matrix, size)
         if shadow:
-            dark = cv2.warpAffine(cover, np.float32([[1, 0, off * 0.6], [0, 1, off * 0.8]]), size)
-            dark = cv2.blur(dark, (int(off) * 2 + 1,) * 2)
-            here[:] = blend(here, np.zeros_like(here), cv2.convertScaleAbs(dark, alpha=float(shadow)))
-        laid = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        here[:] = blend(here, laid, cover)
+            self.shadow(corners, shadow, reach)
+        low = np.maximum(np.floor(corners.min(0) - 1).astype(int), 0)
+        high = np.minimum(np.ceil(corners.max(0) + 1).astype(int), self.pixels.shape[1::-1])
+        if (high > low).all():
+            here = self.pixels[low[1] : high[1], low[0] : high[0]]
+            # Pixel centres lie half a pixel inside: image pixel i is at i + 0.5.
+            shift = centre - low + turn @ np.array([0.5 - w / 2, 0.5 - h / 2]) - 0.5
+            self.warp(here, image, mask, turn, shift)
         return corners / self.s + self.origin
 
-    def polygon(self, points, colour, cover=1.0):
-        """A filled polygon (cm) with smooth edges."""
-        self.shape_mask(points, colour, cover)
+    def warp(self, here, image, mask, turn, shift):
+        """The image turned and shifted onto these pixels; copied where it is neither turned nor between pixels."""
+        h, w = image.shape[:2]
+        whole = np.abs(shift - np.round(shift)).max() < 1e-6 and abs(turn[0, 1]) < 1e-9
+        if whole and mask is None:
+            x, y = np.round(shift).astype(int)
+            ys, xs = slice(max(y, 0), max(y + h, 0)), slice(max(x, 0), max(x + w, 0))
+            spot = here[ys, xs]
+            spot[:] = image[max(-y, 0) :, max(-x, 0) :][: spot.shape[0], : spot.shape[1]]
+            return
+        matrix, size = np.column_stack([turn, shift]).astype(np.float32), here.shape[1::-1]
+        cover = cv2.warpAffine(np.full((h, w), 255, np.uint8) if mask is None else mask, matrix, size)
+        laid = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        here[:] = blend(here, laid, cover)
 
-    def shape_mask(self, points, image, cover=1.0, soft=0.0):
-        """A polygon (cm) painted with a colour, or with an image as large as its bounding rectangle."""
-        p = self.px(points)
-        pad = int(3 * soft) + 2
-        low = np.maximum(np.floor(p.min(0)).astype(int) - pad, 0)
-        high = np.minimum(np.ceil(p.max(0)).astype(int) + pad, self.pixels.shape[1::-1])
+    def shadow(self, corners, strength, reach):
+        """Soft shadow of a quadrilateral (sheet px) that lies `reach` cm above the ground."""
+        off = max(1.0, reach * self.s)
+        low = np.maximum(np.floor(corners.min(0) - off).astype(int), 0)
+        high = np.minimum(np.ceil(corners.max(0) + 2 * off).astype(int), self.pixels.shape[1::-1])
         if (high <= low).any():
             return
         here = self.pixels[low[1] : high[1], low[0] : high[0]]
+        # A soft shadow needs few pixels: draw it small.
+        k = min(1.0, 4 / off, 100 / max(here.shape[:2])) if off > 2 else 1.0
+        small = np.full((max(2, int(here.shape[0] * k)), max(2, int(here.shape[1] * k))), 255, np.uint8)
+        quad = (corners - low + np.array([0.5, 0.7]) * off) * [small.shape[1] / here.shape[1], small.shape[0] / here.shape[0]]
+        cv2.fillPoly(small, [np.round(quad * 16).astype(np.int32)], int(255 * max(0.0, 1 - strength)), cv2.LINE_AA, 4)
+        small = cv2.blur(small, (2 * int(off * k * 0.7) + 1,) * 2)
+        table = cv2.resize(small, here.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        here[:] = cv2.multiply(here, cv2.merge([table] * 3), scale=1 / 255)
+
+    def polygon(self, points, colour, cover=1.0):
+        """A filled polygon (cm) of one colour with smooth edges."""
+        if cover > 0.9:
+            p = np.round((self.px(points) - 0.5) * 16).astype(np.int32)
+            cv2.fillPoly(self.pixels, [p], tuple(float(c) for c in colour), cv2.LINE_AA, 4)
+            return
+        found = self.mask(points, cover)
+        if found:
+            here, mask = found
+            here[:] = over(here, colour, mask)
+
+    def textured(self, points, surface):
+        """A polygon (cm) filled with what `surface(shape)` gives for its bounding rectangle."""
+        found = self.mask(points, 1.0)
+        if found:
+            here, mask = found
+            here[:] = blend(here, surface(here.shape[:2]), mask)
+
+    def mask(self, points, cover):
+        """The sheet's pixels about a polygon (cm) and how far it covers them, or None outside the sheet."""
+        p = self.px(points)
+        low = np.maximum(np.floor(p.min(0)).astype(int) - 2, 0)
+        high = np.minimum(np.ceil(p.max(0)).astype(int) + 2, self.pixels.shape[1::-1])
+        if (high <= low).any():
+            return None
+        here = self.pixels[low[1] : high[1], low[0] : high[0]]
         mask = np.zeros(here.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round((p - low - 0.5) * 16).astype(np.int32)], int(255 * cover), cv2.LINE_AA, 4)
-        if soft:
-            mask = cv2.GaussianBlur(mask, (0, 0), soft)
-        paint = np.empty_like(here)
-        if callable(image):
-            paint[:] = image(here.shape[:2])
-        else:
-            paint[:] = image
-        here[:] = blend(here, paint, mask)
+        return here, mask
 
     def line(self, points, colour, width_cm, cover=1.0):
         """A polyline (cm) of the given width, at least one pixel."""
         p = np.round((self.px(points) - 0.5) * 16).astype(np.int32)
         cv2.polylines(self.pixels, [p], False, tuple(int(c) for c in colour), max(1, round(width_cm * self.s)),
                       cv2.LINE_AA, 4)
-
-
-def blend(below, above, cover):
-    """The picture above laid over the one below where `cover` (uint8) says so."""
-    a = cover[..., None] * np.float32(1 / 255)
-    return (below + (above.astype(np.float32) - below) * a + 0.5).astype(np.uint8)
 
 
 # Handwriting: each sign as strokes in a box 1 wide and 2 high (y down).
@@ -137,7 +160,18 @@ STROKES = {
     "o": [".5,1 0,1.5 .5,2 1,1.5 .5,1"], "e": ["0,1.5 1,1.5 .8,1 .2,1 0,1.6 .4,2 1,1.8"],
     "t": [".4,.3 .4,1.8 .8,2", "0,.9 .9,.9"], "r": ["0,.9 0,2", "0,1.3 .5,.9 .9,1"],
 }
-STROKES = {k: [np.array([[float(v) for v in p.split(",")] for p in s.split()]) for s in v] for k, v in STROKES.items()}
+
+
+def rounded(p):
+    """A stroke with its corners cut twice, as a hand draws it."""
+    for _ in range(2 if len(p) > 3 else 0):
+        a, b = p[:-1], p[1:]
+        p = np.concatenate([p[:1], np.stack([0.75 * a + 0.25 * b, 0.25 * a + 0.75 * b], 1).reshape(-1, 2), p[-1:]])
+    return p
+
+
+STROKES = {k: [rounded(np.array([[float(v) for v in p.split(",")] for p in s.split()])) for s in strokes]
+           for k, strokes in STROKES.items()}
 
 
 def words(rng, kind="any"):
@@ -161,8 +195,8 @@ def write(rng, pixels, text, x, y, height, colour, width=None, neat=0.06, slant=
     start, strokes = x, []
     for sign in text:
         for stroke in STROKES.get(sign, ()):
-            p = stroke + rng.normal(0, neat, stroke.shape)
-            p = np.c_[p[:, 0] * 0.85 - slant * (p[:, 1] - 2), p[:, 1]] * unit + (x, y)
+            p = stroke + rng.normal(0, neat * (0.5 if len(stroke) > 9 else 1), stroke.shape)
+            p = np.stack([p[:, 0] * 0.85 - slant * (p[:, 1] - 2), p[:, 1]], 1) * unit + (x, y)
             strokes.append(np.round(p * 8).astype(np.int32))
         x += unit * (1.25 + rng.normal(0, neat)) if sign != " " else unit * 0.8
     if strokes:

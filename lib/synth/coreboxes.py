@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lib.synth import boxes, camera, scenery
+from lib.synth import boxes, camera, rocks, scenery
 from lib.synth import textures as tx
 from lib.synth.canvas import Sheet
 
 KINDS = {"box": 0.86, "none": 0.05, "cut": 0.04, "several": 0.03, "blurred": 0.02}
-LAYOUTS = ("alone", "stand", "neighbours", "stack", "clutter")
+LAYOUTS = {"alone": 0.18, "stand": 0.4, "neighbours": 0.16, "stack": 0.13, "clutter": 0.13}
 HELD_LAYOUTS = ("sign beside", "two rulers")
 
 
@@ -61,10 +61,11 @@ class Stage:
         held = camera.HELD_LIGHTS
         self.light = self.pick([n for n in camera.LIGHTS if n not in held], held)
         self.floor = self.pick(scenery.FLOORS, scenery.HELD_FLOORS)
-        self.layout = str(rng.choice(LAYOUTS, p=(0.2, 0.36, 0.18, 0.13, 0.13))) if not shifted else self.pick((), HELD_LAYOUTS)
+        self.layout = str(rng.choice(list(LAYOUTS), p=list(LAYOUTS.values()))) if not shifted else self.pick((), HELD_LAYOUTS)
         if kind == "several":
             self.layout = "stack"
         self.occluders = []
+        self.mounted = False
         self.tags = []
 
     def scene(self):
@@ -75,6 +76,8 @@ class Stage:
         self.around()
         pieces = self.put_box() if self.kind != "none" else self.nothing()
         self.above()
+        if self.kind in ("box", "blurred") and self.rng.random() < 0.1:
+            self.mount()
         pixels, reach = self.expose()
         return self.truth(pixels, pieces, reach)
 
@@ -99,38 +102,46 @@ class Stage:
         return float(np.clip(ratio, 0.5, 5.0))
 
     def frame(self):
-        """Where the box lies in the picture: centre, span and the side that is filled."""
+        """Where the box lies in the picture, as `camera.place` reads it."""
         rng = self.rng
-        ratio = (self.wide / self.size[0]) / (self.high / self.size[1])
         mode = rng.random()
-        span = 1.0 + rng.uniform(-0.03, 0.012) if mode < 0.36 else rng.uniform(0.62, 0.98) if mode < 0.88 else rng.uniform(0.35, 0.65)
+        span = 1.0 + rng.uniform(-0.03, 0.012) if mode < 0.38 else rng.uniform(0.62, 0.98) if mode < 0.88 else rng.uniform(0.35, 0.65)
+        low = 0.14 if self.layout == "stand" else 0.0
+        u, v = np.clip(rng.normal((0.5, 0.5 + low), 0.22), 0, 1)
         if self.kind == "several":
-            span = rng.uniform(0.4, 0.8)
+            return u, v, rng.uniform(0.55, 0.97), 0.0, 0.0
         if self.kind == "cut":
-            return self.cut_frame(ratio)
-        free_x, free_y = (1 - span * min(1, ratio)), (1 - span * min(1, 1 / ratio))
-        place = np.clip(rng.normal(0, 0.35, 2) + (0, 0.15 if self.layout == "stand" else 0), -1, 1) * 0.5 if span < 0.97 else np.clip(
-            rng.normal(0, 0.3, 2), -1, 1) * 0.5
-        return 0.5 + place[0] * max(free_x, 0), 0.5 + place[1] * max(free_y, 0), span
+            return self.cut_frame()
+        return u, v, span, 0.0, 0.0
 
-    def cut_frame(self, ratio):
-        """A frame that leaves 6 to 45 % of the box outside at one or two sides."""
+    def cut_frame(self):
+        """A frame that leaves at least 8 % of the box's longer side outside at one side, now and then at two."""
         rng = self.rng
-        span = rng.uniform(0.75, 1.3)
-        wide, high = span * min(1, ratio), span * min(1, 1 / ratio)
-        gone = rng.uniform(0.08, 0.42)
-        x, y = rng.uniform(0.4, 0.6, 2)
-        if rng.random() < 0.7 if not self.turned else rng.random() < 0.3:
-            x = (1 - wide / 2 + gone * wide) if rng.random() < 0.5 else wide / 2 - gone * wide
-        else:
-            y = (1 - high / 2 + gone * high) if rng.random() < 0.5 else high / 2 - gone * high
-        return x, y, span
+        u, v = rng.choice([0.0, 1.0], 2)
+        least = 0.08 * max(self.wide, self.high) / np.array([self.wide, self.high])
+        dx, dy = np.minimum(rng.uniform(least, np.maximum(0.45, 1.2 * least)), 0.6) * [2 * u - 1, 2 * v - 1]
+        if rng.random() < 0.85:
+            if rng.random() < (0.3 if self.turned else 0.7):
+                v, dy = rng.uniform(0.2, 0.8), 0.0
+            else:
+                u, dx = rng.uniform(0.2, 0.8), 0.0
+        return u, v, rng.uniform(0.7, 1.15), dx, dy
+
+    def subject(self):
+        """The rectangle (cm) the camera is pointed at: the box, or the box and its neighbour."""
+        if self.kind != "several":
+            return self.corners
+        gap = self.gap = float(self.rng.gamma(1.2, 1.5))
+        self.pair = int(self.rng.integers(0, 2)) + (0 if self.wide > self.high * 0.8 else 2)
+        step = np.array([[0, -self.high - gap], [0, self.high + gap], [-self.wide - gap, 0], [self.wide + gap, 0]])[self.pair]
+        both = np.concatenate([self.corners, self.corners + step])
+        (x0, y0), (x1, y1) = both.min(0), both.max(0)
+        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 
     def look(self):
         """The view, the sheet's scale, and the box's measures rounded to whole sheet pixels."""
-        rng = self.rng
         frame = self.frame()
-        self.view = camera.place(rng, self.corners, self.size, frame)
+        self.view = camera.place(self.rng, self.subject(), self.size, frame)
         s = float(self.view.scale(self.corners).max())
         w, h = self.size
         grid = np.stack(np.meshgrid(np.linspace(0, w, 9), np.linspace(0, h, 9)), -1).reshape(-1, 2)
@@ -138,7 +149,7 @@ class Stage:
         reach = 1.2 * max(self.wide, self.high) * max(1.0, 1 / frame[2])
         low = np.maximum(seen.min(0), self.corners[0] - reach) - 1
         high = np.minimum(seen.max(0), self.corners[2] + reach) + 1
-        s = min(s, np.sqrt(2.4 * w * h / np.prod(high - low)))
+        s = min(s, np.sqrt(2.1 * w * h / np.prod(high - low)))
         boxes.snap(self.box, s)
         b = self.box
         self.wide, self.high = (b.breadth, b.length) if self.turned else (b.length, b.breadth)
@@ -155,7 +166,7 @@ class Stage:
     def ground(self):
         """The floor, now and then in the colour of the box."""
         self.sheet.pixels[:] = scenery.floor(self.rng, self.sheet.pixels.shape[:2], self.sheet.s, self.floor)
-        if self.rng.random() < 0.08:
+        if self.rng.random() < 0.1:
             same = boxes.member(self.rng, self.box, self.sheet.pixels.shape[:2], self.sheet.s)
             self.sheet.pixels[:] = cv2.addWeighted(same, 0.75, self.sheet.pixels, 0.25, 0)
 
@@ -174,15 +185,21 @@ class Stage:
     def stand(self):
         """A photo stand: a wall of planks above, a sign on it, a ruler below."""
         rng = self.rng
-        gap = float(rng.choice([0, 0, 0.3, 2])) * rng.random()
-        inset = rng.uniform(-0.05, 0.1) * self.wide if rng.random() < 0.8 else -self.wide
-        if rng.random() < 0.8:
-            high = rng.uniform(8, 45)
-            scenery.wall(rng, self.sheet, inset, self.wide - inset * rng.uniform(0.5, 1.5), max(-gap - high, self.y0), -gap)
+        gap = 0.0 if rng.random() < 0.6 else rng.uniform(0, 2)
+        inset = rng.uniform(-0.04, 0.1) * self.wide if rng.random() < 0.75 else -self.wide
+        if rng.random() < 0.75:
+            high = rng.uniform(6, 60)
+            scenery.wall(rng, self.sheet, inset, self.wide - inset * rng.uniform(0.5, 1.5), max(-gap - high, self.y0), -gap, like=self.like(0.25))
+        if rng.random() < 0.3:
+            scenery.wall(rng, self.sheet, -self.wide * rng.uniform(0, 1), 2 * self.wide, self.high + gap, self.y1, battens=False, like=self.like(0.25))
         if rng.random() < 0.9:
             self.sign(above=True)
         if rng.random() < 0.85:
-            self.rulers(1, below=0.85)
+            self.rulers(1, below=0.88)
+
+    def like(self, chance):
+        """The box's colour where something beside it shall be mistaken for it, else None."""
+        return self.box.colour if self.rng.random() < chance else None
 
     def rulers(self, count, below=0.6):
         """Rulers and scale bars along the edges of the box, touching it or nearly."""
@@ -195,10 +212,10 @@ class Stage:
                 over_ = rng.normal(0, 1.5, 2)
                 y = self.high + gap if side > 0 else -gap
                 scenery.ruler(rng, self.sheet, over_[0], self.wide * (1 if rng.random() < 0.8 else rng.uniform(0.3, 0.9)) + over_[1], y, wide, side,
-                              kind="red" if self.shifted else None)
+                              kind="red" if self.shifted else None, like=self.like(0.35))
             else:
                 x = self.wide + gap if side > 0 else -gap
-                scenery.ruler(rng, self.sheet, 0, self.high, x, wide, side, True, kind="red" if self.shifted else None)
+                scenery.ruler(rng, self.sheet, 0, self.high, x, wide, side, True, kind="red" if self.shifted else None, like=self.like(0.35))
 
     def sign(self, above=False, beside=False):
         """A sign board above (or below, or beside) the box, touching it, apart from it, or partly behind."""
@@ -250,21 +267,21 @@ class Stage:
     def stack(self):
         """Boxes of the same make at one to three sides, touching or a little apart, aligned or not."""
         rng = self.rng
+        other = self.neighbour()
+        if self.kind == "several":
+            self.put_other(self.beside(self.pair, self.gap, other, 1, 0.0), other, 0.0)
+            return
         sides = rng.permutation(4)[: int(rng.integers(1, 4))]
         if self.layout == "stack":
             sides = [0, 1] if self.wide > self.high * 0.8 else [2, 3]
-        other = self.neighbour()
-        self.others = []
         for side in sides:
             gap = 0.0 if rng.random() < 0.3 else float(rng.gamma(1.2, 1.2))
+            slip = rng.normal(0, 0.6) if rng.random() < 0.7 else rng.normal(0, 6)
             for k in range(1, 4):
-                at = self.beside(side, gap, other, k)
-                if self.kind != "several" and self.seen(at, other) > 0.72:
+                at = self.beside(side, gap, other, k, slip)
+                if self.seen(at, other) > 0.72:
                     at = self.slipped(side, at, other)
-                if at is None:
-                    break
-                ok = self.put_other(at, other)
-                if not ok:
+                if at is None or not self.put_other(at, other, float(rng.normal(0, 0.4)) if rng.random() < 0.6 else 0.0):
                     break
         if rng.random() < 0.3 and self.layout == "neighbours":
             self.sign(above=True)
@@ -275,7 +292,7 @@ class Stage:
         other = boxes.measure(rng, self.shifted, self.box.length / self.box.breadth, len(self.box.rows))
         for name in ("length", "breadth", "rows", "ends", "depth", "core", "material", "colour", "texture", "contrast", "build", "round", "slat_drop"):
             setattr(other, name, getattr(self.box, name))
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 and self.kind != "several":
             other = boxes.snap(boxes.measure(rng, self.shifted, self.box.length / self.box.breadth), self.sheet.s)
         foot = np.array([other.length / 2, other.breadth / 2])
         sheet, cover, _ = boxes.draw(rng, other, self.sheet.s, foot, self.view.height)
@@ -285,10 +302,9 @@ class Stage:
             cover = None if cover is None else np.ascontiguousarray(np.rot90(cover, -1))
         return pixels, cover, np.array(pixels.shape[1::-1]) / self.sheet.s
 
-    def beside(self, side, gap, other, k):
+    def beside(self, side, gap, other, k, slip):
         """Top left corner (cm) of the k-th neighbour at a side."""
         wide, high = other[2]
-        slip = self.rng.normal(0, 0.6) if self.rng.random() < 0.7 else self.rng.normal(0, 6)
         return [np.array([slip, -(high + gap) * k]), np.array([slip, self.high + gap + (high + gap) * (k - 1)]),
                 np.array([-(wide + gap) * k, slip]), np.array([self.wide + gap + (wide + gap) * (k - 1), slip])][side]
 
@@ -311,7 +327,7 @@ class Stage:
                 return moved
         return None
 
-    def put_other(self, at, other):
+    def put_other(self, at, other, angle):
         """A neighbour laid on the sheet; False where it lies outside."""
         pixels, cover, (wide, high) = other
         if at[0] > self.x1 or at[1] > self.y1 or at[0] + wide < self.x0 or at[1] + high < self.y0:
@@ -319,7 +335,6 @@ class Stage:
         if self.rng.random() < 0.5:
             pixels = np.ascontiguousarray(pixels[::-1, ::-1])
             cover = None if cover is None else np.ascontiguousarray(cover[::-1, ::-1])
-        angle = float(self.rng.normal(0, 0.4)) if self.rng.random() < 0.6 else 0.0
         self.sheet.lay(pixels, at[0] + wide / 2, at[1] + high / 2, angle, cover, shadow=0.5, reach=1.0)
         return True
 
@@ -356,13 +371,20 @@ class Stage:
         return np.stack([self.box.breadth - p[..., 1], p[..., 0]], -1) if self.turned else p
 
     def nothing(self):
-        """A picture without a box: what its place holds instead."""
-        rng = self.rng
-        if rng.random() < 0.5:
-            for _ in range(int(rng.integers(1, 4))):
-                self.clutter()
+        """A picture without a box: loose core, rubble, walls, boards and tools on the same floors."""
+        rng, b = self.rng, self.box
         if rng.random() < 0.3:
             scenery.wall(rng, self.sheet, self.x0, self.x1, self.y0, rng.uniform(self.y0, self.y1))
+        if rng.random() < 0.5:
+            for _ in range(int(rng.integers(1, 3))):
+                self.clutter()
+        for _ in range(int(rng.integers(0, 5)) if rng.random() < 0.5 else 0):
+            x, y = rng.uniform(self.x0, self.x1), rng.uniform(self.y0, self.y1)
+            if rng.random() < 0.5:
+                rocks.whole(rng, self.sheet, b.kinds[0], x, x + rng.uniform(8, 40), y, b.core, "broken", b.look)
+            else:
+                for _ in range(int(rng.integers(2, 12))):
+                    rocks.chunk(rng, self.sheet, b.kinds[0], *(np.array([x, y]) + rng.normal(0, 9, 2)), rng.uniform(1, 6), b.look)
         return []
 
     def above(self):
@@ -375,7 +397,7 @@ class Stage:
         if rng.random() < 0.12:
             k = rng.integers(4)
             x, y = self.corners[k] + rng.normal(0, 1.5, 2)
-            self.occlude(scenery.tag(rng, self.sheet, x, y, rng.uniform(4, 14), rng.uniform(3, 10), float(rng.normal(0, 15))))
+            self.occlude(scenery.tag(rng, self.sheet, x, y, rng.uniform(3, 9), rng.uniform(2.5, 7), float(rng.normal(0, 15))))
         if rng.random() < 0.05:
             high = rng.uniform(0.2, 0.5) * self.high
             self.occlude(scenery.sign(rng, self.sheet, self.wide * rng.uniform(0, 1), rng.choice([0, self.high]), high * 1.4, high,
@@ -388,13 +410,33 @@ class Stage:
         if rng.random() < 0.05:
             scenery.tool(rng, self.sheet, self.wide * rng.uniform(0, 1), self.high * rng.choice([0.0, 0.5, 1.0]), float(rng.uniform(0, 180)))
 
+    def mount(self):
+        """The photograph shown in another picture: cut close around the box, laid on a page or on other pictures."""
+        rng = self.rng
+        left, right = np.clip(rng.normal(0.4, 0.6, 2), -0.25, 6) * 0.01 * self.wide
+        up, down = rng.uniform(0.0, 0.9, 2) * self.high
+        ys, xs = self.sheet.cut(-left, -up, self.wide + right, self.high + down)
+        kept = self.sheet.pixels[ys, xs].copy()
+        shape = self.sheet.pixels.shape[:2]
+        if rng.random() < 0.5:
+            self.sheet.pixels[:] = np.array([(255, 255, 255), (0, 0, 0), (128, 128, 128), (236, 236, 230)][rng.integers(4)], np.uint8)
+        else:
+            self.sheet.pixels[:] = scenery.floor(rng, shape, self.sheet.s, self.pick(scenery.FLOORS, scenery.HELD_FLOORS))
+        for _ in range(int(rng.integers(0, 4))):
+            angle, zoom = float(rng.uniform(-180, 180)), rng.uniform(0.4, 1.2)
+            piece = cv2.resize(kept[:, : max(8, int(kept.shape[1] * rng.uniform(0.3, 0.7)))], None, fx=zoom, fy=zoom)
+            self.sheet.lay(tx.gained(piece, np.float32([[rng.uniform(0.5, 1.4)]])), rng.uniform(self.x0, self.x1), rng.uniform(self.y0, self.y1), angle)
+        self.sheet.pixels[ys, xs] = kept
+        self.mounted = True
+
     def paper_tags(self):
         """Paper tags over slats and ends, as samplers leave them."""
         rng, b = self.rng, self.box
-        unit = b.core + 1
-        wide, high = unit * rng.uniform(0.6, 1.5), unit * rng.uniform(0.4, 0.9)
+        unit = min(b.core + 1, 6.5)
+        wide, high = unit * rng.uniform(0.5, 1.1), unit * rng.uniform(0.35, 0.85)
+        often = rng.uniform(0.2, 1.6)
         for a, c in b.rows:
-            for _ in range(int(rng.integers(0, 3))):
+            for _ in range(rng.poisson(often)):
                 x = rng.uniform(0.02, 0.98) * b.length if rng.random() < 0.7 else b.length - wide * rng.uniform(0.3, 0.9)
                 at = self.to_plane((x, rng.normal(a if rng.random() < 0.6 else (a + c) / 2, 0.2 * unit)))
                 self.occlude(scenery.tag(rng, self.sheet, *at, wide, high, float(rng.normal(0, 5))))
@@ -431,7 +473,7 @@ class Stage:
         settings = {"material": b.material, "build": b.build, "floor": self.floor, "light": self.light, "layout": self.layout,
                     "habit": b.habit, "rocks": [k["name"] for k in b.kinds], "vertical": bool(self.turned), "wet": round(b.look["wet"], 3),
                     "halved": bool(b.look["halved"]), "core_cm": b.core, "length_cm": round(b.length, 3), "breadth_cm": round(b.breadth, 3),
-                    "blur_px": round(float(reach), 2), "shifted": self.shifted, "camera": view.settings}
+                    "blur_px": round(float(reach), 2), "shifted": self.shifted, "mounted": self.mounted, "camera": view.settings}
         nothing = self.kind == "none"
         row_nb = 0 if nothing else len(b.rows)
         quad = np.full((4, 2), np.nan, np.float32)
@@ -442,7 +484,7 @@ class Stage:
         if self.turned and not nothing:
             rows, order = self.by_position(rows[::-1]), slice(None, None, -1)
         numbers = np.arange(row_nb)[order]
-        told = [] if nothing else [p | {"polygon": view.project(self.to_plane(p["polygon"])), "row": int(numbers[p["row"]])} for p in pieces]
+        told = [p | {"polygon": q, "row": int(numbers[p["row"]])} for p, q in zip(pieces, self.pictured(pieces), strict=True)]
         hidden = np.zeros(4, bool)
         tags = [view.project(t) for t in self.tags]
         if not nothing:
@@ -451,6 +493,13 @@ class Stage:
         area = 0 if nothing else abs(cv2.contourArea(outer))
         scale = float(np.sqrt(area / (b.length * b.breadth))) if area else float(view.scale(self.corners).mean())
         return Scene(pixels, outer, inner, row_nb, rows.astype(np.float32), self.kind, scale, told, tags, hidden, settings)
+
+    def pictured(self, pieces):
+        """The pieces' outlines in the picture, all projected at once."""
+        if not pieces:
+            return []
+        points = self.view.project(self.to_plane(np.concatenate([p["polygon"] for p in pieces])))
+        return np.split(points, np.cumsum([len(p["polygon"]) for p in pieces])[:-1])
 
     def by_position(self, quads):
         """Corners of box order in picture order: a turned box's own top left lies top right."""

@@ -38,6 +38,12 @@ def rock(rng, shifted=False):
             "bands": str(rng.choice(["bands0", "bands1", "bands2", "folds"], p=[0.35, 0.25, 0.2, 0.2]))}
 
 
+def kin(rng, first):
+    """A rock like the first: another shade of it, as boxes mostly hold one unit."""
+    colour = np.clip(first["colour"] * np.exp(rng.normal(0, 0.16)) + rng.normal(0, 5, 3), 12, 240)
+    return first | {"colour": colour, "contrast": float(rng.uniform(0.15, 0.6)), "stain": rng.random() < 0.3}
+
+
 def face(rng, kind, shape, s):
     """Fresh surface of the rock, RGB of the shape, at s px a centimetre."""
     colour, contrast, build, zoom = kind["colour"], kind["contrast"], kind["build"], kind["zoom"]
@@ -62,22 +68,16 @@ def face(rng, kind, shape, s):
         mask = tx.sample("veins0" if rng.random() < 0.5 else "veins1", rng, shape, s, float(rng.uniform(0, 180)),
                          zoom * 1.3)
         pale = np.clip(colour * 0.3 + 160 + rng.normal(0, 15, 3), 0, 255)
-        pixels = over(pixels, pale if rng.random() < 0.8 else colour * 0.4, mask)
+        pixels = tx.over(pixels, pale if rng.random() < 0.8 else colour * 0.4, mask)
     if build == "spotted":
-        pixels = over(pixels, np.clip(colour + rng.choice([-40, 55]), 0, 255), tx.sample("spots", rng, shape, s, 0, zoom))
+        pixels = tx.over(pixels, np.clip(colour + rng.choice([-40, 55]), 0, 255), tx.sample("spots", rng, shape, s, 0, zoom))
     if kind["stain"]:
         mask = tx.sample("clouds", rng, shape, s, 0, 2.0)
-        pixels = over(pixels, np.array([150, 92, 42]), cv2.subtract(mask, 110))
+        pixels = tx.over(pixels, np.array([150, 92, 42]), cv2.subtract(mask, 110))
     if s > 5:
-        grain = tx.sample("grain", rng, shape, s, 0, 1.0)
-        pixels = cv2.addWeighted(pixels, 1, cv2.merge([grain] * 3), 0.09, -0.09 * 128)
+        grain = tx.crop("grain", rng, shape)
+        pixels = cv2.addWeighted(pixels, 1, tx.tripled(grain), 0.09, -0.09 * 128)
     return pixels
-
-
-def over(pixels, colour, mask):
-    """One colour laid over the pixels where the mask (uint8) says."""
-    a = mask[..., None] * np.float32(1 / 255)
-    return (pixels + (np.asarray(colour, np.float32) - pixels) * a).astype(np.uint8)
 
 
 def roundness(rng, h, wet, halved, sun):
@@ -98,16 +98,17 @@ def cuts(rng, start, stop, habit):
     mean = {"whole": 26, "broken": 8, "discs": 2.6}[habit]
     steps = rng.gamma(1.3, mean / 1.3, int((stop - start) / mean * 3) + 4) + 0.5
     at = start + np.cumsum(steps)
-    at = at[at < stop - 1]
-    return np.r_[start, at, stop]
+    return np.concatenate([[start], at[at < stop - 1], [stop]])
 
 
-def crack(rng, x, y0, y1, lean, jag):
-    """A broken edge across the core at x: points (n, 2) in cm, from y0 to y1."""
+def cracks(rng, at, y0, y1, leans, jag):
+    """Broken edges across the core at these places: (n, 7, 2) in cm, each from y0 to y1."""
     t = np.linspace(0, 1, 7)
-    wander = np.cumsum(rng.normal(0, jag, 7))
-    wander -= np.linspace(wander[0], wander[-1], 7)
-    return np.c_[x + (t - 0.5) * (y1 - y0) * lean + wander, y0 + t * (y1 - y0)]
+    wander = np.cumsum(rng.normal(0, jag, (len(at), 7)), 1)
+    wander -= wander[:, :1] + (wander[:, -1:] - wander[:, :1]) * t
+    wander[[0, -1]] *= 0.5
+    x = at[:, None] + (t - 0.5) * (y1 - y0) * leans[:, None] + wander
+    return np.stack([x, np.broadcast_to(y0 + t * (y1 - y0), x.shape)], -1)
 
 
 def whole(rng, sheet, kind, start, stop, mid, size, habit, look):
@@ -117,41 +118,48 @@ def whole(rng, sheet, kind, start, stop, mid, size, habit, look):
     pixels = face(rng, kind, (h, w), s)
     gain, gloss = roundness(rng, h, look["wet"], look["halved"], look["sun"])
     at = cuts(rng, start, stop, habit)
-    tone = np.repeat(np.exp(rng.normal(0, 0.07, len(at) - 1)), np.diff(np.round((at - start) * s)).astype(int))
+    tone = np.repeat(np.exp(rng.normal(0, 0.09, len(at) - 1)), np.diff(np.round((at - start) * s)).astype(int))
     tone = np.pad(tone, (0, max(0, w - len(tone))), mode="edge")[:w].astype(np.float32)
-    light = gain * tone
-    pixels = cv2.multiply(pixels, cv2.merge([light] * 3), dtype=cv2.CV_8U)
+    pixels = tx.gained(pixels, gain * tone)
     if look["wet"] > 0 and not look["halved"]:
         along = tx.sample("rough", rng, (1, w), s, 0, 2)[0] * np.float32(1 / 255)
-        shine = np.clip(gloss * along * 255, 0, 255).astype(np.uint8)
-        pixels = cv2.add(pixels, cv2.merge([shine] * 3))
+        pixels = cv2.add(pixels, cv2.transform((gloss * along * 255).astype(np.uint8), SKY))
     leans = np.clip(rng.normal(0, 0.35, len(at)), -1.3, 1.3)
     if kind["build"] == "bands" and rng.random() < 0.6:
         leans[:] = np.clip(1 / np.tan(np.deg2rad(np.clip(kind["angle"], 25, 155))), -1.3, 1.3)
-    leans[0] = leans[-1] = 0
-    return lay_pieces(rng, sheet, kind, pixels, at, leans, mid, size)
+    leans[[0, -1]] = 0
+    pieces = lay_pieces(rng, sheet, kind, pixels, at, leans, mid, size)
+    if habit == "broken" and size * s > 7:
+        for x in at[1:-1]:
+            if rng.random() < 0.6:
+                chunk(rng, sheet, kind, x + rng.normal(0, 1), mid + rng.normal(0, size * 0.2), size * rng.uniform(0.15, 0.4), look)
+    return pieces
+
+
+SKY = np.array([[0.92], [0.97], [1.0]], np.float32)  # wet core mirrors the sky
 
 
 def lay_pieces(rng, sheet, kind, pixels, at, leans, mid, size):
     """The strip of core laid piece by piece with the gaps between them; gives the pieces."""
     pieces, s = [], sheet.s
-    jag = rng.uniform(0.02, 0.16)
     y0, y1 = mid - size / 2, mid + size / 2
-    edges = [crack(rng, x, y0, y1, lean, jag) for x, lean in zip(at, leans, strict=True)]
-    for k in range(len(at) - 1):
-        shift = float(rng.normal(0, 0.08))
-        a, b = round((at[k] - at[0]) * s), round((at[k + 1] - at[0]) * s)
+    edges = cracks(rng, at, y0, y1, leans, rng.uniform(0.02, 0.16))
+    shifts, places = rng.normal(0, 0.08, len(at) - 1), np.round((at - at[0]) * s).astype(int)
+    colour = kind["colour"].round().astype(int).tolist()
+    for k, (a, b) in enumerate(zip(places[:-1], places[1:], strict=True)):
         if b > a:
-            sheet.fill(at[k], y0 + shift, at[k + 1], y1 + shift, pixels[:, a:b])
-        outline = np.r_[edges[k], edges[k + 1][::-1]]
+            sheet.fill(at[k], y0 + shifts[k], at[k + 1], y1 + shifts[k], pixels[:, a:b])
+        outline = np.concatenate([edges[k], edges[k + 1][::-1]])
         pieces.append({"polygon": outline, "bedding": kind["angle"] if kind["build"] == "bands" else None,
-                       "colour": kind["colour"].round().astype(int).tolist(), "rock": kind["name"]})
+                       "colour": colour, "rock": kind["name"]})
+    wide = rng.gamma(1.2, 0.13, len(at)) + 0.05
     for k in range(1, len(at) - 1):
-        wide = rng.gamma(1.2, 0.13) + 0.05
-        far = edges[k] + np.c_[wide * rng.uniform(0.3, 1.6, 7), np.zeros(7)]
         if rng.random() < 0.3:
-            sheet.polygon(np.r_[edges[k], (edges[k] - (wide * 1.6, 0))[::-1]], np.minimum(kind["colour"] * 0.9 + 22, 255), 0.8)
-        sheet.polygon(np.r_[edges[k], far[::-1]], (14, 12, 11), 0.95)
+            near = edges[k] - (wide[k] * 1.6, 0)
+            sheet.polygon(np.concatenate([edges[k], near[::-1]]), np.minimum(kind["colour"] * 0.9 + 22, 255), 0.8)
+        far = edges[k].copy()
+        far[:, 0] += wide[k] * rng.uniform(0.3, 1.6, 7)
+        sheet.polygon(np.concatenate([edges[k], far[::-1]]), (14, 12, 11))
     return pieces
 
 
@@ -159,44 +167,49 @@ def rubble(rng, sheet, kinds, start, stop, mid, size, look):
     """Broken stones or gravel from start to stop (cm)."""
     s = sheet.s
     h, w = max(2, round(size * s)), max(2, round((stop - start) * s))
-    name = str(rng.choice(["gravel", "rubble", "boulders", "grit"], p=[0.25, 0.38, 0.25, 0.12]))
-    pixels = heap(rng, name, kinds, (h, w), s, float(np.exp(rng.normal(0, 0.25))))
+    name = str(rng.choice(["gravel", "rubble", "boulders", "grit"], p=[0.27, 0.36, 0.27, 0.1]))
+    zoom = float(np.exp(rng.normal(0.1, 0.3)))
+    pixels = heap(rng, name, kinds, (h, w), s, zoom)
     if name in ("rubble", "boulders"):
         under = heap(rng, "gravel" if rng.random() < 0.6 else "grit", kinds, (h, w), s, 1.0)
-        mask = cv2.threshold(tx.sample("clouds", rng, (h, w), s, 0, 3), rng.integers(40, 200), 255, cv2.THRESH_BINARY)[1]
-        pixels = np.where(mask[..., None] > 0, pixels, under)
-    v = np.abs((np.arange(h, dtype=np.float32) + 0.5) / h * 2 - 1)
-    gain = np.repeat((1.05 - 0.55 * v**4)[:, None], w, 1)
-    pixels = cv2.multiply(pixels, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
-    sheet.fill(start, mid - size / 2, stop, mid + size / 2, pixels)
-    for _ in range(int((stop - start) * rng.uniform(0, 0.5))):
-        kind = kinds[rng.integers(len(kinds))]
-        chunk(rng, sheet, kind, rng.uniform(start, stop), mid + rng.normal(0, size * 0.2), size * rng.uniform(0.15, 0.45), look)
+        cover = tx.sample("clouds", rng, (h, w), s, 0, 3)
+        level = int(rng.integers(20, 160))
+        pixels = tx.blend(under, pixels, cv2.threshold(cover, level, 255, cv2.THRESH_BINARY)[1])
+    v = np.abs((np.arange(h, dtype=np.float32) + 0.5) / h * 2 - 1)[:, None]
+    sheet.fill(start, mid - size / 2, stop, mid + size / 2, tx.gained(pixels, 1.08 - 0.6 * v**4))
+    if size * s > 7:
+        for _ in range(int((stop - start) * rng.uniform(0, 0.3))):
+            kind = kinds[rng.integers(len(kinds))]
+            chunk(rng, sheet, kind, rng.uniform(start, stop), mid + rng.normal(0, size * 0.2), size * rng.uniform(0.15, 0.4), look)
 
 
 def heap(rng, name, kinds, shape, s, zoom):
-    """Stones of these rocks, RGB of the shape."""
-    both = tx.sample(name, rng, shape, s, float(rng.uniform(0, 360)), zoom)
-    colours = [k["colour"] * rng.uniform(0.7, 1.15) for k in kinds for _ in "ab"]
-    table = tx.palette(*[np.clip(c + rng.normal(0, 10, 3), 5, 250) for c in colours])
-    shade = cv2.merge([np.ascontiguousarray(both[..., 0])] * 3)
-    return cv2.multiply(tx.paint(np.ascontiguousarray(both[..., 1]), table), shade, scale=1 / 205)
+    """Stones of these rocks, mostly of the first, RGB of the shape."""
+    both = tx.sample(name, rng, shape, s, float(rng.uniform(0, 30)), zoom)
+    main = kinds[0]["colour"]
+    stops = [main * rng.uniform(0.6, 1.25) for _ in range(5)] + [k["colour"] * rng.uniform(0.8, 1.1) for k in kinds[1:]]
+    table = tx.palette(*[np.clip(stops[k] + rng.normal(0, 5, 3), 5, 250) for k in rng.permutation(len(stops))])
+    light, tone = cv2.split(both)
+    return cv2.multiply(tx.paint(tone, table), tx.tripled(light), scale=1 / 175)
 
 
 def chunk(rng, sheet, kind, x, y, size, look):
-    """One angular stone, lit from above, with a shadow and a second facet."""
+    """One angular stone, lit from above, with a shadow and facets."""
     n = int(rng.integers(5, 9))
     t = np.sort(rng.uniform(0, 2 * np.pi, n))
     r = size * rng.uniform(0.65, 1.1, n)
-    ring = np.c_[x + 1.3 * r * np.cos(t), y + r * np.sin(t)]
-    sheet.polygon(ring + (0.1 * size, 0.25 * size), (10, 9, 8), 0.6)
-    bright = rng.uniform(0.75, 1.2)
-    sheet.shape_mask(ring, lambda shape: face(rng, kind, shape, sheet.s) if sheet.s > 5 else np.clip(kind["colour"] * bright, 0, 255))
+    ring = np.stack([x + 1.3 * r * np.cos(t), y + r * np.sin(t)], 1)
+    sheet.polygon(ring + (0.1 * size, 0.25 * size), (12, 11, 10), 0.6)
+    bright = kind["colour"] * rng.uniform(0.75, 1.15)
+    if size * sheet.s > 14:
+        sheet.textured(ring, lambda shape: face(rng, kind, shape, sheet.s))
+    else:
+        sheet.polygon(ring, np.clip(bright, 0, 255))
     ridge = np.array([x, y]) + rng.normal(0, 0.25 * size, 2)
     k = int(rng.integers(0, n))
-    sheet.polygon(np.array([ridge, ring[k], ring[(k + 1) % n], ring[(k + 2) % n]]), (12, 11, 10), rng.uniform(0.2, 0.55))
+    sheet.polygon(np.array([ridge, ring[k], ring[(k + 1) % n], ring[(k + 2) % n]]), bright * 0.35, rng.uniform(0.3, 0.75))
     if look["wet"]:
-        sheet.polygon(np.array([ridge, ring[k - 1], ring[k - 2]]), (235, 240, 250), rng.uniform(0.0, 0.3))
+        sheet.polygon(np.array([ridge, ring[k - 1], ring[k - 2]]), (225, 235, 245), rng.uniform(0.0, 0.35))
 
 
 def mud(rng, sheet, kind, start, stop, mid, size):
@@ -204,4 +217,5 @@ def mud(rng, sheet, kind, start, stop, mid, size):
     h, w = max(2, round(size * sheet.s)), max(2, round((stop - start) * sheet.s))
     field = tx.sample("speckle" if rng.random() < 0.4 else "rough", rng, (h, w), sheet.s, 0, 1.5)
     pixels = tx.paint(field, tx.shades(kind["colour"] * 0.8, 0.35, 6, rng))
-    sheet.fill(start, mid - size / 2, stop, mid + size / 2, pixels)
+    v = np.abs((np.arange(h, dtype=np.float32) + 0.5) / h * 2 - 1)[:, None]
+    sheet.fill(start, mid - size / 2, stop, mid + size / 2, tx.gained(pixels, 1.05 - 0.5 * v**3))

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 from lib.synth import textures as tx
-from lib.synth.canvas import Sheet, words, write
-from lib.synth.rocks import heap, over
+from lib.synth.canvas import words, write
+from lib.synth.rocks import heap
+from lib.synth.textures import over
 
 FLOORS = {  # colours (RGB), texture, contrast, zoom
     "concrete": ([(132, 130, 126), (160, 156, 148), (104, 104, 102)], "rough", 0.25, 2.0),
@@ -13,7 +14,7 @@ FLOORS = {  # colours (RGB), texture, contrast, zoom
     "red dirt": ([(160, 92, 58), (144, 78, 50)], "rough", 0.35, 1.5),
     "sand": ([(206, 182, 140), (190, 168, 132)], "grain", 0.2, 1.0),
     "gravel": ([(140, 136, 128), (120, 110, 100), (160, 150, 134)], "stones", 0.4, 1.0),
-    "grass": ([(84, 112, 52), (120, 124, 66), (66, 92, 46)], "grass", 0.6, 1.0),
+    "grass": ([(92, 108, 64), (118, 120, 76), (74, 90, 56)], "grass", 0.6, 1.0),
     "dry grass": ([(168, 148, 92), (150, 130, 86)], "grass", 0.5, 1.0),
     "snow": ([(226, 230, 238), (210, 216, 228)], "clouds", 0.12, 1.5),
     "asphalt": ([(74, 74, 76), (92, 92, 92)], "grain", 0.4, 0.7),
@@ -43,6 +44,14 @@ HELD_FLOORS = {
 
 
 def floor(rng, shape, s, name):
+    """Ground of the named kind, RGB of the shape; in half of the pictures a little out of focus, being deeper."""
+    if rng.random() < 0.5 and min(shape) > 8:
+        h, w = shape
+        return cv2.resize(ground(rng, ((h + 1) // 2, (w + 1) // 2), s / 2, name), (w, h), interpolation=cv2.INTER_LINEAR)
+    return ground(rng, shape, s, name)
+
+
+def ground(rng, shape, s, name):
     """Ground of the named kind, RGB of the shape."""
     colours, texture, contrast, zoom = (FLOORS | HELD_FLOORS)[name]
     colour = np.clip(np.array(colours[rng.integers(len(colours))]) * np.exp(rng.normal(0, 0.13)) + rng.normal(0, 5, 3), 6, 246)
@@ -61,8 +70,8 @@ def floor(rng, shape, s, name):
         stains = tx.sample("splashes" if rng.random() < 0.5 else "clouds", rng, shape, s, angle, 2.5)
         pixels = over(pixels, colour * rng.uniform(0.4, 0.8), cv2.convertScaleAbs(stains, alpha=rng.uniform(0.2, 0.6)))
     if s > 4 and texture != "grain":
-        grain = tx.sample("grain", rng, shape, s, 0, 0.8)
-        pixels = cv2.addWeighted(pixels, 1, cv2.merge([grain] * 3), 0.12, -0.12 * 128)
+        grain = tx.crop("grain", rng, shape)
+        pixels = cv2.addWeighted(pixels, 1, tx.tripled(grain), 0.12, -0.12 * 128)
     return pixels
 
 
@@ -115,9 +124,9 @@ def plate(rng, shape, s, colour, contrast):
 WALL_WOODS = [(170, 130, 84), (128, 96, 70), (104, 74, 56), (150, 128, 104), (196, 152, 92), (120, 112, 104), (90, 62, 48)]
 
 
-def wall(rng, sheet, x0, x1, y0, y1, battens=True):
+def wall(rng, sheet, x0, x1, y0, y1, battens=True, like=None):
     """A wall or back rest of planks over the rectangle (cm), upright battens over it."""
-    colour = np.array(WALL_WOODS[rng.integers(len(WALL_WOODS))], float) * np.exp(rng.normal(0, 0.15))
+    colour = np.array(WALL_WOODS[rng.integers(len(WALL_WOODS))] if like is None else like, float) * np.exp(rng.normal(0, 0.15))
     shape = sheet.shape(x0, y0, x1, y1)
     if min(shape) < 2:
         return
@@ -170,7 +179,7 @@ def text(rng, pixels, light=False):
         write(rng, pixels, t, w * rng.uniform(0.05, 0.16), h * 0.08 + k * step, high, ink, slant=slant)
 
 
-def ruler(rng, sheet, x0, x1, y, wide, side, upright=False, kind=None):
+def ruler(rng, sheet, x0, x1, y, wide, side, upright=False, kind=None, like=None):
     """A ruler from x0 to x1 (cm) whose edge lies at y; `side` +1 draws it below, -1 above.
 
     `upright` swaps the axes: x0, x1 run down the picture and y is its x.
@@ -179,6 +188,8 @@ def ruler(rng, sheet, x0, x1, y, wide, side, upright=False, kind=None):
     h, w = sheet.n(wide), sheet.n(x1 - x0)
     ground = {"wood": WALL_WOODS[rng.integers(len(WALL_WOODS))], "steel": (178, 182, 186), "white": (232, 232, 228), "yellow": (226, 196, 60),
               "bars": (236, 236, 232), "red": (196, 60, 50)}[kind]
+    if kind == "wood" and like is not None:
+        ground = like
     texture = {"wood": "wood0", "steel": "scratches"}.get(kind, "clouds")
     pixels = tx.paint(tx.sample(texture, rng, (h, w), sheet.s), tx.shades(np.array(ground, float) * np.exp(rng.normal(0, 0.12)), 0.3 if kind == "wood" else 0.08, 3, rng))
     graduate(rng, pixels, sheet.s, kind)
@@ -329,5 +340,3 @@ def stamp(rng, pixels):
     colour = [(250, 210, 40), (250, 130, 40), (250, 250, 250)][rng.integers(3)]
     write(rng, pixels, text_, x, y, high, colour, max(1, high * 0.1), neat=0.0)
 
-
-__all__ = ["Sheet"]

@@ -69,24 +69,36 @@ def wood(rng, knots=3, streak=1.0):
     return field
 
 
-def stones(rng, count, gap=0.25, angular=0.5):
-    """Stones heaped: two channels, the shade of each point (dark in the gaps) and the tone of its stone."""
-    d, label = cells(rng, count)
-    reach = SIZE / np.sqrt(count) * 0.5
-    edge = cv2.Laplacian(label.astype(np.float32), cv2.CV_32F) != 0
-    inside = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 5)
-    tone = rng.integers(0, 256, label.max() + 1).astype(np.uint8)[label]
-    tilt = rng.uniform(-1, 1, (2, label.max() + 1)).astype(np.float32)
-    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
-    facet = np.sin(tilt[0][label] * x / reach + tilt[1][label] * y / reach + tilt[0][label] * 9)
-    dome = np.clip(inside / (gap * reach * 2), 0, 1) ** 0.6
-    shade = dome * (0.72 + 0.2 * angular * facet + 0.28 * np.clip(1 - d / (1.6 * reach), 0, 1))
-    shade += 0.05 * octaves(rng, (64, 64), 4, 0.8)
-    light = cv2.warpAffine(dome, np.float32([[1, 0, 0.15 * reach], [0, 1, 0.22 * reach]]), (SIZE, SIZE), borderValue=1)
-    shade *= 0.65 + 0.35 * light
-    tone = np.clip(tone + 12 * octaves(rng, (32, 32), 5, 0.7), 0, 255).astype(np.uint8)
-    tone = cv2.warpAffine(tone, np.float32([[1, 0, 0], [0, 1, 0]]), (SIZE, SIZE))
-    return np.dstack([stretch(shade, 0.5, 99.5), tone])
+def stones(rng, count, radius, spread=0.45):
+    """Angular stones heaped: two channels, the light on each point and the tone of its stone.
+
+    Stones are painted over one another from large to small, each with its shadow and two facets.
+    """
+    light, tone = np.full((SIZE, SIZE), 40, np.uint8), np.full((SIZE, SIZE), 90, np.uint8)
+    sizes = np.sort(radius * np.exp(rng.normal(0, spread, count)))[::-1]
+    for r in sizes:
+        n = int(rng.integers(5, 9))
+        t = np.sort(rng.uniform(0, 2 * np.pi, n))
+        turn, flat = rng.uniform(0, np.pi), rng.uniform(0.55, 1.0)
+        ring = np.stack([np.cos(t), flat * np.sin(t)], 1) * (r * rng.uniform(0.75, 1.1, (n, 1)))
+        ring = ring @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) + rng.uniform(0, SIZE, 2)
+        ridge = ring.mean(0) + rng.normal(0, 0.25 * r, 2)
+        base, k = rng.uniform(120, 205), int(rng.integers(0, n))
+        facet = np.array([ridge, ring[k], ring[k - 1], ring[k - 2]])
+        solid(light, ring + (0.16 * r, 0.24 * r), rng.uniform(22, 60))
+        solid(light, ring, base)
+        solid(light, facet, base * rng.uniform(0.5, 1.25))
+        solid(light, np.array([ridge, ring[(k + 1) % n], ring[k]]), base * rng.uniform(0.75, 1.2))
+        solid(tone, ring, rng.uniform(0, 255))
+    rough = octaves(rng, (64, 64), 5, 0.8)
+    light = np.clip(light + 7 * rough, 0, 255).astype(np.uint8)
+    tone = np.clip(tone + 10 * octaves(rng, (32, 32), 5, 0.7), 0, 255).astype(np.uint8)
+    return np.dstack([light, tone])
+
+
+def solid(field, points, value):
+    """A filled polygon with smooth edges on a grey field."""
+    cv2.fillPoly(field, [np.round(points * 8).astype(np.int32)], int(min(value, 255)), cv2.LINE_AA, 3)
 
 
 def bands(rng, period, rough):
@@ -160,10 +172,10 @@ MAKERS = {
     "wood1": lambda r: wood(r, 8, 0.6),
     "wood2": lambda r: wood(r, 0, 1.8),
     "ply": lambda r: stretch(octaves(r, (24, 2), 6, 0.7)),
-    "gravel": lambda r: stones(r, 9000),
-    "rubble": lambda r: stones(r, 1600),
-    "boulders": lambda r: stones(r, 380, 0.16, 0.8),
-    "grit": lambda r: stones(r, 30000, 0.4),
+    "gravel": lambda r: stones(r, 16000, 8),
+    "rubble": lambda r: stones(r, 3600, 17),
+    "boulders": lambda r: stones(r, 900, 36),
+    "grit": lambda r: stones(r, 30000, 4.5),
     "bands0": lambda r: bands(r, 9, 3),
     "bands1": lambda r: bands(r, 26, 8),
     "bands2": lambda r: bands(r, 5, 1.5),
@@ -203,7 +215,9 @@ def sample(name, rng, shape, px_per_cm, angle=0.0, zoom=1.0):
     t = np.deg2rad(angle)
     c, s = np.cos(t) * step, np.sin(t) * step
     h, w = shape
-    x, y = rng.uniform(0, field.shape[1]), rng.uniform(0, field.shape[0])
+    # Stay inside the field where it is large enough: mirrored stones look like faces.
+    rooms = [max(0.0, 1 - (abs(a * w) + abs(b * h)) / field.shape[0]) for a, b in ((c, s), (s, c))]
+    x, y = (field.shape[0] * (0.5 + (u - 0.5) * room if room else u) for u, room in zip(rng.random(2), rooms, strict=True))
     back = np.float32([[c, s, x - (c * w + s * h) / 2], [-s, c, y - (-s * w + c * h) / 2]])
     return cv2.warpAffine(field, back, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                           borderMode=cv2.BORDER_REFLECT_101)
@@ -229,11 +243,36 @@ def shades(colour, contrast, spread=0.0, rng=None):
                    colour + (255 - colour) * contrast * 0.55 + jitter[2])
 
 
-def sample_tile(name, rng, shape):
-    """A random crop of a coloured field at its own scale, repeated where the picture is larger."""
+def crop(name, rng, shape):
+    """A random crop of a field at its own scale, repeated where the picture is larger: for fine grain and noise."""
     tile = pyramid(name)[0]
     y, x = rng.integers(0, SIZE, 2)
     if shape[0] + y <= SIZE and shape[1] + x <= SIZE:
         return tile[y : y + shape[0], x : x + shape[1]]
-    reps = (-(-(shape[0] + y) // SIZE), -(-(shape[1] + x) // SIZE), 1)
+    reps = (-(-(shape[0] + y) // SIZE), -(-(shape[1] + x) // SIZE), 1)[: tile.ndim]
     return np.ascontiguousarray(np.tile(tile, reps)[y : y + shape[0], x : x + shape[1]])
+
+
+def tripled(field):
+    """A grey field as three equal channels."""
+    return cv2.merge([field, field, field])
+
+
+def gained(pixels, gain):
+    """The pixels times a gain of at most 1.99: (h, w), (h, 1) or (1, w) float32."""
+    table = cv2.convertScaleAbs(gain, alpha=128)
+    if table.shape != pixels.shape[:2]:
+        table = cv2.resize(table, pixels.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return cv2.multiply(pixels, tripled(table), scale=1 / 128)
+
+
+def blend(below, above, cover):
+    """The picture above laid over the one below where `cover` (uint8) says so."""
+    cover = tripled(cover)
+    return cv2.add(cv2.multiply(below, cv2.bitwise_not(cover), scale=1 / 255), cv2.multiply(above, cover, scale=1 / 255))
+
+
+def over(below, colour, cover):
+    """One colour laid over the pixels where `cover` (uint8) says so."""
+    colour = np.clip(np.asarray(colour, np.float32), 0, 255).reshape(3, 1) / 255
+    return cv2.add(cv2.multiply(below, cv2.bitwise_not(tripled(cover)), scale=1 / 255), cv2.transform(cover, colour))

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib import augment, files, geometry, images, windows
+from lib import augment, config, files, geometry, images, windows
 from lib.tasks import Job, Refusal
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
@@ -28,8 +28,10 @@ class Corners(Job):
     """Four corners, in pixels of the upright picture, and in mode 9 the number of rows."""
 
     question = "Where is the core box, and how many rows of core does it hold?"
-    headline, worse = "error", "higher"
+    headline, best_is, spread_name = "error", "low", "corner error, % of the box's diagonal"
     pixels = (*NUMBERS, "radius")
+    checks = {"corners.predictor_mode": config.one_of(8, 9), "corners.edge": config.one_of("outer", "inner"),
+              "corners.head": config.one_of("dense", "heatmap", "cascade")}
 
     @property
     def settings(self):
@@ -141,22 +143,26 @@ class Corners(Job):
         The coarse network looks at the whole picture, then at the box alone; the sides' network corrects the four
         sides twice, in strips of the full picture; corners are where they meet.
         """
-        first = _one(parts["coarse"](self.prepare(picture)[None]))
         if self.settings.head == "dense":
-            return {**self.decode(first["output"], picture.size), "confidence": None, "radius": None, "refused": None}
+            output = _one(parts["coarse"](self.prepare(picture)[None]))["output"]
+            return {**self.decode(output, picture.size), "confidence": None, "radius": None, "refused": None}
+        corners, signs, kinds, rows = self.signs(parts, picture)
+        answer = {**point_dict(corners), **judge(signs, kinds, calibration(self.settings.head))}
+        answer["radius"] = [part * geometry.diagonal(corners) for part in answer["radius"]]
+        if self.counts:
+            answer["row_nb"] = 1 + int((rows > 0.5).sum())
+        return answer
+
+    def signs(self, parts, picture):
+        """Corners (4, 2), what speaks for doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
+        first = _one(parts["coarse"](self.prepare(picture)[None]))
         whole = geometry.order(self.frame(picture.size).back(first["corners"][:, :2] * self.size))
         near, second = self._look_again(parts, picture, whole)
-        corners, blur, moved = near, np.zeros(4), 0.0
-        if "sides" in parts:
-            corners, blur = refine(parts["sides"], picture, near)
+        corners, blur = refine(parts["sides"], picture, near) if "sides" in parts else (near, np.zeros(4))
         size = geometry.diagonal(corners)
         signs = np.stack([second["corners"][:, 2], blur / size, geometry.errors(near, corners) / size,
                           geometry.errors(whole, corners) / size], 1)
-        answer = {**point_dict(corners), **judge(signs, first["kind"], calibration(self.settings.head))}
-        answer["radius"] = [float(part * size) for part in answer["radius"]]
-        if self.counts:
-            answer["row_nb"] = 1 + int((second["rows"] > 0.5).sum())
-        return answer
+        return corners, signs, first["kind"], second["rows"]
 
     def _look_again(self, parts, picture, corners):
         """The corners seen in a window that holds little but the box, and the network's output for it."""
@@ -229,13 +235,12 @@ class Corners(Job):
 
     # --- scores and drawing
 
-    def baseline(self, rows, row=None):
-        """The training rows' mean corners, as parts of their pictures, and the commonest count, for a row's picture."""
+    def baseline(self, rows):
+        """The training rows' mean corners, as parts of their pictures, and the commonest count."""
         mean = np.mean([points(each) / (each["width"], each["height"]) for each in rows], axis=0)
-        row = row or rows[0]
-        answer = point_dict(mean * (row["width"], row["height"]))
         counts = [int(each["row_nb"]) for each in rows] if self.counts else []
-        return {**answer, "row_nb": max(sorted(set(counts)), key=counts.count)} if counts else answer
+        common = {"row_nb": max(sorted(set(counts)), key=counts.count)} if counts else {}
+        return lambda size: {**point_dict(mean * size), **common}
 
     def score(self, truth, answer):
         """Corner errors in pixels and in % of the true box's diagonal, overlap, and whether the rows are right."""
@@ -249,6 +254,27 @@ class Corners(Job):
         if "row_nb" in truth:
             score["rows_right"] = float(truth["row_nb"] == answer.get("row_nb"))
         return score
+
+    def spread(self, truth, answer):
+        """The error of each corner; none where there is no guess."""
+        if answer.get("p1x") is None:
+            return []
+        wanted = points(truth)
+        return (100 * geometry.errors(wanted, points(answer)) / geometry.diagonal(wanted)).tolist()
+
+    def chart(self, axes, table):
+        """Where the corners lie, as parts of their pictures, and how many rows the boxes hold."""
+        for number, color in zip((1, 2, 3, 4), ("tab:red", "tab:orange", "tab:green", "tab:blue"), strict=True):
+            axes[0].scatter(table[f"p{number}x"] / table["width"], table[f"p{number}y"] / table["height"], s=12,
+                            alpha=0.6, color=color, label=f"p{number}")
+        axes[0].set(xlabel="x / width", ylabel="y / height", xlim=(-0.05, 1.05), ylim=(1.05, -0.05))
+        axes[0].legend(ncols=4, fontsize=8)
+        axes[1].axis("off")
+        if self.counts:
+            axes[1].axis("on")
+            counts = table["row_nb"].value_counts().sort_index()
+            axes[1].bar_label(axes[1].bar(counts.index, counts))
+            axes[1].set(xlabel="core number: rows of core in the box", ylabel="pictures", xticks=counts.index)
 
     def draw(self, ax, answer, color):
         if answer.get("p1x") is None:

