@@ -95,7 +95,7 @@ def _warp(rows, at, turn):
         truth = geometry.warp(matrix, rows[at]["corners"] * scale)
         if (truth >= -2).all() and (truth <= np.array(CANVAS) + 2).all():
             break
-    mask = windows.cut(np.full_like(pixels, 255), matrix, CANVAS, (0, 0, 0)) > 127
+    mask = windows.cut(np.full(pixels.shape[:2], 255, np.uint8), matrix, CANVAS, 0)[..., None] > 127
     pixels = np.where(mask, windows.cut(pixels, matrix, CANVAS), behind)
     return {"picture": images.Picture(pixels, CANVAS), "corners": geometry.order(truth), "row_nb": None}
 

@@ -11,7 +11,9 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     synth      draw pictures whose labels are exact
     layers     Keras layers and losses that several tasks share
     tasks      one file a job: labels, prepare, encode and decode, head, loss, score, drawing
-    database   PostgreSQL: embedded by default, a real server through the JSON token file
+    server     PostgreSQL reached: embedded by default, a real server through the JSON token file
+    database   rows of the user's own table, and answers that go back
+    demo       generated pictures in the embedded database
     formats    labels in and out of files
     runs       one folder a run, mirrored to the tracker (MLflow)
     gather     labels and pictures from where they are into data/

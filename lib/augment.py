@@ -6,34 +6,39 @@ import numpy as np
 
 def light(pixels, rng):
     """The picture (uint8 RGB) as another camera, another light or another rock would have made it."""
-    pixels = pixels.astype(np.float32) / 255
     if rng.random() < 0.3:
         pixels = _colours(pixels, rng)
-    pixels = pixels * rng.uniform(0.85, 1.15, 3).astype(np.float32)
     if rng.random() < 0.3:
         pixels = _shade(pixels, rng)
-    pixels = np.clip(pixels, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.3)))
-    mean = float(pixels.mean())  # dark pictures are not made darker still: their edges would drown in rounding
-    wanted = np.clip(mean + rng.normal(0, 0.1), min(mean, 0.15), max(mean, 0.85))
-    pixels = (pixels - mean) * rng.uniform(0.65, 1.35) + wanted
-    return (np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return cv2.LUT(pixels, _curve(np.array(cv2.mean(pixels)[:3]) / 255, rng))
+
+
+def _curve(mean, rng):
+    """Gain of each channel, gamma and contrast as a table (1, 256, 3) for a picture of that mean colour.
+
+    Dark pictures are not made darker still: their edges would drown in rounding.
+    """
+    gain, gamma, contrast = rng.uniform(0.85, 1.15, 3), np.exp(rng.normal(0, 0.3)), rng.uniform(0.65, 1.35)
+    middle = float((np.clip(mean * gain, 0, 1) ** gamma).mean())
+    wanted = np.clip(middle + rng.normal(0, 0.1), min(middle, 0.15), max(middle, 0.85))
+    curve = np.clip(np.linspace(0, 1, 256)[:, None] * gain, 0, 1) ** gamma
+    return (np.clip((curve - middle) * contrast + wanted, 0, 1) * 255).astype(np.uint8)[None]
 
 
 def _colours(pixels, rng):
     """Channels mixed; grey at the extreme."""
-    mix = rng.dirichlet((1, 1, 1), 3).astype(np.float32)
-    strength = np.float32(rng.choice([0.3, 0.6, 1.0]))
-    return (1 - strength) * pixels + strength * (pixels @ mix.T)
+    strength = rng.choice([0.3, 0.6, 1.0])
+    return cv2.transform(pixels, (1 - strength) * np.eye(3) + strength * rng.dirichlet((1, 1, 1), 3))
 
 
 def _shade(pixels, rng):
     """Light that falls off in one direction, or a shadow with a straight border."""
     height, width = pixels.shape[:2]
     turn = rng.uniform(0, 2 * np.pi)
-    x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
-    along = np.cos(turn) * x + np.sin(turn) * y - rng.uniform(-0.7, 0.7)
-    steep = rng.choice([0.7, 2, 15])
-    return pixels * (1 - rng.uniform(0.1, 0.6) / (1 + np.exp(-steep * along)))[..., None].astype(np.float32)
+    x, y = (np.linspace(-1, 1, count, dtype=np.float32) for count in (width, height))
+    along = np.float32(np.cos(turn)) * x + (np.float32(np.sin(turn)) * y - np.float32(rng.uniform(-0.7, 0.7)))[:, None]
+    shade = 1 - np.float32(rng.uniform(0.1, 0.6)) / (1 + np.exp(-np.float32(rng.choice([0.7, 2, 15])) * along))
+    return cv2.multiply(pixels, cv2.merge([shade] * 3), dtype=cv2.CV_8U)
 
 
 def camera(pixels, rng):
@@ -45,8 +50,8 @@ def camera(pixels, rng):
         soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
         pixels = cv2.addWeighted(pixels, 1.7, soft, -0.7, 0)
     if rng.random() < 0.3:
-        noise = rng.normal(0, rng.uniform(1, 10), pixels.shape)
-        pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
+        noise = rng.standard_normal(pixels.shape, np.float32) * np.float32(rng.uniform(1, 10))
+        pixels = cv2.add(pixels, noise, dtype=cv2.CV_8U)
     if rng.random() < 0.2:
         code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])[1]
         pixels = cv2.imdecode(code, cv2.IMREAD_COLOR)

@@ -126,13 +126,15 @@ def stream(job, part, prepared, split, epoch=0):
     positions = prepared.of(split)
     seed, size = job.params.training.seed, job.params.training.batch_size
     each = len(positions) * job.draws(part)
+    # A part that is taught to correct a guess needs guesses, also where pictures are not to be varied.
+    varied = job.params.training.augment or job.draws(part) > 1
     steps = max(1, each // size)
 
     def example(number):
         turn, place = divmod(int(number), each)
         order = np.random.default_rng((seed, turn)).permutation(each)
         at = positions[order[place] % len(positions)]
-        rng = np.random.default_rng((seed, int(number))) if job.params.training.augment else None
+        rng = np.random.default_rng((seed, int(number))) if varied else None
         return job.example(part, prepared.stored[part][at], prepared.rows[at], rng)
 
     first = epoch * steps * size
@@ -148,7 +150,7 @@ def fixed(job, part, prepared, split):
 
     def example(number):
         at = positions[int(number)]
-        # A part that is taught to correct a guess needs guesses: the same ones in every epoch.
+        # Guesses to correct are the same ones in every epoch.
         rng = np.random.default_rng((0, int(number))) if job.draws(part) > 1 else None
         return job.example(part, prepared.stored[part][at], prepared.rows[at], rng)
 

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 
-from lib import config, database, files
+from lib import config, database, demo, files
 
 FORMATS = ("csv",)
 
@@ -24,7 +24,7 @@ def load(job, path, format="csv", table=""):
         raise ValueError(f"{path} holds a header and no rows")
     image = job.params.data.columns["image"]
     if not job.params.data.token and not table:
-        database.remove_drawn(job)
+        demo.clear(job)
     return database.store(job, table or job.params.data.table, kinds, records, image)
 
 

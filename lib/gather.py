@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 from tqdm.auto import tqdm
 
-from lib import config, database, files, images
+from lib import config, database, demo, files, images, server
 from lib.tasks import Refusal
 
 CHUNK, SECONDS = 500, 5.0   # the journal is written after so many pictures or seconds
@@ -50,10 +50,10 @@ def gather(job):
     """Query the table, copy the pictures, check every row, and write labels.csv, dropped.csv and gathered.json.
 
     A run that was stopped goes on where it was; the end is the same, byte for byte. Errors: files.Busy (another
-    run holds the folder), files.NoRoom, database.Unreachable, config.ConfigError (a setting to put right; the
+    run holds the folder), files.NoRoom, server.Unreachable, config.ConfigError (a setting to put right; the
     labels that were there stay as they were).
     """
-    database.fill(job)
+    demo.fill(job)
     with files.lock(job.folder):
         places = _places(job)
         _sweep(job.folder)
@@ -101,8 +101,8 @@ def _places(job):
     """The Places of `data.path_rules`, and that of the generated pictures; ConfigError names a rule that cannot work."""
     rules = [_place(number, rule) for number, rule in enumerate(job.params.data.path_rules)]
     if not job.params.data.token:
-        rules.append(Place(_even(database.DRAWN).rstrip("/"), fsspec.filesystem("file"),
-                           str(database.drawn_folder(job))))
+        rules.append(Place(_even(demo.ROOT).rstrip("/"), fsspec.filesystem("file"),
+                           str(demo.folder(job))))
     return rules
 
 
@@ -315,7 +315,7 @@ def _copy_all(job, sources):
                     journal.add(key, results[key])
                     fresh += 1
             if failed >= ENOUGH:
-                raise database.Unreachable(f"{ENOUGH} pictures in a row could not be copied, the last one: "
+                raise server.Unreachable(f"{ENOUGH} pictures in a row could not be copied, the last one: "
                                            f"{results[key].detail}; run again when the place answers, what was "
                                            "copied is kept")
     except BaseException:
@@ -330,7 +330,8 @@ def _copy_all(job, sources):
 
 def _sweep(folder):
     """Remove what a killed run had begun to write."""
-    for path in [*folder.glob(".writing-*"), *folder.glob("images/.writing-*"), *folder.glob("journal/.writing-*")]:
+    for path in [*folder.glob(".writing-*"), *folder.glob("images/.writing-*"), *folder.glob("journal/.writing-*"),
+                 *folder.glob("generated/**/.writing-*")]:
         path.unlink(missing_ok=True)
 
 
@@ -418,7 +419,7 @@ class _Work:
     def _all_dropped(self):
         reasons = ", ".join(f"{reason} {count}" for reason, count in self._reasons().most_common())
         first = self.dropped[0]
-        return (f"all {len(self.dropped)} rows of {database.schema(self.job)}.{self.job.params.data.table} were "
+        return (f"all {len(self.dropped)} rows of {server.schema(self.job)}.{self.job.params.data.table} were "
                 f"dropped: {reasons}; for example {first['image']!r}. {self.job.folder / 'dropped.csv'} tells all; "
                 "look at data.path_rules and filters")
 

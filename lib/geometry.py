@@ -53,11 +53,33 @@ def jaccard(truth, found):
         return 0.0
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     matrix = cv2.getPerspectiveTransform(np.asarray(truth, np.float32), square)
-    mapped = warp(matrix, found).astype(np.float32)
+    mapped = warp(matrix, found)
     if not is_convex(mapped):
         return 0.0
-    shared = cv2.intersectConvexConvex(square, mapped)[0]
-    return float(shared / (1 + abs(area(mapped)) - shared))
+    shared = area(clip(mapped, square))
+    return float(shared / (1 + area(mapped) - shared))
+
+
+def clip(polygon, window):
+    """The part of a polygon inside a convex window, both clockwise (Sutherland and Hodgman 1974).
+
+    Unlike OpenCV's intersectConvexConvex it is exact where edges all but coincide, as those of good answers do.
+    """
+    polygon = np.asarray(polygon, float)
+    for start, end in zip(window, np.roll(window, -1, 0), strict=True):
+        across = np.array([-(end - start)[1], (end - start)[0]], float)
+        inside = (polygon - start) @ across
+        kept = []
+        for at, point in enumerate(polygon):
+            before = inside[at - 1]
+            if (before < 0) != (inside[at] < 0):
+                kept.append(polygon[at - 1] + (point - polygon[at - 1]) * before / (before - inside[at]))
+            if inside[at] >= 0:
+                kept.append(point)
+        polygon = np.array(kept)
+        if len(polygon) < 3:
+            return np.zeros((3, 2))
+    return polygon
 
 
 def warp(matrix, points):

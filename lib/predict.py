@@ -21,6 +21,7 @@ MAX_PART = 2**31               # bytes of a part: what its format (FlatBuffers) 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 KEYS = {"format": int, "task": str, "profile": str, "version": str, "settings": dict, "parts": dict}
 ENTRY = {"file": str, "sha256": str, "input": list, "outputs": dict}
+GOLDEN = {"file": str, "sha256": str, "truth": dict, "limit": float}
 
 
 class BadExport(ValueError):
@@ -30,8 +31,9 @@ class BadExport(ValueError):
 def load(folder, task=None, threads=1):
     """The Predictor of an export folder, warmed up; BadExport where anything is not as export.json says.
 
-    Hashes are checked before a part is opened. `task` is the one that is wanted, None for any; `threads` are
-    those of one network for one picture.
+    Hashes are checked before a part is opened, and its golden pictures (below `golden` in export.json: a file, its
+    hash, the truth, and the limit that the job's headline score may reach) must be answered well. `task` is the one
+    that is wanted, None for any; `threads` are those of one network for one picture.
     """
     folder = Path(folder)
     content = check(folder, task)
@@ -44,8 +46,11 @@ def load(folder, task=None, threads=1):
             if entry["input"] != [*job.input_size(part)[::-1], 3]:
                 raise BadExport(f"{part} takes {entry['input']}; by its settings it is "
                                 f"{[*job.input_size(part)[::-1], 3]}")
-        return Predictor(job, {part: Part(folder / entry["file"], part, entry, threads)
-                               for part, entry in content["parts"].items()}, content)
+        parts = {part: Part(folder / entry["file"], part, entry, threads) for part, entry in content["parts"].items()}
+        predictor = Predictor(job, parts, content)
+        for entry in content.get("golden", ()):
+            _pass(predictor, folder, entry)
+        return predictor
     except (AttributeError, KeyError, TypeError) as error:  # settings of another version lack a key
         raise BadExport(f"{folder.name} cannot be used: {_short(error)}; export it again") from error
 
@@ -60,8 +65,27 @@ def check(folder, task=None):
         raise BadExport(f"{folder.name} is an export of {content['task']!r}; there are {', '.join(tasks.names())}")
     for part, entry in content["parts"].items():
         _form(entry, ENTRY, f"export.json of {folder.name}, part {part},")
-        _check_part(folder, entry)
+    for entry in content.get("golden", ()):
+        _form(entry, GOLDEN, f"export.json of {folder.name}, golden picture,")
+    for entry in (*content["parts"].values(), *content.get("golden", ())):
+        _check_file(folder, entry)
     return content
+
+
+def members(content):
+    """The names of the files that belong to an export, from its checked export.json."""
+    entries = (*content["parts"].values(), *content.get("golden", ()))
+    return ["export.json", *(entry["file"] for entry in entries)]
+
+
+def _pass(predictor, folder, entry):
+    """Refuse an export that answers a golden picture worse than it must."""
+    job = predictor.job
+    score = job.score(entry["truth"], predictor.answer(folder / entry["file"])).get(job.headline)
+    sign = 1 if job.worse == "higher" else -1
+    if score is None or not sign * score <= sign * entry["limit"]:
+        raise BadExport(f"{folder.name} fails its golden picture {entry['file']}: {job.headline} is {score}, "
+                        f"{entry['limit']:g} is the limit; the model is not fit to be served")
 
 
 def _card(folder):
@@ -85,6 +109,8 @@ def _card(folder):
     _form(content, KEYS, what)
     if not content["parts"]:
         raise BadExport(f"{what} names no parts")
+    if not isinstance(content.get("golden", []), list):
+        raise BadExport(f"{what} needs golden as a list")
     return content
 
 
@@ -97,8 +123,8 @@ def _form(content, keys, what):
             raise BadExport(f"{what} needs {key} as {kind.__name__} and has {str(content.get(key))[:40]!r}")
 
 
-def _check_part(folder, entry):
-    """Refuse a part outside its folder, missing, or with another hash; reads it in constant memory, opens nothing."""
+def _check_file(folder, entry):
+    """Refuse a file outside its folder, missing, or with another hash; reads it in constant memory, opens nothing."""
     name = entry["file"]
     if name != Path(name).name or "\\" in name or "\0" in name or name in ("", ".."):
         raise BadExport(f"export.json of {folder.name} names the file {name[:80]!r}; it must lie in the same folder")

@@ -3,11 +3,13 @@
 import datetime
 import hashlib
 import json
+import os
+import urllib.parse
 from pathlib import Path
 
 import yaml
 
-from lib import config, files
+from lib import config, files, server
 
 
 class Record:
@@ -113,8 +115,19 @@ def settings_text(job):
 
 
 def tracker_uri(job):
-    """Where MLflow keeps its runs: the setting, else outputs/mlflow.db."""
-    return job.params.tracking.uri or f"sqlite:///{config.home() / 'outputs' / 'mlflow.db'}"
+    """Where MLflow keeps its runs: outputs/mlflow.db, a server, or (postgresql) the database of data.token.
+
+    The password never is a part of it: libpq takes it from the environment of this process.
+    """
+    uri = job.params.tracking.uri
+    if uri != "postgresql":
+        return uri or f"sqlite:///{config.home() / 'outputs' / 'mlflow.db'}"
+    there = server.token(job)
+    if there is None:
+        raise config.ConfigError("tracking.uri is 'postgresql', which needs data.token to say where")
+    os.environ["PGPASSWORD"] = there.pwd
+    user, host, name = (urllib.parse.quote(text, safe="") for text in (there.uid, there.server, there.database))
+    return f"postgresql+psycopg2://{user}@{host}:{there.port}/{name}?sslmode={there.sslmode}"
 
 
 def track(record, metrics, history=None):

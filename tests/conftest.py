@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -184,3 +186,56 @@ def insert(job, records, table=""):
 
     kinds = {name: str for record in records for name in record}
     database.store(job, table or job.params.data.table, kinds, records)
+
+
+class Proxy:
+    """A TCP line to a port that waits `latency` seconds a piece, and breaks `cuts` times after `after` bytes."""
+
+    def __init__(self, port, latency=0.0, after=0, cuts=0):
+        self.to, self.latency, self.after, self.cuts = port, latency, after, cuts
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):  # the door was closed
+            while True:
+                pair = self.door.accept()[0], socket.create_connection(("127.0.0.1", self.to))
+                limit = self.after if self.cuts > 0 else None
+                self.cuts -= 1
+                threading.Thread(target=self._carry, args=(*pair, None), daemon=True).start()
+                threading.Thread(target=self._carry, args=(*pair[::-1], limit), daemon=True).start()
+
+    def _carry(self, source, sink, limit):
+        carried = 0
+        with contextlib.suppress(OSError):
+            while (piece := source.recv(2048)) and (limit is None or carried < limit):
+                time.sleep(self.latency)
+                sink.sendall(piece)
+                carried += len(piece)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.door.close()
+
+
+@pytest.fixture
+def browser():
+    """A real browser: the system's Chromium, else Playwright's; without one the test is skipped, or fails in CI."""
+    from playwright.sync_api import Error, sync_playwright
+
+    system = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=system, args=flags)
+        except Error as error:
+            reason = f"there is no browser: {str(error).splitlines()[0]}"
+            if os.environ.get("COREBOX_NEED_BROWSER"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield chromium
+        chromium.close()

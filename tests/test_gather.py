@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib import config, database, files, gather
+from lib import config, database, demo, files, gather
+from lib.server import Unreachable
 
-SITES = database.SITES
+SITES = demo.SITES
 
 
 @pytest.fixture
@@ -33,15 +34,15 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def walk(make_job, place):
+def walk(tcp_job, place):
     """A function that gathers rows (of 64x48 pictures) from the share, mapped from X:\\, with any settings."""
 
     def run(rows, **overrides):
-        job = make_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
+        job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
         database.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
         return gather.gather(job)
 
-    run.folder = make_job().folder
+    run.folder, run.job = tcp_job().folder, tcp_job()
     return run
 
 
@@ -72,9 +73,9 @@ def test_the_demo_is_gathered_from_its_windows_paths(make_job, quick_pictures):
     assert about["counts"] == found.counts and about["snapshot"]["time"].endswith("Z")
 
 
-def test_labels_are_read_back_with_their_types(walk, make_job, place):
+def test_labels_are_read_back_with_their_types(walk, place):
     found = walk(good(place))
-    read = gather.read(make_job())
+    read = gather.read(walk.job)
     assert read.equals(found.table)
     assert [str(read[name].dtype) for name in ("row_nb", "p1x", "width", "image")] == ["int64", "float64", "int64", "str"]
     assert list(read.columns) == ["image", "row_nb", "p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y", "width",
@@ -214,6 +215,26 @@ def test_every_bad_row_has_its_reason(walk, place, tmp_path):
     assert found.counts == {"rows": 36, "kept": 20, "dropped": 16, "reordered": 0, "copied": 20}
 
 
+def test_odd_pictures_come_in_as_they_are_or_are_told(walk, place):
+    rows = good(place)
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8))
+    taken = {"cmyk.jpg": noise.convert("CMYK"), "grey.jpg": noise.convert("L"), "alpha.png": noise.convert("RGBA"),
+             "deep.png": Image.fromarray((np.arange(64 * 48).reshape(48, 64) * 21).astype(np.uint16))}
+    for name, image in taken.items():
+        image.save(place / name)
+    noise.save(place / "moving.png", save_all=True, append_images=[noise.rotate(90)])
+    Image.new("L", (10_000, 10_000)).save(place / "huge.png")
+    noise.save(place / "other.tif")
+    picture(place / "tiny.jpg", 5, (31, 31))
+    refused = {"moving.png": "picture unreadable", "huge.png": "picture too large", "other.tif": "not a picture",
+               "tiny.jpg": "picture unreadable"}
+    found = walk(rows + [label(f"X:\\{name}") for name in [*taken, *refused]])
+    assert reasons(found) == {f"X:\\{name}": reason for name, reason in refused.items()}
+    assert "100000000" not in str(found.dropped.detail) and "megapixels" in " ".join(found.dropped.detail)
+    with_tiff = walk([*rows, label("X:\\other.tif")], **{"api.formats": ["JPEG", "PNG", "TIFF"]})
+    assert with_tiff.table.image.str.endswith(".tif").sum() == 1
+
+
 def test_every_bad_label_has_its_reason(walk, place):
     rows = good(place)
     names = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
@@ -303,7 +324,7 @@ def test_when_all_rows_are_dropped_the_old_labels_stay_and_the_reasons_are_told(
     rows = good(place)
     walk(rows)
     before = (walk.folder / "labels.csv").read_bytes()
-    with pytest.raises(config.ConfigError, match=r"all 20 rows of geolschema.log_pic were dropped: width under 999 px 20"):
+    with pytest.raises(config.ConfigError, match=r"all 20 rows of s.*log_pic were dropped: width under 999 px 20"):
         walk(rows, **{"filters.min_width": 999})
     assert (walk.folder / "labels.csv").read_bytes() == before
     assert len(list(csv.reader(open(walk.folder / "dropped.csv")))) == 21
@@ -414,7 +435,7 @@ def test_a_share_that_is_gone_is_given_up_soon(walk, place, monkeypatch):
     rows = good(place)
     monkeypatch.setattr(Flaky, "cat_file", lambda self, path: fails(path))
     monkeypatch.setattr(gather, "_places", lambda job: [gather.Place("X:", Flaky(str(place), fails, 9), str(place))])
-    with pytest.raises(database.Unreachable, match="5 pictures in a row could not be copied"):
+    with pytest.raises(Unreachable, match="5 pictures in a row could not be copied"):
         walk(rows)
     assert not (walk.folder / "labels.csv").exists()
 
@@ -452,8 +473,8 @@ def test_too_little_room_is_told_before_a_picture_is_written(walk, place, monkey
         walk(good(place))
 
 
-def test_a_second_run_at_once_is_told_who_holds_the_folder(make_job, home):
-    job = make_job()
+def test_a_second_run_at_once_is_told_who_holds_the_folder(tcp_job):
+    job = tcp_job()
     code = "import sys, time\nfrom lib import files\nwith files.lock(sys.argv[1]):\n print('held', flush=True)\n time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(job.folder)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
@@ -477,13 +498,13 @@ gather.gather(job)
 """
 
 
-def test_kill_9_at_any_time_leaves_a_run_that_ends_the_same(walk, make_job, place, home):
+def test_kill_9_at_any_time_leaves_a_run_that_ends_the_same(walk, place, home):
     rows = good(place, 60)
     walk(rows)
-    whole = make_job()
+    whole = walk.job
     expected = snapshot(whole.folder)
     code = KILLED.format(tests=str(Path(__file__).parent), profile=whole.profile,
-                         overrides=config.nested({**whole_overrides(place)}))
+                         overrides=config.nested({**whole_overrides(whole, place)}))
     resumed = 0
     for after in (0.25, 0.6):
         shutil.rmtree(whole.folder)
@@ -509,8 +530,8 @@ def test_kill_9_at_any_time_leaves_a_run_that_ends_the_same(walk, make_job, plac
     assert resumed == 2
 
 
-def whole_overrides(place):
-    return {"data.generate": 0, "data.workers": 2, "data.path_rules": [{"from": "X:\\", "to": str(place)}]}
+def whole_overrides(job, place):
+    return {"data.token": job.params.data.token, "data.workers": 2, "data.path_rules": [{"from": "X:\\", "to": str(place)}]}
 
 
 def test_every_write_of_a_run_may_be_its_last(walk, place, monkeypatch):
@@ -583,7 +604,7 @@ def test_pictures_come_from_object_storage(walk, place, bucket):
 # --- secrets
 
 
-def test_a_real_server_is_gathered_and_its_password_is_nowhere(tcp_job, place, home, caplog, capfd):
+def test_a_real_server_is_gathered_and_its_password_is_nowhere(tcp_job, place, caplog, capfd):
     job = tcp_job(data__path_rules=[{"from": "X:", "to": str(place)}])
     insert(job, good(place))
     assert len(gather.gather(job).table) == 20

@@ -48,6 +48,21 @@ def test_a_frame_goes_there_and_back(picture, size, margin, x, y):
         assert (frame.into(point) >= -1e-9).all() and (frame.into(point) <= np.array(size) + 1e-9).all()
 
 
+@given(st.lists(st.floats(-1e-5, 1e-5), min_size=8, max_size=8), st.floats(-0.3, 0.3))
+def test_all_but_the_same_overlaps_all_but_wholly(noise, turn):
+    turned = SQUARE @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    assert geometry.jaccard(turned, turned + np.reshape(noise, (4, 2))) > 0.9999
+
+
+@given(st.lists(st.floats(-3, 3), min_size=8, max_size=8))
+def test_overlap_is_the_same_either_way_and_never_beyond_its_ends(noise):
+    other = SQUARE + np.reshape(noise, (4, 2))
+    if geometry.is_convex(other):
+        one, two = geometry.area(geometry.clip(SQUARE, other)), geometry.area(geometry.clip(other, SQUARE))
+        assert one == pytest.approx(two) and -1e-9 <= one <= min(100, geometry.area(other)) + 1e-9
+        assert 0 <= geometry.jaccard(SQUARE, other) <= 1
+
+
 def test_lines_meet():
     np.testing.assert_allclose(geometry.intersect([[0, 0], [1, 1]], [[0, 2], [1, 1]]), [1, 1])
     assert np.isnan(geometry.intersect([[0, 0], [1, 0]], [[0, 1], [1, 1]])).all()

@@ -3,8 +3,12 @@
 import ast
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -132,6 +136,50 @@ def test_settings_are_printed_at_once(home):
     done = run(sys.executable, "-X", "importtime", "-m", "lib", "params", "--profile", "smoke", home=home)
     assert yaml.safe_load(done.stdout)["training"]["epochs"] >= 1
     assert "tensorflow" not in done.stderr
+
+
+@pytest.fixture
+def lab(home):
+    """JupyterLab on a copy of the notebooks, as `make lab` starts it; its address."""
+    folder = home / "lab"
+    folder.mkdir()
+    for path in NOTEBOOKS:
+        shutil.copy(path, folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [BIN / "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+         "--IdentityProvider.token=t", f"--ServerApp.root_dir={folder}"],
+        env={**os.environ, "COREBOX_HOME": str(home), "PATH": f"{BIN}:{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}/api?token=t").close()
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+def test_the_viewer_is_clicked_through_in_jupyterlab(home, lab, browser):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(f"{lab}/lab/tree/03_model_verification.ipynb?token=t", timeout=90_000)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    caption = page.locator(".widget-html", has_text=" of ")
+    caption.wait_for(timeout=180_000)
+    assert caption.inner_text().startswith("1 of")
+    picture = page.locator(".jupyter-widgets img")
+    first = picture.get_attribute("src")
+    page.get_by_role("button", name="next").click()
+    page.locator(".widget-html", has_text="2 of ").wait_for(timeout=30_000)
+    assert picture.get_attribute("src") != first
+    page.screenshot(path=home / "lab.png")
 
 
 def test_json_is_what_papermill_leaves(home):

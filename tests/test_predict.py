@@ -176,6 +176,29 @@ BAD = {  # what is done to a good export, and a word of the sentence
 }
 
 
+def golden(folder, limit, **others):
+    """Put a golden picture into an export: the truth is what it answers, moved by about 5 % of the diagonal."""
+    answer = predict.load(folder).answer(picture(3))
+    truth = {key: answer[key] + (10.0 if key.endswith("x") else 0) for key in predict.load(folder).job.columns}
+    files.write(folder / "golden.jpg", picture(3))
+    entry = {"file": "golden.jpg", "sha256": files.sha256(folder / "golden.jpg"), "truth": truth, "limit": limit}
+    change(folder, golden=[{**entry, **others}])
+
+
+BAD |= {
+    "a golden picture failed": (lambda f: golden(f, 1.0), "not fit to be served"),
+    "a golden picture missing": (lambda f: golden(f, 50.0, file="other.jpg"), "missing"),
+    "a golden picture damaged": (lambda f: golden(f, 50.0, sha256="0" * 64), "damaged"),
+    "a golden picture without a limit": (lambda f: golden(f, None), "limit"),
+    "golden pictures as a dict": (lambda f: change(f, golden={}), "as a list"),
+}
+
+
+def test_an_export_that_passes_its_golden_pictures_is_used(copy):
+    golden(copy, 50.0)
+    assert predict.load(copy).version == toy_export.VERSION
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_export_is_refused_in_one_sentence(name, copy):
     spoil, word = BAD[name]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from lib.synth import boxes, camera, coreboxes, rocks, scenery
+from lib.synth import boxes, camera, coreboxes, covers, fields, floors, frames, layouts, light, rocks, stage
 from lib.synth import textures as tx
 
 SIZES = [(640, 480), (640, 290), (480, 640), (320, 240), (853, 480)]
@@ -33,8 +34,8 @@ def reach_outside(scene):
 def plain(monkeypatch):
     """Scenes of a white box on black, without lens, light or anything else: what remains is the geometry."""
 
-    def white(rng, box, s, foot, height, light=0.8):
-        sheet, cover, pieces = drawn(rng, box, s, foot, height, light)
+    def white(*args):
+        sheet, _, pieces = drawn(*args)
         sheet.pixels[:] = 255
         return sheet, None, pieces
 
@@ -43,22 +44,24 @@ def plain(monkeypatch):
         view.bend = 0.0
         return view
 
-    drawn, placed = boxes.draw, camera.place
-    monkeypatch.setattr(boxes, "draw", white)
+    drawn, placed = frames.draw, camera.place
+    monkeypatch.setattr(frames, "draw", white)
     monkeypatch.setattr(camera, "place", straight)
-    for name in ("around", "above", "side_wall", "ground", "mount"):
-        monkeypatch.setattr(coreboxes.Stage, name, lambda self: None)
-    monkeypatch.setattr(coreboxes.Stage, "expose", lambda self: (self.photograph(), 0.0))
-    monkeypatch.setattr(coreboxes.Stage, "photograph", on_black, raising=False)
-    monkeypatch.setattr(coreboxes.Stage, "frame", lambda self: (0.5, 0.4, 0.8, 0.0, 0.0))
+    for name in ("around", "side_wall", "ground"):
+        monkeypatch.setattr(stage.Stage, name, lambda self: None)
+    for name in ("above", "mount"):
+        monkeypatch.setattr(covers, name, lambda scene: None)
+    monkeypatch.setattr(stage.Stage, "expose", lambda self: (on_black(self), 0.0))
+    monkeypatch.setattr(stage.Stage, "frame", lambda self: (0.5, 0.4, 0.8, 0.0, 0.0))
 
 
-def on_black(stage):
-    ys, xs = stage.sheet.cut(0, 0, stage.wide, stage.high)
-    box = stage.sheet.pixels[ys, xs].copy()
-    stage.sheet.pixels[:] = 0
-    stage.sheet.pixels[ys, xs] = box
-    return camera.photograph(stage.view, stage.sheet.pixels, stage.low, stage.sheet.s)
+def on_black(drawn):
+    """The photograph of the box alone, the rest of the sheet made black."""
+    ys, xs = drawn.sheet.cut(0, 0, drawn.wide, drawn.high)
+    box = drawn.sheet.pixels[ys, xs].copy()
+    drawn.sheet.pixels[:] = 0
+    drawn.sheet.pixels[ys, xs] = box
+    return camera.photograph(drawn.view, drawn.sheet.pixels, drawn.low, drawn.sheet.s)
 
 
 def crossing(grey, at, normal):
@@ -152,6 +155,7 @@ def test_every_scene_is_sound(seed, size, shifted):
     scene = coreboxes.draw(seed, size, shifted)
     assert scene.pixels.shape == (size[1], size[0], 3) and scene.pixels.dtype == np.uint8
     assert scene.outer.shape == scene.inner.shape == (4, 2) and scene.outer.dtype == scene.rows.dtype == np.float32
+    assert json.loads(json.dumps(scene.settings)) == scene.settings
     assert len(scene.rows) == scene.row_nb and scene.hidden.shape == (4,) and scene.px_per_cm > 0
     if scene.kind == "none":
         assert np.isnan(scene.outer).all() and scene.row_nb == 0 and not scene.pieces
@@ -184,6 +188,14 @@ def test_a_kind_is_what_it_says(kind):
             assert reach_outside(scene) < 0.015
 
 
+def test_a_hidden_corner_lies_under_something():
+    scenes = [coreboxes.draw(seed, (320, 240), kind="box") for seed in range(40)]
+    assert 0 < sum(scene.hidden.any() for scene in scenes) < 30
+    for scene in scenes:
+        under = [any(cv2.pointPolygonTest(t, tuple(map(float, p)), False) > 0 for t in scene.tags) for p in scene.outer]
+        assert (scene.hidden >= under).all()
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="bex"):
         coreboxes.draw(0, kind="bex")
@@ -198,12 +210,12 @@ def test_kinds_come_in_their_natural_mix():
 def test_the_shifted_world_shares_nothing_with_the_default():
     assert not set(boxes.MATERIALS) & set(boxes.HELD_MATERIALS)
     assert not set(rocks.ROCKS) & set(rocks.HELD_ROCKS)
-    assert not set(scenery.FLOORS) & set(scenery.HELD_FLOORS)
-    assert not set(coreboxes.LAYOUTS) & set(coreboxes.HELD_LAYOUTS)
+    assert not set(floors.FLOORS) & set(floors.HELD_FLOORS)
+    assert not set(layouts.LAYOUTS) & set(layouts.HELD_LAYOUTS)
     for seed in range(8):
         usual, held = (coreboxes.draw(seed, (320, 240), shifted).settings for shifted in (False, True))
-        for name, table in (("material", boxes.HELD_MATERIALS), ("floor", scenery.HELD_FLOORS), ("light", camera.HELD_LIGHTS),
-                            ("layout", (*coreboxes.HELD_LAYOUTS, "stack"))):
+        for name, table in (("material", boxes.HELD_MATERIALS), ("floor", floors.HELD_FLOORS), ("light", light.HELD_LIGHTS),
+                            ("layout", (*layouts.HELD_LAYOUTS, "stack"))):
             assert held[name] in table
             assert usual[name] not in table or usual[name] == "stack"
 
@@ -236,7 +248,7 @@ def test_importing_draws_nothing():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", list(tx.MAKERS))
+@pytest.mark.parametrize("name", list(fields.MAKERS))
 def test_a_field_of_the_bank_has_contrast(name):
     field = tx.pyramid(name)[0]
-    assert field.shape[:2] == (tx.SIZE, tx.SIZE) and field.dtype == np.uint8 and field.std() > 8
+    assert field.shape[:2] == (fields.SIZE, fields.SIZE) and field.dtype == np.uint8 and field.std() > 8

@@ -1,6 +1,7 @@
 """Serve an export over HTTP: `serve` here and now, `start` in a process of its own.
 
     server     serve and start; the ASGI server and its limits
+    shelf      the served folder: promote an export, roll back
     app        the endpoints
     body       a request's bytes, counted while they are read
     desk       a few threads that answer, and a short queue before them
@@ -10,5 +11,6 @@
 """
 
 from lib.api.server import Server, serve, start
+from lib.api.shelf import promote, rollback
 
-__all__ = ["Server", "serve", "start"]
+__all__ = ["Server", "promote", "rollback", "serve", "start"]

@@ -11,10 +11,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from lib import images, predict
-from lib.api import body, errors, journal, pages
+from lib.api import body, errors, journal, pages, shelf
 from lib.api.desk import Desk
 from lib.api.errors import Problem
 
+LOOK = 2.0  # s between two looks for another model
 HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "referrer-policy": "no-referrer",
            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
@@ -22,7 +23,8 @@ HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "re
 def create(folder, settings):
     """The ASGI application that serves an export (folder) with the settings of the block `api`.
 
-    It is live at once and ready when the export has been checked, opened and warmed up.
+    It is live at once and ready when the export has been checked, opened and warmed up. `folder` may also be a
+    served folder (shelf); another export that is promoted there takes over without a request lost.
     """
     service = Service(folder, settings)
 
@@ -45,7 +47,8 @@ class Service:
     """What lives as long as the process: the predictors by task, the desk, the bodies being read, the journal."""
 
     def __init__(self, folder, settings):
-        self.folder, self.settings, self.predictors, self.reason = folder, settings, {}, "the model is being loaded"
+        self.folder, self.settings, self.predictors = folder, settings, {}
+        self.reason, self._failure = "the model is being loaded", ""
 
     def begin(self):
         """Make threads and queues, and load the export beside the event loop."""
@@ -54,35 +57,59 @@ class Service:
         self.desk = Desk(settings.workers, settings.queue)
         together = (settings.workers + settings.queue) * (settings.max_bytes + body.AROUND)
         self.bodies = body.Bodies(settings.max_bytes, settings.read_timeout, together)
-        self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+        self._seen = {}
+        self._watching = asyncio.create_task(self._watch())
 
     def end(self):
         """Finish what runs; not ready from here on."""
+        self._watching.cancel()
         self.predictors = {}
         self.desk.close()
         self.journal.close()
 
-    def _load(self):
+    async def _watch(self):
+        """Look for other exports now and then, beside the event loop."""
+        while True:
+            await asyncio.to_thread(self._look)
+            await asyncio.sleep(LOOK)
+
+    def _look(self):
+        """Load the exports that are new, and serve them once they are ready; the old ones stay where one is bad."""
+        fresh = {}
+        try:
+            for folder in shelf.exports(self.folder):
+                if self._seen.get(folder) != (mark := shelf.mark(folder)):
+                    self._seen[folder] = mark
+                    self._load(folder, fresh)
+        except Exception as error:  # a shelf that is being written, or a share that is away: look again later
+            self._note_failure(error)
+        self.predictors = self.predictors | fresh  # one reference, so that a request sees one model or the other
+
+    def _load(self, folder, fresh):
         start = time.monotonic()
         try:
-            predictor = predict.load(self.folder)
-        except Exception as error:  # whatever an export holds, the process stays up and says that it is not ready
-            self.reason = "the model could not be loaded; the log says why"
-            self.journal.write(event="load", error=type(error).__name__, detail=str(error), trace=journal.trace(error))
-            return
-        self.predictors = {predictor.task: predictor}
+            predictor = predict.load(folder)
+        except Exception as error:  # whatever an export holds, the process stays up and serves what it has
+            return self._note_failure(error)
+        fresh[predictor.task] = predictor
         self.journal.write(event="load", task=predictor.task, model_version=predictor.version,
                            ms=round(1000 * (time.monotonic() - start)))
+
+    def _note_failure(self, error):
+        self.reason = "the model could not be loaded; the log says why"
+        if str(error) != self._failure:  # once, not at every look
+            self._failure = str(error)
+            self.journal.write(event="load", error=type(error).__name__, detail=str(error), trace=journal.trace(error))
 
     def predictor(self, task=None):
         """The predictor of a task, or the only one; Problem `no_model` where there is none, `no_task` for others."""
         predictors = self.predictors
         if not predictors:
             raise Problem("no_model", f"no model is served: {self.reason}", {"Retry-After": "5"})
-        if task is None:
+        if task is None and len(predictors) == 1:
             return next(iter(predictors.values()))
         if task not in predictors:
-            raise Problem("no_task", f"no such task is served; there are {', '.join(predictors)}")
+            raise Problem("no_task", f"ask one of {', '.join(f'/v1/{name}/predict' for name in predictors)}")
         return predictors[task]
 
     async def answer(self, request, task=None):

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from lib import config, predict
+from lib.api import shelf
 
 HEADERS_WITHIN = 8_000     # ms that a client may take for its headers; granian then closes the connection
 HEADERS_LARGEST = 64 * 1024  # bytes
@@ -26,15 +27,20 @@ def serve(folder, settings, ready=None):
     """Serve an export with the settings of the block `api` until SIGTERM or SIGINT, then finish what is asked.
 
     An export that must not be served is BadExport, a port that cannot be had a ConfigError; both come at once.
+    `folder` is an export or a served folder (shelf); port 0 takes any free one, standard error says which.
     """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
-    predict.check(folder)
-    check_port(settings.host, settings.port)
+    found = shelf.exports(folder)
+    for export in found or [folder]:
+        predict.check(export)
+    port = settings.port or any_port(settings.host)
+    check_port(settings.host, port)
+    print(f"core-box api: http://{settings.host}:{port}/docs", file=sys.stderr, flush=True)
     server = Granian(
-        "lib.api.app", address=settings.host, port=settings.port, interface=Interfaces.ASGI, http=HTTPModes.http1,
+        "lib.api.app", address=settings.host, port=port, interface=Interfaces.ASGI, http=HTTPModes.http1,
         websockets=False, workers_kill_timeout=DRAIN, respawn_failed_workers=True, log_enabled=False,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=HEADERS_LARGEST))
     if ready:

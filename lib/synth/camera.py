@@ -1,15 +1,13 @@
-"""The camera: from the plane of the box's rim to the picture, and what lens, sensor and file do to the light.
+"""The camera: from the plane of the box's rim to the picture.
 
-Plane coordinates are centimetres: x right, y down, z away from the camera, the rim at z = 0. Picture coordinates
-are continuous: the first pixel column spans x from 0 to 1, so its centre is at 0.5.
+Plane coordinates are centimetres: x right, y down, z away from the camera, the rim at z = 0. Picture
+coordinates are continuous: the first pixel column spans x from 0 to 1, so its centre is at 0.5.
 """
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-
-from lib.synth import textures
 
 FAR = 1.5  # radius, in half diagonals of the picture, up to which the lens is exact
 
@@ -42,8 +40,8 @@ class View:
         centre, r = self.middle()
         u = (q - centre) / r
         radius = np.sqrt((u * u).sum(-1, keepdims=True))
-        # The lens is given as seen -> straight: u = v (1 + bend |v|^2). Newton finds v; far outside the picture,
-        # where a barrel lens has no answer, the factor stays what it is at FAR.
+        # The lens is given as seen -> straight: u = v (1 + bend |v|^2). Newton finds v; far outside the
+        # picture, where a barrel lens has no answer, the factor stays what it is at FAR.
         far = np.minimum(radius, FAR)
         seen = far.copy()
         for _ in range(6):
@@ -86,9 +84,9 @@ def roll_of(rng):
 def place(rng, corners, size, frame):
     """A view in which the rectangle of plane corners (cm) lies as `frame` asks.
 
-    `frame` is (u, v, span, dx, dy): the rectangle's bounding rectangle in the picture covers `span` of the tighter
-    side; u, v share out the room that is left (0 = at the left or top border, 1 = right or bottom); then it is moved
-    by dx, dy of its own width and height.
+    `frame` is (u, v, span, dx, dy): the rectangle's bounding rectangle in the picture covers `span` of the
+    tighter side; u, v share out the room that is left (0 = at the left or top border, 1 = right or bottom);
+    then it is moved by dx, dy of its own width and height.
     """
     centre = corners.mean(0) + rng.normal(0, 3, 2)
     extent = np.ptp(corners, axis=0).max()
@@ -101,14 +99,30 @@ def place(rng, corners, size, frame):
     eye = np.array([*(centre + side), -distance * np.cos(t)])
     matrix = looking(eye, np.array([*centre, 0.0]), np.deg2rad(roll))
     bend = float(np.clip(rng.normal(0, 0.012 if rng.random() < 0.7 else 0.035), -0.045, 0.06))
-    settings = {"tilt": round(tilt, 2), "toward": round(float(np.rad2deg(toward)), 1), "roll": round(roll, 2),
-                "distance_cm": round(distance, 1), "bend": round(bend, 4)}
+    settings = {
+        "tilt": round(tilt, 2),
+        "toward": round(float(np.rad2deg(toward)), 1),
+        "roll": round(roll, 2),
+        "distance_cm": round(distance, 1),
+        "bend": round(bend, 4),
+    }
     view = View(matrix, eye[:2].copy(), -eye[2], tuple(size), 0.0, settings)
     view.matrix = similarity(view.straight(corners), size, frame) @ view.matrix
+    if rng.random() < 0.15:
+        view.matrix = skew(rng, size) @ view.matrix
     view.bend = bend
     for _ in range(3):  # the lens moves the box a little: put it back
         view.matrix = similarity(view.project(corners).astype(float), size, frame) @ view.matrix
     return view
+
+
+def skew(rng, size):
+    """A slight projective distortion (3x3): a photograph of a photograph, or a picture straightened by hand."""
+    w, h = size
+    to_unit = np.array([[2 / w, 0, -1], [0, 2 / h, -1], [0, 0, 1]])
+    p, q = np.clip(rng.normal(0, 0.06, 2), -0.15, 0.15)
+    bent = np.array([[1, rng.normal(0, 0.02), 0], [rng.normal(0, 0.02), 1, 0], [p, q, 1]])
+    return np.linalg.inv(to_unit) @ bent @ to_unit
 
 
 def looking(eye, target, roll):
@@ -140,7 +154,7 @@ def photograph(view, sheet, origin, px_per_cm):
     grid = np.stack(np.meshgrid(xs, ys), -1)
     at = (view.unproject(grid) - origin) * px_per_cm - 0.5
     coarse = at.astype(np.float32)
-    # Between grid points the map is smooth: linear interpolation of it is good to a few hundredths of a pixel.
+    # Between grid points the map is smooth: linear interpolation is good to hundredths of a pixel.
     x = np.arange(w, dtype=np.float32) / step
     y = np.arange(h, dtype=np.float32) / step
     maps = np.empty((h, w, 2), np.float32)
@@ -155,87 +169,3 @@ def spread(grid, x, y):
     u, v = (x - i).astype(np.float32), (y - j).astype(np.float32)[:, None]
     rows = grid[:, i] * (1 - u) + grid[:, i + 1] * u
     return rows[j] * (1 - v) + rows[j + 1] * v
-
-
-LIGHTS = {  # red and blue gain left after white balance, contrast, brightness
-    "overcast": (0.98, 1.04, 0.95, 1.0), "sun": (1.04, 0.94, 1.15, 1.1), "shade": (0.92, 1.14, 0.92, 0.9),
-    "flash": (1.02, 1.0, 1.1, 1.0), "hall": (1.06, 0.88, 0.95, 0.9), "warm lamp": (1.14, 0.74, 1.0, 0.9),
-    "dim": (1.08, 0.84, 0.9, 0.6), "bright": (1.0, 1.0, 1.0, 1.3), "neutral": (1.0, 1.0, 1.0, 1.0),
-    "sodium": (1.22, 0.58, 0.95, 0.85), "blue hour": (0.86, 1.24, 0.9, 0.7), "greenish tube": (0.92, 0.92, 1.0, 0.95),
-}
-HELD_LIGHTS = ("sodium", "blue hour", "greenish tube")
-
-
-def expose(rng, pixels, light):
-    """The picture under a light: automatic exposure, white balance, contrast, gamma, saturation."""
-    red, blue, contrast, bright = LIGHTS[light]
-    seen = float(pixels[::9, ::9].mean()) / 255
-    auto = np.clip((0.4 * np.exp(rng.normal(0, 0.2)) / max(seen, 0.02)) ** rng.uniform(0.3, 0.9), 0.45, 2.6)
-    gains = np.array([red, 1.07 if light == "greenish tube" else 1.0, blue]) ** rng.uniform(0.3, 1.15)
-    gains = gains * (1 + rng.normal(0, 0.02, 3)) * auto * bright
-    u = np.arange(256)[:, None] / 255 * gains
-    u = np.clip(u, 0, None) ** np.exp(rng.normal(0, 0.1))
-    u = 0.42 + (u - 0.42) * contrast * np.exp(rng.normal(0, 0.1)) + rng.normal(0, 0.015)
-    u = np.where(u > 0.7, 0.7 + 0.3 * np.tanh((u - 0.7) / 0.3), u)  # highlights roll off
-    pixels = cv2.LUT(pixels, np.clip(u * 255, 0, 255).astype(np.uint8)[None])
-    saturation = float(np.clip(rng.normal(0.92, 0.2), 0.0, 1.5)) if rng.random() > 0.02 else 0.0
-    grey = np.array([[0.299, 0.587, 0.114]]) * (1 - saturation)
-    return cv2.transform(pixels, (np.repeat(grey, 3, 0) + np.eye(3) * saturation).astype(np.float32))
-
-
-def illumination(rng, light, size):
-    """Gain of the light over the picture on a coarse grid, float32 about 1: gradients, vignette, flash."""
-    y, x = np.mgrid[-1:1:24j, -1:1:32j].astype(np.float32)
-    slope = rng.normal(0, 0.11, 2)
-    gain = 1 + slope[0] * x + slope[1] * y
-    if rng.random() < 0.35 or light == "flash":
-        cx, cy = rng.normal(0, 0.4, 2)
-        wide = rng.uniform(0.5, 1.3)
-        power = rng.uniform(0.3, 0.8) if light == "flash" else rng.uniform(-0.25, 0.4)
-        gain = gain * (1 - 0.3 * max(power, 0) + power * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * wide**2)))
-    gain = gain * (1 - rng.uniform(0, 0.3) * (rng.random() < 0.6) * (x**2 + y**2) / 2)
-    return np.clip(gain, 0.25, 1.7)
-
-
-def lit(pixels, gain):
-    """The picture times a coarse gain map."""
-    h, w = pixels.shape[:2]
-    table = cv2.resize(np.clip(gain * 128, 0, 255).astype(np.uint8), (w, h), interpolation=cv2.INTER_LINEAR)
-    return cv2.multiply(pixels, textures.tripled(table), scale=1 / 128)
-
-
-def blur(rng, pixels, strong=False):
-    """Out of focus or moved: slightly in one of four pictures, so that corners are lost where `strong`."""
-    side = max(pixels.shape[:2])
-    if strong:
-        reach = side * rng.uniform(0.008, 0.025)
-    elif rng.random() < 0.3:
-        reach = min(rng.gamma(1.5, 0.5), 2.4) * max(side / 1000, 0.6)
-    else:
-        return pixels, 0.0
-    if rng.random() < 0.35:
-        n = max(3, int(reach * 2) | 1)
-        kernel = np.zeros((n, n), np.float32)
-        kernel[n // 2] = 1 / n
-        turn = cv2.getRotationMatrix2D((n / 2 - 0.5, n / 2 - 0.5), float(rng.uniform(0, 180)), 1)
-        kernel = cv2.warpAffine(kernel, turn, (n, n))
-        return cv2.filter2D(pixels, -1, kernel / max(kernel.sum(), 1e-6)), float(reach)
-    return cv2.GaussianBlur(pixels, (0, 0), max(float(reach), 0.3)), float(reach)
-
-
-def develop(rng, pixels, dark):
-    """Sharpening, noise and an earlier life as a small or strongly packed JPEG."""
-    h, w = pixels.shape[:2]
-    if rng.random() < 0.35:
-        soft = cv2.blur(pixels, (3, 3))
-        amount = float(rng.uniform(0.3, 1.3))
-        pixels = cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0)
-    if rng.random() < 0.75:
-        strength = float(np.clip(rng.gamma(1.3, 0.06) * (1.6 if dark else 1), 0, 0.5))
-        tile = textures.crop("noise" if rng.random() < 0.5 else "film", rng, (h, w))
-        pixels = cv2.addWeighted(pixels, 1, tile, strength, -128 * strength)
-    if rng.random() < 0.2:
-        quality = int(rng.integers(35, 92))
-        _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
-    return pixels

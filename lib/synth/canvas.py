@@ -1,13 +1,13 @@
-"""A sheet of the plane to draw on: rectangles, things laid at any angle, shadows and handwriting.
+"""A sheet of the plane to draw on: rectangles, polygons, and things laid at any angle with their shadows.
 
-A sheet knows its scale and origin, so that everything is drawn in centimetres. Sheet coordinates are continuous:
-pixel (0, 0) covers 0..1.
+A sheet knows its scale and origin, so that everything is drawn in centimetres. Sheet coordinates are
+continuous: pixel (0, 0) covers 0..1.
 """
 
 import cv2
 import numpy as np
 
-from lib.synth.textures import blend, over
+from lib.synth.textures import blend, over, tripled
 
 
 class Sheet:
@@ -53,7 +53,7 @@ class Sheet:
             self.pixels[ys, xs] = cv2.convertScaleAbs(self.pixels[ys, xs], alpha=float(gain))
 
     def lay(self, image, x, y, angle=0.0, mask=None, shadow=0.0, reach=0.4):
-        """An image (drawn at this scale) laid with its centre at x, y (cm), turned by `angle` degrees clockwise.
+        """An image (drawn at this scale) laid with its centre at x, y (cm), turned `angle` degrees clockwise.
 
         `shadow` darkens the ground `reach` cm beside it. Gives the corners of the image in cm.
         """
@@ -74,7 +74,7 @@ class Sheet:
         return corners / self.s + self.origin
 
     def warp(self, here, image, mask, turn, shift):
-        """The image turned and shifted onto these pixels; copied where it is neither turned nor between pixels."""
+        """The image turned and shifted onto these pixels; merely copied where it lies along them."""
         h, w = image.shape[:2]
         whole = np.abs(shift - np.round(shift)).max() < 1e-6 and abs(turn[0, 1]) < 1e-9
         if whole and mask is None:
@@ -99,11 +99,16 @@ class Sheet:
         # A soft shadow needs few pixels: draw it small.
         k = min(1.0, 4 / off, 100 / max(here.shape[:2])) if off > 2 else 1.0
         small = np.full((max(2, int(here.shape[0] * k)), max(2, int(here.shape[1] * k))), 255, np.uint8)
-        quad = (corners - low + np.array([0.5, 0.7]) * off) * [small.shape[1] / here.shape[1], small.shape[0] / here.shape[0]]
-        cv2.fillPoly(small, [np.round(quad * 16).astype(np.int32)], int(255 * max(0.0, 1 - strength)), cv2.LINE_AA, 4)
+        quad = (corners - low + np.array([0.5, 0.7]) * off) * [
+            small.shape[1] / here.shape[1],
+            small.shape[0] / here.shape[0],
+        ]
+        cv2.fillPoly(
+            small, [np.round(quad * 16).astype(np.int32)], int(255 * max(0.0, 1 - strength)), cv2.LINE_AA, 4
+        )
         small = cv2.blur(small, (2 * int(off * k * 0.7) + 1,) * 2)
         table = cv2.resize(small, here.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        here[:] = cv2.multiply(here, cv2.merge([table] * 3), scale=1 / 255)
+        here[:] = cv2.multiply(here, tripled(table), scale=1 / 255)
 
     def polygon(self, points, colour, cover=1.0):
         """A filled polygon (cm) of one colour with smooth edges."""
@@ -132,73 +137,20 @@ class Sheet:
             return None
         here = self.pixels[low[1] : high[1], low[0] : high[0]]
         mask = np.zeros(here.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round((p - low - 0.5) * 16).astype(np.int32)], int(255 * cover), cv2.LINE_AA, 4)
+        cv2.fillPoly(
+            mask, [np.round((p - low - 0.5) * 16).astype(np.int32)], int(255 * cover), cv2.LINE_AA, 4
+        )
         return here, mask
 
     def line(self, points, colour, width_cm, cover=1.0):
         """A polyline (cm) of the given width, at least one pixel."""
         p = np.round((self.px(points) - 0.5) * 16).astype(np.int32)
-        cv2.polylines(self.pixels, [p], False, tuple(int(c) for c in colour), max(1, round(width_cm * self.s)),
-                      cv2.LINE_AA, 4)
-
-
-# Handwriting: each sign as strokes in a box 1 wide and 2 high (y down).
-STROKES = {
-    "0": ["0.5,0 0,.6 0,1.4 .5,2 1,1.4 1,.6 .5,0"], "1": [".2,.5 .6,0 .6,2"],
-    "2": ["0,.4 .5,0 1,.4 .9,.9 0,2 1,2"], "3": ["0,.2 .6,0 1,.5 .4,.9 1,1.4 .6,2 0,1.8"],
-    "4": [".7,2 .7,0 0,1.3 1,1.3"], "5": ["1,0 .1,0 .1,.9 .7,.8 1,1.4 .6,2 0,1.8"],
-    "6": [".9,0 .2,.8 0,1.5 .5,2 1,1.5 .6,1 .1,1.3"], "7": ["0,0 1,0 .4,2"],
-    "8": [".5,.9 0,.5 .5,0 1,.5 .5,.9 0,1.5 .5,2 1,1.5 .5,.9"], "9": ["1,.6 .5,1 0,.5 .5,0 1,.4 .9,2"],
-    "-": ["0,1 1,1"], ".": [".4,1.9 .5,2"], ":": [".4,.6 .5,.7", ".4,1.6 .5,1.7"], ">": ["0,1 1,1", ".6,.6 1,1 .6,1.4"],
-    "A": ["0,2 .5,0 1,2", ".2,1.3 .8,1.3"], "B": ["0,0 0,2 .8,1.9 .9,1.2 0,1 .8,.7 .7,.1 0,0"],
-    "D": ["0,0 0,2 .7,1.8 1,1 .7,.1 0,0"], "E": ["1,0 0,0 0,2 1,2", "0,1 .8,1"], "F": ["1,0 0,0 0,2", "0,1 .8,1"],
-    "G": ["1,.3 .5,0 0,1 .5,2 1,1.6 1,1.1 .6,1.1"], "H": ["0,0 0,2", "1,0 1,2", "0,1 1,1"],
-    "K": ["0,0 0,2", "1,0 0,1.1 1,2"], "L": ["0,0 0,2 1,2"], "M": ["0,2 .1,0 .5,1.2 .9,0 1,2"],
-    "N": ["0,2 0,0 1,2 1,0"], "O": [".5,0 0,1 .5,2 1,1 .5,0"], "R": ["0,2 0,0 .8,.2 .8,.8 0,1 1,2"],
-    "S": ["1,.2 .4,0 0,.5 1,1.4 .5,2 0,1.8"], "T": ["0,0 1,0", ".5,0 .5,2"], "X": ["0,0 1,2", "1,0 0,2"],
-    "Z": ["0,0 1,0 0,2 1,2"], "Q": [".5,0 0,1 .5,2 1,1 .5,0", ".6,1.4 1,2"], "m": ["0,2 0,.9 .3,.9 .5,1.2 .5,2", ".5,1.2 .8,.9 1,1.2 1,2"],
-    "o": [".5,1 0,1.5 .5,2 1,1.5 .5,1"], "e": ["0,1.5 1,1.5 .8,1 .2,1 0,1.6 .4,2 1,1.8"],
-    "t": [".4,.3 .4,1.8 .8,2", "0,.9 .9,.9"], "r": ["0,.9 0,2", "0,1.3 .5,.9 .9,1"],
-}
-
-
-def rounded(p):
-    """A stroke with its corners cut twice, as a hand draws it."""
-    for _ in range(2 if len(p) > 3 else 0):
-        a, b = p[:-1], p[1:]
-        p = np.concatenate([p[:1], np.stack([0.75 * a + 0.25 * b, 0.25 * a + 0.75 * b], 1).reshape(-1, 2), p[-1:]])
-    return p
-
-
-STROKES = {k: [rounded(np.array([[float(v) for v in p.split(",")] for p in s.split()])) for s in strokes]
-           for k, strokes in STROKES.items()}
-
-
-def words(rng, kind="any"):
-    """A string such as people write on boxes: hole, box number, interval, depth."""
-    d = rng.uniform(0, 900)
-    kind = kind if kind != "any" else rng.choice(["hole", "box", "depth", "span"])
-    letters = "ABDEGHKLMNRSTXZ"
-    pick = "".join(rng.choice(list(letters), rng.integers(1, 4)))
-    return {"hole": f"{pick}{'-' if rng.random() < 0.6 else ''}DD-{rng.integers(1, 400)}", "box": f"BOX {rng.integers(1, 300)}",
-            "depth": f"{d:.1f}", "span": f"{d:.1f}-{d + rng.uniform(2, 6):.1f}", "id": str(rng.integers(10000, 999999))}[str(kind)]
-
-
-def write(rng, pixels, text, x, y, height, colour, width=None, neat=0.06, slant=0.0):
-    """Handwriting on pixels: the text from (x, y) (left, top; px), `height` px high. Gives its width in px.
-
-    Below 4 px it becomes dashes, as writing does in small pictures.
-    """
-    unit = height / 2
-    width = max(1, round(width if width else height * 0.11))
-    colour = tuple(int(c) for c in colour)
-    start, strokes = x, []
-    for sign in text:
-        for stroke in STROKES.get(sign, ()):
-            p = stroke + rng.normal(0, neat * (0.5 if len(stroke) > 9 else 1), stroke.shape)
-            p = np.stack([p[:, 0] * 0.85 - slant * (p[:, 1] - 2), p[:, 1]], 1) * unit + (x, y)
-            strokes.append(np.round(p * 8).astype(np.int32))
-        x += unit * (1.25 + rng.normal(0, neat)) if sign != " " else unit * 0.8
-    if strokes:
-        cv2.polylines(pixels, strokes, False, colour, width, cv2.LINE_AA, 3)
-    return x - start
+        cv2.polylines(
+            self.pixels,
+            [p],
+            False,
+            tuple(int(c) for c in colour),
+            max(1, round(width_cm * self.s)),
+            cv2.LINE_AA,
+            4,
+        )

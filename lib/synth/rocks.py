@@ -1,4 +1,4 @@
-"""What lies in a row: whole core with its breaks, broken core, rubble, mud, blocks and gaps."""
+"""Rocks: what core, rubble and mud look like."""
 
 import cv2
 import numpy as np
@@ -6,22 +6,37 @@ import numpy as np
 from lib.synth import textures as tx
 
 ROCKS = {  # colour (RGB), how it is built
-    "grey gneiss": ((122, 124, 122), "bands"), "dark basalt": ((62, 66, 68), "massive"),
-    "green schist": ((92, 108, 92), "bands"), "black shale": ((44, 46, 50), "bands"),
-    "pink granite": ((176, 140, 122), "crystals"), "grey granite": ((150, 150, 148), "crystals"),
-    "limestone": ((190, 186, 172), "massive"), "marble": ((212, 210, 204), "veined"),
-    "sandstone": ((186, 150, 108), "bands"), "red sandstone": ((150, 90, 66), "bands"),
-    "iron formation": ((104, 62, 54), "bands"), "rusty breccia": ((150, 98, 52), "breccia"),
-    "quartz": ((214, 208, 198), "veined"), "saprolite": ((190, 142, 80), "mottled"),
-    "clay": ((168, 130, 96), "mottled"), "andesite": ((104, 112, 106), "spotted"),
-    "altered green": ((128, 146, 116), "veined"), "blue grey tuff": ((104, 116, 130), "massive"),
-    "diorite": ((96, 98, 98), "crystals"), "dark amphibolite": ((52, 60, 56), "veined"),
-    "ochre gossan": ((172, 116, 40), "breccia"), "silicified": ((164, 164, 156), "breccia"),
+    "grey gneiss": ((122, 124, 122), "bands"),
+    "dark basalt": ((62, 66, 68), "massive"),
+    "green schist": ((92, 108, 92), "bands"),
+    "black shale": ((44, 46, 50), "bands"),
+    "pink granite": ((176, 140, 122), "crystals"),
+    "grey granite": ((150, 150, 148), "crystals"),
+    "limestone": ((190, 186, 172), "massive"),
+    "marble": ((212, 210, 204), "veined"),
+    "sandstone": ((186, 150, 108), "bands"),
+    "red sandstone": ((150, 90, 66), "bands"),
+    "iron formation": ((104, 62, 54), "bands"),
+    "rusty breccia": ((150, 98, 52), "breccia"),
+    "quartz": ((214, 208, 198), "veined"),
+    "saprolite": ((190, 142, 80), "mottled"),
+    "clay": ((168, 130, 96), "mottled"),
+    "andesite": ((104, 112, 106), "spotted"),
+    "altered green": ((128, 146, 116), "veined"),
+    "blue grey tuff": ((104, 116, 130), "massive"),
+    "diorite": ((96, 98, 98), "crystals"),
+    "dark amphibolite": ((52, 60, 56), "veined"),
+    "ochre gossan": ((172, 116, 40), "breccia"),
+    "silicified": ((164, 164, 156), "breccia"),
 }
+
 HELD_ROCKS = {
-    "purple slate": ((96, 84, 104), "bands"), "yellow limestone": ((206, 186, 130), "veined"),
-    "olive ultramafic": ((84, 88, 56), "spotted"), "salt": ((206, 186, 180), "crystals"),
-    "chocolate mudstone": ((88, 66, 56), "massive"), "white kaolin": ((220, 214, 204), "mottled"),
+    "purple slate": ((96, 84, 104), "bands"),
+    "yellow limestone": ((206, 186, 130), "veined"),
+    "olive ultramafic": ((84, 88, 56), "spotted"),
+    "salt": ((206, 186, 180), "crystals"),
+    "chocolate mudstone": ((88, 66, 56), "massive"),
+    "white kaolin": ((220, 214, 204), "mottled"),
 }
 
 
@@ -33,9 +48,16 @@ def rock(rng, shifted=False):
     colour = np.clip(np.array(colour, float) * np.exp(rng.normal(0, 0.14)) + rng.normal(0, 4, 3), 12, 240)
     colour = colour.mean() + (colour - colour.mean()) * rng.uniform(0.3, 1.1)
     angle = float(rng.uniform(15, 165)) if rng.random() < 0.8 else float(rng.uniform(0, 180))
-    return {"name": name, "colour": colour, "build": build, "angle": angle, "zoom": float(np.exp(rng.normal(0, 0.35))),
-            "contrast": float(rng.uniform(0.15, 0.6)), "stain": rng.random() < 0.25,
-            "bands": str(rng.choice(["bands0", "bands1", "bands2", "folds"], p=[0.35, 0.25, 0.2, 0.2]))}
+    return {
+        "name": name,
+        "colour": colour,
+        "build": build,
+        "angle": angle,
+        "zoom": float(np.exp(rng.normal(0, 0.35))),
+        "contrast": float(rng.uniform(0.15, 0.6)),
+        "stain": rng.random() < 0.25,
+        "bands": str(rng.choice(["bands0", "bands1", "bands2", "folds"], p=[0.35, 0.25, 0.2, 0.2])),
+    }
 
 
 def kin(rng, first):
@@ -53,7 +75,9 @@ def face(rng, kind, shape, s):
         table = tx.shades(colour, contrast, 9, rng)
     elif build == "crystals":
         field = tx.sample("crystals0" if zoom < 1.1 else "crystals1", rng, shape, s, 0, zoom)
-        table = tx.palette(colour * 0.45, colour * 0.95, colour * 0.8 + 45, np.minimum(colour * 0.7 + 75, 250))
+        table = tx.palette(
+            colour * 0.45, colour * 0.95, colour * 0.8 + 45, np.minimum(colour * 0.7 + 75, 250)
+        )
     elif build == "breccia":
         field = tx.sample("rubble", rng, shape, s, float(rng.uniform(0, 180)), zoom * 0.7)[..., 1]
         table = tx.shades(colour, min(contrast + 0.15, 0.7), 16, rng)
@@ -65,12 +89,22 @@ def face(rng, kind, shape, s):
         table = tx.shades(colour, contrast * 0.6, 5, rng)
     pixels = tx.paint(field, table)
     if build in ("veined", "breccia") or rng.random() < 0.25:
-        mask = tx.sample("veins0" if rng.random() < 0.5 else "veins1", rng, shape, s, float(rng.uniform(0, 180)),
-                         zoom * 1.3)
+        mask = tx.sample(
+            "veins0" if rng.random() < 0.5 else "veins1",
+            rng,
+            shape,
+            s,
+            float(rng.uniform(0, 180)),
+            zoom * 1.3,
+        )
         pale = np.clip(colour * 0.3 + 160 + rng.normal(0, 15, 3), 0, 255)
         pixels = tx.over(pixels, pale if rng.random() < 0.8 else colour * 0.4, mask)
     if build == "spotted":
-        pixels = tx.over(pixels, np.clip(colour + rng.choice([-40, 55]), 0, 255), tx.sample("spots", rng, shape, s, 0, zoom))
+        pixels = tx.over(
+            pixels,
+            np.clip(colour + rng.choice([-40, 55]), 0, 255),
+            tx.sample("spots", rng, shape, s, 0, zoom),
+        )
     if kind["stain"]:
         mask = tx.sample("clouds", rng, shape, s, 0, 2.0)
         pixels = tx.over(pixels, np.array([150, 92, 42]), cv2.subtract(mask, 110))
@@ -95,7 +129,7 @@ def roundness(rng, h, wet, halved, sun):
 
 def cuts(rng, start, stop, habit):
     """Where whole core is broken, cm along the row, ends included."""
-    mean = {"whole": 26, "broken": 8, "discs": 2.6}[habit]
+    mean = {"whole": 19, "broken": 6.5, "discs": 2.6}[habit]
     steps = rng.gamma(1.3, mean / 1.3, int((stop - start) / mean * 3) + 4) + 0.5
     at = start + np.cumsum(steps)
     return np.concatenate([[start], at[at < stop - 1], [stop]])
@@ -118,7 +152,9 @@ def whole(rng, sheet, kind, start, stop, mid, size, habit, look):
     pixels = face(rng, kind, (h, w), s)
     gain, gloss = roundness(rng, h, look["wet"], look["halved"], look["sun"])
     at = cuts(rng, start, stop, habit)
-    tone = np.repeat(np.exp(rng.normal(0, 0.09, len(at) - 1)), np.diff(np.round((at - start) * s)).astype(int))
+    tone = np.repeat(
+        np.exp(rng.normal(0, 0.09, len(at) - 1)), np.diff(np.round((at - start) * s)).astype(int)
+    )
     tone = np.pad(tone, (0, max(0, w - len(tone))), mode="edge")[:w].astype(np.float32)
     pixels = tx.gained(pixels, gain * tone)
     if look["wet"] > 0 and not look["halved"]:
@@ -132,7 +168,15 @@ def whole(rng, sheet, kind, start, stop, mid, size, habit, look):
     if habit == "broken" and size * s > 7:
         for x in at[1:-1]:
             if rng.random() < 0.6:
-                chunk(rng, sheet, kind, x + rng.normal(0, 1), mid + rng.normal(0, size * 0.2), size * rng.uniform(0.15, 0.4), look)
+                chunk(
+                    rng,
+                    sheet,
+                    kind,
+                    x + rng.normal(0, 1),
+                    mid + rng.normal(0, size * 0.2),
+                    size * rng.uniform(0.15, 0.4),
+                    look,
+                )
     return pieces
 
 
@@ -150,13 +194,21 @@ def lay_pieces(rng, sheet, kind, pixels, at, leans, mid, size):
         if b > a:
             sheet.fill(at[k], y0 + shifts[k], at[k + 1], y1 + shifts[k], pixels[:, a:b])
         outline = np.concatenate([edges[k], edges[k + 1][::-1]])
-        pieces.append({"polygon": outline, "bedding": kind["angle"] if kind["build"] == "bands" else None,
-                       "colour": colour, "rock": kind["name"]})
+        pieces.append(
+            {
+                "polygon": outline,
+                "bedding": kind["angle"] if kind["build"] == "bands" else None,
+                "colour": colour,
+                "rock": kind["name"],
+            }
+        )
     wide = rng.gamma(1.2, 0.13, len(at)) + 0.05
     for k in range(1, len(at) - 1):
         if rng.random() < 0.3:
             near = edges[k] - (wide[k] * 1.6, 0)
-            sheet.polygon(np.concatenate([edges[k], near[::-1]]), np.minimum(kind["colour"] * 0.9 + 22, 255), 0.8)
+            sheet.polygon(
+                np.concatenate([edges[k], near[::-1]]), np.minimum(kind["colour"] * 0.9 + 22, 255), 0.8
+            )
         far = edges[k].copy()
         far[:, 0] += wide[k] * rng.uniform(0.3, 1.6, 7)
         sheet.polygon(np.concatenate([edges[k], far[::-1]]), (14, 12, 11))
@@ -180,15 +232,27 @@ def rubble(rng, sheet, kinds, start, stop, mid, size, look):
     if size * s > 7:
         for _ in range(int((stop - start) * rng.uniform(0, 0.3))):
             kind = kinds[rng.integers(len(kinds))]
-            chunk(rng, sheet, kind, rng.uniform(start, stop), mid + rng.normal(0, size * 0.2), size * rng.uniform(0.15, 0.4), look)
+            chunk(
+                rng,
+                sheet,
+                kind,
+                rng.uniform(start, stop),
+                mid + rng.normal(0, size * 0.2),
+                size * rng.uniform(0.15, 0.4),
+                look,
+            )
 
 
 def heap(rng, name, kinds, shape, s, zoom):
     """Stones of these rocks, mostly of the first, RGB of the shape."""
     both = tx.sample(name, rng, shape, s, float(rng.uniform(0, 30)), zoom)
     main = kinds[0]["colour"]
-    stops = [main * rng.uniform(0.6, 1.25) for _ in range(5)] + [k["colour"] * rng.uniform(0.8, 1.1) for k in kinds[1:]]
-    table = tx.palette(*[np.clip(stops[k] + rng.normal(0, 5, 3), 5, 250) for k in rng.permutation(len(stops))])
+    stops = [main * rng.uniform(0.6, 1.25) for _ in range(5)] + [
+        k["colour"] * rng.uniform(0.8, 1.1) for k in kinds[1:]
+    ]
+    table = tx.palette(
+        *[np.clip(stops[k] + rng.normal(0, 5, 3), 5, 250) for k in rng.permutation(len(stops))]
+    )
     light, tone = cv2.split(both)
     return cv2.multiply(tx.paint(tone, table), tx.tripled(light), scale=1 / 175)
 
@@ -207,7 +271,11 @@ def chunk(rng, sheet, kind, x, y, size, look):
         sheet.polygon(ring, np.clip(bright, 0, 255))
     ridge = np.array([x, y]) + rng.normal(0, 0.25 * size, 2)
     k = int(rng.integers(0, n))
-    sheet.polygon(np.array([ridge, ring[k], ring[(k + 1) % n], ring[(k + 2) % n]]), bright * 0.35, rng.uniform(0.3, 0.75))
+    sheet.polygon(
+        np.array([ridge, ring[k], ring[(k + 1) % n], ring[(k + 2) % n]]),
+        bright * 0.35,
+        rng.uniform(0.3, 0.75),
+    )
     if look["wet"]:
         sheet.polygon(np.array([ridge, ring[k - 1], ring[k - 2]]), (225, 235, 245), rng.uniform(0.0, 0.35))
 

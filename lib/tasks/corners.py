@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib import augment, config, files, geometry, images, windows
+from lib import augment, config, files, geometry, images, reading, windows
 from lib.tasks import Job, Refusal
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
@@ -156,7 +156,7 @@ class Corners(Job):
     def signs(self, parts, picture):
         """Corners (4, 2), what speaks for doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
         first = _one(parts["coarse"](self.prepare(picture)[None]))
-        whole = geometry.order(self.frame(picture.size).back(first["corners"][:, :2] * self.size))
+        whole = geometry.order(self.frame(picture.size).back(reading.assemble(first) * self.size))
         near, second = self._look_again(parts, picture, whole)
         corners, blur = refine(parts["sides"], picture, near) if "sides" in parts else (near, np.zeros(4))
         size = geometry.diagonal(corners)
@@ -168,7 +168,7 @@ class Corners(Job):
         """The corners seen in a window that holds little but the box, and the network's output for it."""
         matrix = windows.quad(roomy(corners), self.size, ZOOM)
         output = _one(parts["coarse"](windows.of(picture, matrix, self.size)[None]))
-        found = geometry.warp(np.linalg.inv(matrix), output["corners"][:, :2] * self.size)
+        found = geometry.warp(np.linalg.inv(matrix), reading.assemble(output) * self.size)
         return (found, output) if geometry.is_convex(found) else (corners, output)
 
     # --- training
@@ -453,8 +453,8 @@ def look(shown, corners, kind, size, rng):
         matrix, background = _whole(corners, kind, (width, height), size, flip, rng), None
     pixels = windows.cut(shown, matrix, size)
     if background is not None:
-        mask = windows.cut(np.full_like(shown, 255), matrix, size, (0, 0, 0))
-        pixels = np.where(mask > 127, pixels, background)
+        mask = windows.cut(np.full((height, width), 255, np.uint8), matrix, size, 0)
+        pixels = np.where(mask[..., None] > 127, pixels, background)
     return augment.vary(pixels, rng), geometry.warp(matrix, corners)
 
 

@@ -35,7 +35,7 @@ def cases(groups="G1 G2 G3 G4 G5 G6"):
 def twins():
     """{name: (bytes, bytes of the plain twin)} of the cases that must give their twin's corners."""
     grey, plain, white = png(scene().convert("L").convert("RGB")), png(scene()), png(over_white())
-    found = {"G4 grey": grey, "G4 grey with alpha": grey, "G4 palette": plain, "G4 half transparent": white,
+    found = {"G4 grey": grey, "G4 grey with alpha": grey, "G4 palette": png(few_colours().convert("RGB")), "G4 half transparent": white,
              "G4 16-bit grey": grey, "G4 CMYK": plain, "G4 YCCK": plain, "G4 progressive": plain,
              "G4 4:1:1": plain, "G4 4:4:4": plain, "G4 garbage colour profile": plain, "G4 gamma": plain,
              "G4 interlaced": plain, "G2 bytes after the end": plain, "G2 ZIP after the end": plain,
@@ -219,19 +219,22 @@ def half_transparent():
     return image
 
 
+def few_colours():
+    return scene().quantize(256, dither=Image.Dither.NONE)
+
+
 def odd():
     grey = scene().convert("L")
     alpha = Image.merge("LA", (grey, Image.new("L", SIZE, 255)))
-    palette = scene().quantize(256, dither=Image.Dither.NONE)
+    palette = few_colours()
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     rows = b"".join(b"\0" + row.tobytes() for row in (np.asarray(scene()).astype(">u2") * 257))
     cmyk = scene().convert("CMYK")
-    ycck = replaced_adobe(jpeg(cmyk))
     return {
         "grey": jpeg(grey), "grey with alpha": png(alpha), "palette": png(palette),
         "palette with transparency": png(palette, transparency=0), "half transparent": png(half_transparent()),
         "1-bit": png(scene().convert("1")), "16-bit grey": png(deep),
-        "16-bit RGB": png_of(*SIZE, depth=16, data=zlib.compress(rows)), "CMYK": jpeg(cmyk), "YCCK": ycck,
+        "16-bit RGB": png_of(*SIZE, depth=16, data=zlib.compress(rows)), "CMYK": jpeg(cmyk), "YCCK": ycck(),
         "progressive": jpeg(progressive=True), "4:1:1": jpeg(subsampling="4:1:1"), "4:4:4": jpeg(subsampling=0),
         "12-bit JPEG": jpeg().replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc1\x00\x11\x0c", 1),
         "lossless JPEG": jpeg().replace(b"\xff\xc0", b"\xff\xc3", 1),
@@ -247,14 +250,14 @@ def odd():
     }
 
 
-def replaced_adobe(data):
-    """A CMYK JPEG whose Adobe segment says YCCK, its pixels changed to fit."""
-    at = data.index(b"Adobe") - 4
-    pixels = np.asarray(scene().convert("YCbCr"))
-    planes = np.dstack([255 - pixels[..., :1], pixels[..., 1:], np.full(pixels.shape[:2] + (1,), 255, np.uint8)])
-    content = saved(Image.fromarray(np.ascontiguousarray(planes), "CMYK"), "JPEG", quality=95)
-    assert content[at + 4:at + 9] == b"Adobe"
-    return content[:at + 15] + b"\x02" + content[at + 16:]
+def ycck():
+    """The scene as a JPEG of Y, Cb, Cr and K, upside down as Adobe writes them: libjpeg turns it, Pillow turns it back."""
+    inverse = Image.fromarray(255 - np.asarray(scene())).convert("YCbCr")
+    black = np.zeros((SIZE[1], SIZE[0], 1), np.uint8)
+    planes = np.ascontiguousarray(np.dstack([255 - np.asarray(inverse), black]))
+    content = jpeg(Image.frombytes("CMYK", SIZE, planes.tobytes()))
+    at = content.index(b"Adobe") + 11  # the segment's last byte: 0 says CMYK, 2 says YCCK
+    return content[:at] + b"\x02" + content[at + 1:]
 
 
 def interlaced():

@@ -1,0 +1,81 @@
+"""The served folder: for each task its exports, and a file `current` that names one and is replaced whole.
+
+    served/corners/current                 {"export": "2026-…", "before": "2025-…"}
+    served/corners/2026-…/export.json      a copy of a run's export, never changed
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from lib import files, predict
+
+
+def exports(folder):
+    """The export folders that are to be served: `folder` itself if it is one, else the current one of each task."""
+    folder = Path(folder)
+    if (folder / "export.json").is_file():
+        return [folder]
+    return [path.parent / files.read_json(path)["export"] for path in sorted(folder.glob("*/current"))]
+
+
+def mark(export):
+    """What changes when an export is replaced by another one under the same name."""
+    about = (export / "export.json").stat()
+    return about.st_ino, about.st_mtime_ns
+
+
+def promote(export, served):
+    """Copy an export to the served folder and make it its task's current one; returns the folder of the copy.
+
+    It is loaded and passes its golden pictures first: BadExport says why not, and the old one stays.
+    """
+    export, content = Path(export), predict.load(export).content
+    home = Path(served) / content["task"]
+    name = re.sub(r"[^\w.-]+", "-", content["version"])[:60] + "-" + files.sha256(export / "export.json")[:8]
+    if not (home / name).is_dir():
+        _copy(export, home / name, predict.members(content))
+    predict.check(home / name)
+    _point(home, name)
+    return home / name
+
+
+def rollback(served, task):
+    """Make the export current that was so before; returns its folder. A ValueError where there is none."""
+    home = Path(served) / task
+    before = files.read_json(home / "current")["before"]
+    if not before or not (home / before).is_dir():
+        raise ValueError(f"{task} has no export before the current one; promote another run")
+    predict.check(home / before)
+    _point(home, before)
+    return home / before
+
+
+def _point(home, name):
+    """Replace `current`, and with it the model that is served."""
+    path = home / "current"
+    old = files.read_json(path) if path.is_file() else {"export": None, "before": None}
+    before = old["before"] if old["export"] == name else old["export"]
+    files.write_json(path, {"export": name, "before": before})
+
+
+def _copy(export, to, names):
+    """Copy an export's own files; they are seen under their folder's name when all are on disk, or not at all."""
+    files.need(_there(to.parent), sum((export / name).stat().st_size for name in names))
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=to.parent))
+    try:
+        for name in names:
+            with files.writing(temporary / name) as path:
+                shutil.copyfile(export / name, path)
+        temporary.chmod(0o755)
+        os.replace(temporary, to)
+        files._sync(to.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _there(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,81 @@
+"""From the maps of the coarse network to four corners that fit together."""
+
+import cv2
+import numpy as np
+
+PEAKS = 2                # of each heatmap that are tried
+TRUST = 0.5              # weight of the heatmaps beside the edge maps
+STEPS = 24               # points at which a side is looked up in its edge map
+
+
+def assemble(output):
+    """The corners (4, 2), as parts of the input, that heatmaps and edge maps together support best.
+
+    A heatmap with two peaks (a neighbour's corner, a tag) has its mean between them, where nothing is. So each
+    corner may be its heatmap's mean, one of its peaks, or what the three others leave for a parallelogram; of all
+    combinations the one is taken whose corners lie high on their heatmaps and whose sides run along the edge maps.
+    """
+    heat, means = np.asarray(output["heat"], float), np.asarray(output["corners"], float)[:, :2]
+    mass = np.exp(heat - heat.max((0, 1)))
+    mass = cv2.GaussianBlur(mass / mass.sum((0, 1)), (0, 0), 1.2)
+    offered = np.stack([[mean, *peaks(mass[..., at])] for at, mean in enumerate(means)])  # (4, c, 2)
+    offered = np.concatenate([offered, _completed(offered[:, :1]), _completed(offered[:, 1:2])], 1)
+    corner = [TRUST * np.log(_look_up(mass[..., at] / mass[..., at].max(), offered[at]) + 1e-3) for at in range(4)]
+    total = _sum(corner, _sides(np.asarray(output["edges"], float), offered))
+    for best in np.argsort(-total, axis=None)[:20]:
+        corners = offered[np.arange(4), np.unravel_index(best, total.shape)]
+        if _turns(corners).min() > 1e-4:
+            return corners
+    return means
+
+
+def peaks(mass):
+    """The PEAKS highest places of a map (h, w), far from one another: (p, 2) as parts of its size."""
+    rest, found = mass.copy(), []
+    for _ in range(PEAKS):
+        y, x = np.unravel_index(rest.argmax(), rest.shape)
+        top, left = max(0, y - 3), max(0, x - 3)
+        part = mass[top:y + 4, left:x + 4]
+        ys, xs = np.mgrid[top:top + part.shape[0], left:left + part.shape[1]] + 0.5
+        found.append([(part * xs).sum(), (part * ys).sum()] / part.sum() / mass.shape[::-1])
+        rest[max(0, y - 4):y + 5, max(0, x - 4):x + 5] = 0
+    return np.array(found)
+
+
+def _completed(offered):
+    """For each corner (4, 1, 2), where the other three would have it for a parallelogram."""
+    return np.clip(np.roll(offered, 1, 0) + np.roll(offered, -1, 0) - np.roll(offered, 2, 0), 0.01, 0.99)
+
+
+def _sides(edges, offered):
+    """For each side, how well the segment between every two offered ends (4, c, c) runs along its edge map (log)."""
+    chance = 1 / (1 + np.exp(-edges))
+    level = np.log(chance / (np.percentile(chance, 99.5, axis=(0, 1)) + 0.02) + 0.03)
+    t = np.linspace(0.03, 0.97, STEPS)[:, None]
+    after = np.roll(offered, -1, 0)
+    return [_look_up(level[..., at], offered[at][:, None, None] * (1 - t) + after[at][None, :, None] * t).mean(-1)
+            for at in range(4)]
+
+
+def _look_up(image, points):
+    """Values of a map (h, w) at points (…, 2) given as parts of its size, bilinear."""
+    height, width = image.shape
+    x = np.clip(points[..., 0] * width - 0.5, 0, width - 1.001)
+    y = np.clip(points[..., 1] * height - 0.5, 0, height - 1.001)
+    left, top = x.astype(int), y.astype(int)
+    right, down = x - left, y - top
+    return (image[top, left] * (1 - down) * (1 - right) + image[top, left + 1] * (1 - down) * right
+            + image[top + 1, left] * down * (1 - right) + image[top + 1, left + 1] * down * right)
+
+
+def _sum(corner, side):
+    """The support of every combination (c, c, c, c) of the corners offered."""
+    (a, b, c, d), (ab, bc, cd, da) = corner, side
+    return (a[:, None, None, None] + b[:, None, None] + c[:, None] + d + ab[:, :, None, None] + bc[:, :, None]
+            + cd + da.T[:, None, None])
+
+
+def _turns(corners):
+    side = np.roll(corners, -1, 0) - corners
+    after = np.roll(side, -1, 0)
+    return side[:, 0] * after[:, 1] - side[:, 1] * after[:, 0]

@@ -1,0 +1,42 @@
+"""Generated pictures in the embedded database: drawn once, drawn anew when they would differ, never among real ones."""
+
+from conftest import insert, label
+
+from lib import config, database, demo, gather
+
+
+def test_fill_draws_once_and_only_what_is_missing(make_job, quick_pictures):
+    job = make_job(data__generate=6, data__generate_width=320, data__generate_height=240)
+    assert demo.fill(job) == 6
+    rows = database.rows(job).rows
+    assert rows[0]["image"] == "D:\\Cores\\Albion\\HOLE-001\\box_0000.JPG" and rows[0]["group"] == "Albion"
+    assert demo.fill(job) == 0
+    next(demo.folder(job).rglob("*.JPG")).unlink()
+    assert demo.fill(job) == 1
+    assert database.rows(job).rows == rows
+    fewer = make_job(data__generate=4, data__generate_width=320, data__generate_height=240)
+    assert demo.fill(fewer) == 0 and len(database.rows(fewer).rows) == 4
+
+
+def test_fill_draws_anew_when_the_settings_change(make_job, quick_pictures):
+    demo.fill(make_job(data__generate=3, data__generate_width=320, data__generate_height=240))
+    before = database.rows(make_job()).rows
+    assert demo.fill(make_job(data__generate=3, data__generate_width=400, data__generate_height=300)) == 3
+    after = database.rows(make_job()).rows
+    assert len(after) == 3 and after != before
+
+
+def test_fill_leaves_rows_of_the_users_own_alone(make_job):
+    insert(make_job(), [label("mine.jpg")])
+    assert demo.fill(make_job(data__generate=3)) == 0
+    assert len(database.rows(make_job()).rows) == 1
+
+
+def test_the_demo_has_a_group_for_every_part():
+    for count in (24, 48, 160):
+        groups = {demo.SITES[seed % len(demo.SITES)] for seed in range(count)}
+        split = config.settle("corners", "demo").split
+        parts = [gather.parts_of(groups, split)[group] for group in sorted(groups)]
+        assert {part: parts.count(part) for part in set(parts)} == {"train": 14, "validation": 3, "test": 3}
+
+

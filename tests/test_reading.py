@@ -1,0 +1,47 @@
+"""From the coarse network's maps to corners that fit together."""
+
+import numpy as np
+
+from lib import reading
+
+TRUE = np.array([[0.2, 0.25], [0.8, 0.3], [0.78, 0.75], [0.22, 0.7]])
+
+
+def maps(corners, second=None):
+    """An output with heat at the corners (and, weaker, at `second`), and edges along the true sides."""
+    ys, xs = np.mgrid[0:36, 0:48] + 0.5
+    heat, edges = np.zeros((36, 48, 4)), np.full((36, 48, 4), -4.0)
+    for at in range(4):
+        for x, y, weight in [(*corners[at], 9.0), *([(*second[at], 8.7)] if second is not None else [])]:
+            heat[..., at] += weight * np.exp(-((xs / 48 - x) ** 2 * 48**2 + (ys / 36 - y) ** 2 * 36**2) / 4)
+        for t in np.linspace(0, 1, 60):
+            x, y = (1 - t) * TRUE[at] + t * TRUE[(at + 1) % 4]
+            edges[int(y * 36), int(x * 48), at] = 4
+    mass = np.exp(heat) / np.exp(heat).sum((0, 1))
+    means = np.stack([(mass * xs[..., None]).sum((0, 1)) / 48, (mass * ys[..., None]).sum((0, 1)) / 36], 1)
+    return {"heat": heat, "edges": edges, "corners": np.c_[means, np.full(4, 0.02)]}
+
+
+def test_clear_maps_are_read_as_they_are():
+    assert np.abs(reading.assemble(maps(TRUE)) - TRUE).max() < 0.02
+
+
+def test_of_two_peaks_that_is_taken_whose_sides_are_edges():
+    wrong = TRUE + [0, 0.18]
+    output = maps(wrong, second=TRUE)
+    assert np.abs(output["corners"][:, :2] - TRUE).max() > 0.08
+    assert np.abs(reading.assemble(output) - TRUE).max() < 0.03
+
+
+def test_a_hidden_corner_is_completed_from_the_others():
+    output = maps(TRUE)
+    output["heat"][..., 2] = 0
+    output["corners"][2, :2] = 0.5
+    assert np.abs(reading.assemble(output) - TRUE).max() < 0.1
+
+
+def test_maps_of_noise_still_give_four_corners():
+    rng = np.random.default_rng(0)
+    output = {"heat": rng.normal(size=(36, 48, 4)), "edges": rng.normal(size=(36, 48, 4)),
+              "corners": rng.random((4, 3))}
+    assert np.isfinite(reading.assemble(output)).all()

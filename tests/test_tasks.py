@@ -1,0 +1,122 @@
+"""The contract, over every file of lib/tasks: a new task is tested unwritten."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lib import data, figures, images, tasks, train
+from lib.config import read_file
+
+SIZE = (320, 240)
+EACH = pytest.mark.parametrize("name", tasks.names())
+
+
+def rows(job, count=8):
+    """Generated pictures and their rows, as notebook 01 leaves them."""
+    made = []
+    for number in range(count):
+        content, row = job.sample(np.random.default_rng(number), SIZE)
+        picture = images.read(content)
+        made.append((picture, job.check({"image": f"{number}.jpg", "width": picture.size[0],
+                                         "height": picture.size[1], "group": str(number), **row})))
+    return made
+
+
+@EACH
+def test_a_task_is_a_file_a_class_and_a_block_of_settings(name):
+    assert tasks.find(name).__name__.lower() == name
+    assert name in read_file()["settings"]["tasks"]
+    assert tasks.find(name).question.endswith("?")
+
+
+@EACH
+def test_a_sample_is_a_picture_with_its_columns_and_the_same_from_the_same_seed(name):
+    job = tasks.job(name)
+    (content, row), (again, same) = (job.sample(np.random.default_rng(5), SIZE) for _ in range(2))
+    assert content == again and row == same
+    assert images.read(content).size == SIZE
+    assert set(job.columns) <= set(row)
+
+
+@EACH
+def test_what_is_prepared_is_what_the_network_takes(name):
+    job = tasks.job(name)
+    for picture, _ in rows(job, 3):
+        prepared = job.prepare(picture)
+        assert prepared.shape == (*job.size[::-1], 3) and prepared.dtype == np.uint8
+
+
+@EACH
+def test_decode_undoes_encode(name):
+    job = tasks.job(name)
+    for picture, row in rows(job):
+        answer = job.decode(job.encode(row), picture.size)
+        json.dumps(answer, allow_nan=False)
+        truth = job.truth(row)
+        best, found = job.score(truth, truth), job.score(truth, answer)
+        for key, value in best.items():
+            assert found[key] == pytest.approx(value, abs=1e-3), key
+
+
+@EACH
+def test_the_truth_scores_best_and_the_constant_answer_is_an_answer(name):
+    job = tasks.job(name)
+    made = [row for _, row in rows(job)]
+    constant = job.baseline(made)
+    for row in made:
+        truth = job.truth(row)
+        guess = job.score(truth, constant((row["width"], row["height"])))
+        best = job.score(truth, truth)
+        assert guess.keys() == best.keys()
+        better = best[job.headline] >= guess[job.headline] if job.best_is == "high" \
+            else best[job.headline] <= guess[job.headline]
+        assert better and min(job.spread(truth, truth)) >= 0
+
+
+@EACH
+def test_truth_and_answer_are_drawn(name, tmp_path):
+    job = tasks.job(name)
+    picture, row = rows(job, 1)[0]
+    plain, drawn = (figures.overlay(job, picture, truth) for truth in (None, job.truth(row)))
+    for figure in (plain, drawn):
+        figure.savefig(tmp_path / f"{figure is plain}.png")
+    assert (tmp_path / "True.png").read_bytes() != (tmp_path / "False.png").read_bytes()
+
+
+@EACH
+def test_examples_of_every_part_have_one_shape(name):
+    job = tasks.job(name)
+    made = rows(job, 4)
+    for part in job.parts():
+        width, height = job.input_size(part)
+        shapes = set()
+        for number, (picture, row) in enumerate(made):
+            stored = job.stored(part, picture, row)
+            for rng in (None, np.random.default_rng(number)):
+                pixels, target = job.example(part, stored, row, rng)
+                assert pixels.shape == (height, width, 3) and pixels.dtype == np.uint8
+                shapes.add(str({k: np.shape(v) for k, v in target.items()} if isinstance(target, dict)
+                               else np.shape(target)))
+            shapes.add(stored.shape)
+        assert len(shapes) == 2
+
+
+@EACH
+def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
+    job = tasks.job(name, overrides={"training": {"augment": False, "epochs": 25, "batch_size": 4}, "model": {
+        "weights": "none", "backbone": "small"}})
+    made = rows(job)
+    for _, row in made:
+        row["split"] = "train"
+    made = [*made, *((picture, {**row, "split": "validation"}) for picture, row in made)]
+    for part in job.parts():
+        stored = np.stack([job.stored(part, picture, row) for picture, row in made])
+        prepared = data.Prepared([row for _, row in made], {part: stored})
+        from lib import runs
+
+        _, history = train.fit(job, part, prepared, runs.Record(job, "heart"), progress=False)
+        losses = [line["val_loss"] for line in history]
+        # Where guesses are to be corrected, those of validation are others than those of training.
+        assert min(losses) < (0.6 if job.draws(part) == 1 else 0.95) * losses[0], (part, losses)
