@@ -25,8 +25,8 @@ mlflow: .venv/ready           ## the tracker's page
 lock:                         ## the lock anew, from pyproject.toml
 	uv pip compile pyproject.toml --extra cpu --extra train --extra cloud --extra notebooks --extra dev \
 		--python-version 3.11 --no-header --upgrade -o requirements.lock
-	uv pip compile pyproject.toml -c requirements.lock --python-version 3.11 --no-header --generate-hashes \
-		-o docker/api/requirements.lock
+	uv pip compile pyproject.toml -c requirements.lock --python-version 3.11 --no-header --no-annotate \
+		--generate-hashes -o docker/api/requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml
 	@if command -v uv >/dev/null; then \

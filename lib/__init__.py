@@ -8,6 +8,7 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     images     the one door for pictures: read, check, turn upright, resize
     windows    windows cut out of pictures, and the matrices that say where they lay
     augment    pictures varied for training, their labels with them
+    reading    from the coarse network's maps to four corners that fit together
     synth      draw pictures whose labels are exact
     layers     Keras layers and losses that several tasks share
     tasks      one file a job: labels, prepare, encode and decode, head, loss, score, drawing

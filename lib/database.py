@@ -22,7 +22,7 @@ BATCH = 1000      # rows fetched, or written, at once
 TYPES = {float: "double precision", int: "bigint", bool: "boolean", str: "text"}
 
 
-# --- the user's table
+# --- what there is
 
 
 def columns(connection, where, table):
@@ -44,7 +44,7 @@ def _tables(connection):
 
 
 def _demand(connection, job, wanted):
-    """ConfigError that names the table or the column that is missing, and the nearest there is."""
+    """The table's columns; ConfigError names the table or the column that is missing, and the nearest there is."""
     where, table = schema(job), job.params.data.table
     there = columns(connection, where, table)
     if not there:
@@ -56,6 +56,7 @@ def _demand(connection, job, wanted):
         if name not in there:
             raise config.ConfigError(f"{where}.{table} has no column {name!r} ({setting})" + _near(name, there)
                                      + "; put the setting right")
+    return there
 
 
 def _near(name, names):
@@ -107,23 +108,25 @@ def _snapshot(connection, job):
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     limit = data.statement_timeout + server.GRACE
     with within(connection, limit):
-        _demand(connection, job, _wanted(job))
+        there = _demand(connection, job, _wanted(job))
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
             moment, = cursor.fetchone()
-    found = list(_fetch(connection, job, limit))
+    names = [name for name, column in data.columns.items() if column in there]
+    found = list(_fetch(connection, job, names, limit))
     if not found:
         raise config.ConfigError(_nothing(connection, job))
     return Snapshot(found, moment)
 
 
 def _wanted(job):
-    """The columns a query needs, by the setting that names them."""
+    """The columns a query cannot do without, by the setting that names them; others are read where they are there."""
     data = job.params.data
     lacking = [name for name in ("image", *job.columns) if not data.columns.get(name)]
     if lacking:
         raise config.ConfigError(f"data.columns lacks {', '.join(lacking)}; say how the table calls them")
-    wanted = {f"data.columns.{name}": column for name, column in data.columns.items() if column}
+    wanted = {f"data.columns.{name}": data.columns[name] for name in ("image", *job.columns, "group")
+              if data.columns.get(name)}
     if data.key:
         wanted["data.key"] = data.key
     if _filtered(data):
@@ -135,9 +138,8 @@ def _filtered(data):
     return bool(data.filter_column) and data.filter != "%"
 
 
-def _fetch(connection, job, limit):
+def _fetch(connection, job, names, limit):
     """The rows one by one, from a cursor on the server that sends them in batches."""
-    names = [name for name, column in job.params.data.columns.items() if column]
     query, values = _select(job, names)
     cursor = connection.cursor(name="rows")  # left open: closing it on a broken line would hide what broke it
     with within(connection, limit):

@@ -86,7 +86,7 @@ def clear(job):
 def _changed(job):
     """Whether picture 0 would be drawn differently today than it was; the answer is kept beside the pictures."""
     picture, row = _draw(job, 0)
-    note, now = folder(job) / "generator.txt", hashlib.sha256(picture + repr(row).encode()).hexdigest()
+    note, now = folder(job) / "generator.txt", hashlib.sha256(picture + repr(_row(job, 0, row)).encode()).hexdigest()
     if note.is_file() and note.read_text() == now:
         return False
     with contextlib.suppress(FileNotFoundError):
@@ -110,26 +110,20 @@ def _draw_all(job, seeds):
             for record in pool.map(lambda seed: _record(job, seed), seeds[start:start + 50]):
                 records.append(record)
                 bar.update()
-            store(job, job.params.data.table, _kinds(job), records, job.params.data.columns["image"])
+            kinds = {column: type(value) for column, value in records[0].items()}
+            store(job, job.params.data.table, kinds, records, job.params.data.columns["image"])
 
 
 def _record(job, seed):
     """The table's row of a generated picture, which is drawn and written to its file."""
     picture, row = _draw(job, seed)
     files.write(_file(job, seed), picture)
+    return _row(job, seed, row)
+
+
+def _row(job, seed, row):
+    """A label under the table's own names; the site stands in the columns of the group and of the filter."""
     names, site = job.params.data.columns, SITES[seed % len(SITES)]
-    record = {names[name]: row[name] for name in job.columns}
-    for column in (job.params.data.filter_column, names.get("group")):
-        if column:
-            record[column] = site
-    return record | {names["image"]: name_of(seed)}
-
-
-def _kinds(job):
-    """Column names and types of the user's table, as far as the settings tell them."""
-    names = job.params.data.columns
-    kinds = {names["image"]: str} | {names[name]: kind for name, kind in job.columns.items()}
-    for column in (job.params.data.filter_column, names.get("group")):
-        if column:
-            kinds.setdefault(column, str)
-    return kinds
+    sites = [column for column in (names.get("group"), job.params.data.filter_column) if column]
+    return {names["image"]: name_of(seed), **dict.fromkeys(sites, site),
+            **{names[name]: value for name, value in row.items() if names.get(name)}}

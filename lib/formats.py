@@ -33,8 +33,7 @@ def save(job, path, format="csv", table=""):
     _known(format)
     names, rows = database.read_table(job, table)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([names, *rows])
+    csv.writer(text).writerows([names, *rows])  # lines end as RFC 4180 says, and a lone \r is quoted
     files.write(path, text.getvalue())
     return len(rows)
 

@@ -78,7 +78,7 @@ def read(job):
 def _table(path):
     import pandas as pd
 
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False, lineterminator="\n")  # a path may hold \r
 
 
 # --- where a path of the table is for us
@@ -440,8 +440,7 @@ class _Work:
 
     def _write(self, fresh):
         job = self.job
-        more = [name for name in job.params.data.columns if name not in ("image", "group", *job.columns)
-                and job.params.data.columns[name]]
+        more = [name for name in self.snapshot.rows[0] if name not in ("image", "group", *job.columns)]
         names = ["image", *job.columns, *more, "width", "height", "sha256", "group", "split", "source"]
         counts = {"rows": len(self.snapshot.rows), "kept": len(self.kept), "dropped": len(self.dropped),
                   "reordered": self.reordered, "copied": fresh}
@@ -458,8 +457,10 @@ class _Work:
 def _typed(value, kind):
     """A value of the table as the job wants it; what cannot be is left for the job's check to refuse."""
     try:
+        if kind is int and value is not None and float(value).is_integer():
+            return int(float(value))  # numeric columns write 3.00
         return value if value is None else kind(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return value
 
 

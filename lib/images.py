@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 
 MAGIC = {
-    "JPEG": (b"\xff\xd8\xff",), "PNG": (b"\x89PNG\r\n\x1a\n",), "WEBP": (b"RIFF",),
+    "JPEG": (b"\xff\xd8",), "PNG": (b"\x89PNG\r\n\x1a\n",), "WEBP": (b"RIFF",),
     "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",),
 }
 FORMATS = ("JPEG", "PNG")
@@ -19,6 +20,7 @@ MAX_BYTES = 32 * 2**20
 MAX_PIXELS = 50_000_000
 SIDES = (32, 20_000)
 MAX_ASPECT = 20
+MAX_CHUNKS = 20_000  # of a PNG; one of 32 MiB in the usual pieces has 4,096
 GREY = 114  # what lies around a picture in the network's input
 MIRROR = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # down, across
 
@@ -51,6 +53,7 @@ def read(source, at_least=None, formats=FORMATS, max_bytes=MAX_BYTES, max_pixels
     """
     data = source if isinstance(source, bytes | bytearray | memoryview) else _load(source, max_bytes)
     kind = _sniff(data, formats, max_bytes)
+    CHECKS.get(kind, bool)(data)
     from PIL import Image, ImageFile
 
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -99,6 +102,44 @@ def _sniff(data, formats, max_bytes):
     raise Refused("not_a_picture", f"not a {' or '.join(formats)} picture{hint}")
 
 
+def _check_jpeg(data):
+    """Refuse JPEGs of which Pillow makes grey or garbage: not 8-bit, lossless, or without Huffman tables."""
+    at, tables, frame = 2, False, None
+    while at + 9 < len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        marker = data[at + 1]
+        tables |= marker == 0xC4
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            frame = marker, data[at + 4]
+        at += 2 + int.from_bytes(data[at + 2:at + 4], "big") if marker != 0xFF else 1
+    if frame and (frame[0] not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or frame[1] != 8):
+        raise Refused("not_a_picture", "a 12-bit or lossless JPEG; save it as a plain one")
+    if frame and frame[0] < 0xC9 and not tables:
+        raise Refused("unreadable", "the JPEG is damaged: it has no Huffman tables")
+
+
+def _check_png(data):
+    """Refuse a PNG that is cut, has a wrong checksum, too many chunks, or a palette picture without its palette.
+
+    Pillow skips the checksums of the pixels and does not miss the end.
+    """
+    at, kinds, view = 8, [], memoryview(data)
+    while not kinds or kinds[-1] != b"IEND":
+        end = at + 12 + int.from_bytes(view[at:at + 4], "big")
+        if end > len(data) or end < at + 12:
+            raise Refused("unreadable", "the PNG is damaged: it is truncated")
+        if zlib.crc32(view[at + 4:end - 4]) != int.from_bytes(view[end - 4:end], "big"):
+            raise Refused("unreadable", "the PNG is damaged: a checksum is wrong")
+        kinds.append(bytes(view[at + 4:at + 8]))
+        if len(kinds) > MAX_CHUNKS:
+            raise Refused("unreadable", f"the PNG has more than {MAX_CHUNKS} chunks")
+        at = end
+    if data[25] == 3 and b"PLTE" not in kinds:
+        raise Refused("unreadable", "the PNG is damaged: it has no palette")
+
+
+CHECKS = {"JPEG": _check_jpeg, "PNG": _check_png}
+
+
 def _decode(image, at_least, max_pixels):
     width, height = image.size
     if width * height > max_pixels or max(width, height) > SIDES[1]:
@@ -108,6 +149,8 @@ def _decode(image, at_least, max_pixels):
         raise Refused("unreadable", f"{width}x{height} px: a side is under {SIDES[0]} px or {MAX_ASPECT} times the other")
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise Refused("unreadable", "animated or of several pages: send one picture")
+    if image.format != "JPEG":
+        image.load()  # first: getexif would load it too, and its error would be lost there
     orientation = _orientation(image)
     turned = orientation >= 5
     if at_least and image.format == "JPEG":
@@ -167,6 +210,8 @@ def orientation(data):
 
 
 def _short(error):
+    if type(error).__name__ == "UnidentifiedImageError":  # its text is the address of a buffer
+        return "its header cannot be read"
     return (str(error) or type(error).__name__).splitlines()[0][:120]
 
 

@@ -155,6 +155,8 @@ def load(path):
     """A saved network, not compiled, in Keras' safe mode (no code from the file is run)."""
     import keras
 
+    from lib import layers  # noqa: F401  (registers our layers with Keras)
+
     if not Path(path).is_file():
         raise ValueError(f"{Path(path).name} is not there; run notebook 02 first")
     return keras.saving.load_model(path, compile=False, safe_mode=True)

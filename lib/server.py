@@ -21,8 +21,8 @@ from psycopg2 import errors, sql
 
 from lib import config, files
 
-TRIES = 3         # to reach a server …
-PATIENCE = 15.0   # … in this many seconds
+PAUSES = (1.0, 3.0, 0.0)  # seconds after each try to reach a server …
+PATIENCE = 15.0   # … and for all of them
 STARTING = 90.0   # seconds for the embedded server to come up after a crash
 GRACE = 5.0       # seconds beyond the server's own time limit before we cut the line ourselves
 
@@ -107,7 +107,7 @@ def connect(job):
         with within(connection, GRACE + job.params.data.connect_timeout), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)",
                            (str(job.params.data.statement_timeout * 1000),))
-        connection.commit()
+            connection.commit()
         yield connection
     finally:
         connection.close()
@@ -116,8 +116,7 @@ def connect(job):
 def _reach(job, there):
     """A connection to the token's server, or the error that says why there is none."""
     limit, end = job.params.data.connect_timeout, time.monotonic() + PATIENCE
-    for attempt in range(TRIES):
-        complaint = None
+    for pause in PAUSES:
         try:
             return _open(min(limit, max(2, end - time.monotonic())), host=there.server, port=there.port,
                          dbname=there.database, user=there.uid, password=there.pwd, sslmode=there.sslmode,
@@ -126,18 +125,17 @@ def _reach(job, there):
             complaint = said(error)
         # Raised out here, so that no traceback reaches the frames that hold the password.
         _refused(there, complaint)
-        pause = 0.5 * 2 ** attempt
         if time.monotonic() + pause + 2 > end:
             break
-        if attempt < TRIES - 1:
-            time.sleep(pause)
+        time.sleep(pause)
     raise Unreachable(f"no PostgreSQL answers at {there}: {_masked(complaint, there)}; "
                       "is it running, and are server and port in the token file right?")
 
 
 def _refused(there, complaint):
     """ConfigError where a server answered, and no further try can help."""
-    passing = any(word in complaint for word in ("starting up", "shutting down", "recovery", "too many"))
+    passing = any(word in complaint for word in ("starting up", "shutting down", "accepting", "recovery", "too many",
+                                                 "connection slots"))
     if "FATAL" in complaint and not passing:
         raise config.ConfigError(f"PostgreSQL at {there} refuses user {there.uid}: {_masked(complaint, there)}; "
                                  "put uid, pwd and database of the token file right")

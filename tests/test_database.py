@@ -4,7 +4,7 @@ import threading
 
 import psycopg2
 import pytest
-from conftest import PASSWORD, insert, label
+from conftest import PASSWORD, Proxy, insert, label
 
 from lib import config, database
 from lib.server import Unreachable, connect, schema
@@ -65,6 +65,15 @@ def test_what_is_not_in_the_table_is_named(tcp_job, overrides, words):
         assert word in str(caught.value)
 
 
+def test_a_table_without_rows_of_core_serves_mode_8(server, tcp_job):
+    record = label("a.jpg")
+    del record["row_nb"]
+    insert(tcp_job(), [record])
+    assert "row_nb" not in database.rows(tcp_job(corners__predictor_mode=8)).rows[0]
+    with pytest.raises(config.ConfigError, match="no column 'row_nb'"):
+        database.rows(tcp_job())
+
+
 def test_a_table_without_rows_is_told(server, tcp_job):
     job = tcp_job()
     insert(job, [label("a.jpg")])
@@ -101,9 +110,9 @@ def broken_once(monkeypatch, how):
     """Let `how(connection)` happen after the first batch of the first try, and return the list of tries."""
     tries, fetch = [], database._fetch
 
-    def fetching(connection, job, limit):
+    def fetching(connection, job, names, limit):
         tries.append(connection)
-        for number, row in enumerate(fetch(connection, job, limit)):
+        for number, row in enumerate(fetch(connection, job, names, limit)):
             if number == 10 and len(tries) == 1:
                 how(connection)
             yield row
@@ -151,7 +160,7 @@ def test_a_line_that_keeps_breaking_is_given_up_with_a_sentence(server, tcp_job,
     job = tcp_job(data__retries=1)
     insert(job, [label("a.jpg")])
 
-    def break_off(connection, job, limit):
+    def break_off(connection, job, names, limit):
         server.sql("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

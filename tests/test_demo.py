@@ -26,6 +26,14 @@ def test_fill_draws_anew_when_the_settings_change(make_job, quick_pictures):
     assert len(after) == 3 and after != before
 
 
+def test_the_demo_serves_both_modes_and_other_columns(make_job, quick_pictures):
+    wide = {"data__generate": 3, "data__generate_width": 320, "data__generate_height": 240}
+    demo.fill(make_job(**wide, corners__predictor_mode=8))
+    assert demo.fill(make_job(**wide)) == 0 and database.rows(make_job(**wide)).rows[0]["row_nb"]
+    other = make_job(**wide, data__columns__group="hole")
+    assert demo.fill(other) == 3 and database.rows(other).rows[0]["group"] == "Albion"
+
+
 def test_fill_leaves_rows_of_the_users_own_alone(make_job):
     insert(make_job(), [label("mine.jpg")])
     assert demo.fill(make_job(data__generate=3)) == 0

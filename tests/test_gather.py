@@ -263,7 +263,7 @@ def test_corners_in_another_order_are_put_right_and_counted(walk, place):
 
 
 def test_sql_and_odd_characters_in_a_field_stay_text(walk, place):
-    rows, nasty = good(place), "x'; drop table log_pic; -- \"quoted\", é\n📷"
+    rows, nasty = good(place), "x'; drop table log_pic; -- \"quoted\", é\r\n📷\r"
     picture(place / "ä'; --📷 e\u0301.jpg", 50)
     rows.append(label("X:\\ä'; --📷 e\u0301.jpg", nasty))
     table = walk(rows).table

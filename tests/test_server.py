@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -110,7 +111,8 @@ def secrets_in(error):
     return found
 
 
-def test_a_server_that_is_not_there_is_told_in_time(server, make_job, tmp_path):
+def test_a_server_that_is_not_there_is_told_in_time(server, make_job, tmp_path, monkeypatch):
+    monkeypatch.setattr(reach, "PAUSES", (0.1, 0.1, 0.0))
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         path = server.token(tmp_path / "token.json", port=closed.getsockname()[1])
@@ -209,6 +211,7 @@ def test_a_deep_folder_with_blanks_and_a_killed_first_start_are_no_obstacle(tmp_
             assert cursor.fetchone() == (1,)
     finally:
         PostgresServer._instances[half.resolve()].stop()
+        shutil.rmtree(reach._plain_folder(half.resolve(), None))
 
 
 def test_the_password_is_nowhere(server, tcp_job, home, tmp_path, caplog, capfd):
