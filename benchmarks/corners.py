@@ -207,7 +207,7 @@ def _dense_on(base, job):
 
 def _stretched(stored, row, job):
     """A stored picture as the original sees it, and its target."""
-    inner = corners.frame((row["width"], row["height"]), stored.shape[1::-1])
+    inner = windows.frame((row["width"], row["height"]), stored.shape[1::-1])
     (left, top), (across, down) = inner.shift, inner.inner
     shown = stored[top:top + down, left:left + across]
     return cv2.resize(shown, job.size, interpolation=cv2.INTER_AREA).astype(np.float32), job.encode(row)

@@ -9,6 +9,7 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     windows    windows cut out of pictures, and the matrices that say where they lay
     augment    pictures varied for training, their labels with them
     reading    from the coarse network's maps to four corners that fit together
+    lessons    training examples of the corner networks: pictures and sides varied, with their truth
     synth      draw pictures whose labels are exact
     layers     Keras layers and losses that several tasks share
     tasks      one file a job: labels, prepare, encode and decode, head, loss, score, drawing
@@ -17,6 +18,7 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     demo       generated pictures in the embedded database
     formats    labels in and out of files
     runs       one folder a run, mirrored to the tracker (MLflow)
+    copies     pictures from any folder, share or URL into images/
     gather     labels and pictures from where they are into data/
     data       the gathered rows: split, cached, as tf.data
     model      a backbone and a task's head; save, load, export

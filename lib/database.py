@@ -115,7 +115,8 @@ def _snapshot(connection, job):
     names = [name for name, column in data.columns.items() if column in there]
     found = list(_fetch(connection, job, names, limit))
     if not found:
-        raise config.ConfigError(_nothing(connection, job))
+        with within(connection, limit):
+            raise config.ConfigError(_nothing(connection, job))
     return Snapshot(found, moment)
 
 

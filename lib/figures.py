@@ -167,10 +167,10 @@ def shares(verification):
     return figure
 
 
-def answers(verification, positions):
+def answers(verification, positions, columns=3):
     """The chosen pictures with the answer in red and the truth in white."""
     job = verification.job
-    figure, axes = _grid(len(positions))
+    figure, axes = _grid(len(positions), columns)
     for ax, at in zip(axes, positions, strict=False):
         row = verification.rows[at]
         caption = f"{row['image']}  {job.headline.replace('_', ' ')} {verification.found.at[at, job.headline]:.3g}"

@@ -82,7 +82,7 @@ def _pass(predictor, folder, entry):
     """Refuse an export that answers a golden picture worse than it must."""
     job = predictor.job
     score = job.score(entry["truth"], predictor.answer(folder / entry["file"])).get(job.headline)
-    sign = 1 if job.worse == "higher" else -1
+    sign = 1 if job.best_is == "low" else -1
     if score is None or not sign * score <= sign * entry["limit"]:
         raise BadExport(f"{folder.name} fails its golden picture {entry['file']}: {job.headline} is {score}, "
                         f"{entry['limit']:g} is the limit; the model is not fit to be served")
@@ -258,7 +258,7 @@ def rounded(answer, keys, decimals):
     return {key: of(value) if key in keys else value for key, value in answer.items()}
 
 
-def to_csv(predictor, folder, out, decimals=0, workers=2, progress=True, **limits):
+def to_csv(predictor, folder, out, workers=2, decimals=0, progress=True, **limits):
     """Answer every picture of a folder into a CSV (RFC 4180); returns the numbers of rows added and with an error.
 
     Rows that are there are kept and their pictures skipped, so that a run that was ended goes on. A file with

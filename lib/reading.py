@@ -8,6 +8,46 @@ TRUST = 0.5              # weight of the heatmaps beside the edge maps
 STEPS = 24               # points at which a side is looked up in its edge map
 
 
+# A window as it is, mirrored across, down, and both: which corner, and which side, then stands in for which.
+CORNERS = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0], [2, 3, 0, 1]])
+SIDES = np.array([[0, 1, 2, 3], [0, 3, 2, 1], [2, 1, 0, 3], [2, 3, 0, 1]])
+
+
+def mirrored(window):
+    """A window (h, w, 3) in its four mirror images: (4, h, w, 3)."""
+    return np.stack([window, window[:, ::-1], window[::-1], window[::-1, ::-1]])
+
+
+def agreed(outputs):
+    """One output from those for the four mirror images: their maps turned back and averaged.
+
+    `apart` (4,) says how far the four readings of a corner lie from one another (standard deviation, parts of the
+    input).
+    """
+    heat, edges = (np.stack([_turned(image, at)[..., order[at]] for at, image in enumerate(np.asarray(maps, float))])
+                   for maps, order in ((outputs["heat"], CORNERS), (outputs["edges"], SIDES)))
+    means = np.asarray(outputs["corners"], float)[..., :2]
+    means = np.stack([np.abs(mirror - means[at])[CORNERS[at]] for at, mirror in enumerate(((0, 0), (1, 0), (0, 1), (1, 1)))])
+    heat = (heat - heat.max((1, 2), keepdims=True)).mean(0)
+    return {"heat": heat, "edges": edges.mean(0), "corners": centres(heat), "apart": means.std(0).max(-1),
+            "rows": np.asarray(outputs["rows"], float).mean(0), "kind": np.asarray(outputs["kind"], float).mean(0)}
+
+
+def _turned(image, at):
+    return image[:: -1 if at >= 2 else 1, :: -1 if at % 2 else 1]
+
+
+def centres(heat):
+    """What layers.Points says of logits (h, w, k): (k, 3) of x, y and spread."""
+    height, width, _ = heat.shape
+    mass = np.exp(heat - heat.max((0, 1)))
+    mass = mass / mass.sum((0, 1))
+    xs, ys = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+    across, down = mass.sum(0), mass.sum(1)
+    x, y = xs @ across, ys @ down
+    return np.stack([x, y, np.sqrt(np.maximum(xs**2 @ across - x**2 + ys**2 @ down - y**2, 1e-8))], 1)
+
+
 def assemble(output):
     """The corners (4, 2), as parts of the input, that heatmaps and edge maps together support best.
 

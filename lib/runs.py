@@ -50,7 +50,7 @@ class Record:
 
 def fingerprint(job, *facts):
     """Sixteen letters that change when the settings which training depends on, or the facts, change."""
-    settings = {key: value for key, value in job.params.plain().items() if key not in ("verify", "api", "tracking")}
+    settings = {key: value for key, value in job.params.plain().items() if key not in ("verify", "viewer", "api", "tracking")}
     settings["training"].pop("reuse")
     settings["data"].pop("workers")
     text = json.dumps([job.name, settings, facts], sort_keys=True, default=str)

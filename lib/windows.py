@@ -1,13 +1,20 @@
-"""Windows cut out of pictures: matrices that lead from a picture to a window, and pixels free of aliasing.
+"""The windows through which the corner networks look: where they lie, and their pixels, free of aliasing.
 
 A matrix is a 3x3 homography from continuous coordinates of the picture (geometry) to those of the window.
 """
+
+from functools import cache
 
 import cv2
 import numpy as np
 
 from lib import geometry, images
 
+MARGIN = 0.08            # of the first look's window left free on every side, for corners outside the picture
+BENT = 1.6               # how much more one axis may be reduced than the other, so that a wide picture is not tiny
+ZOOM = 0.14              # margin around the box in the second look
+STRIP, STRIP_MARGIN = (160, 48), 0.1   # a side as its refiner sees it: along, across; part beyond the corners
+HALVES = (0.035, 0.012)  # what the strips show on either side, of the diagonal: first pass, second pass
 HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV counts from pixel centres, we from corners
 
 
@@ -82,3 +89,19 @@ def side(start, end, half, size, margin):
     return np.array([[*(along * per), margin * width - along @ start * per],
                      [*(-outward * up), height / 2 + outward @ start * up],
                      [0, 0, 1]])
+
+
+@cache
+def frame(picture, size):
+    """The Frame of a picture of (width, height) in an input: a margin around it, one axis bent up to BENT times more."""
+    (width, height), (across, down) = picture, size
+    x, y = across * (1 - 2 * MARGIN) / width, down * (1 - 2 * MARGIN) / height
+    x, y = min(x, BENT * y), min(y, BENT * x)
+    inner = max(1, round(width * x)), max(1, round(height * y))
+    shift = (across - inner[0]) // 2, (down - inner[1]) // 2
+    return geometry.Frame(tuple(size), inner, (inner[0] / width, inner[1] / height), shift)
+
+
+def ordered(corners):
+    """Corners in order; those that are not known stay so."""
+    return geometry.order(corners) if np.isfinite(corners).all() else corners

@@ -188,6 +188,42 @@ def insert(job, records, table=""):
     database.store(job, table or job.params.data.table, kinds, records)
 
 
+@pytest.fixture
+def place(tmp_path):
+    """A folder of pictures, as a mounted share would be."""
+    folder = tmp_path / "share"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def walk(tcp_job, place):
+    """A function that gathers rows (of 64x48 pictures) from the share, mapped from X:\\, with any settings."""
+
+    def run(rows, **overrides):
+        from lib import database, gather
+
+        job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
+        database.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
+        return gather.gather(job)
+
+    run.folder, run.job = tcp_job().folder, tcp_job()
+    return run
+
+
+def good(place, count=20, **options):
+    """Rows with good pictures in a folder, one to a site."""
+    from lib.demo import SITES
+
+    for n in range(count):
+        picture(place / f"p{n:02}.jpg", n, **options)
+    return [label(f"X:\\p{n:02}.jpg", SITES[n % 20]) for n in range(count)]
+
+
+def reasons(found):
+    return {row.image: row.reason for row in found.dropped.itertuples()}
+
+
 class Proxy:
     """A TCP line to a port that waits `latency` seconds a piece, and breaks `cuts` times after `after` bytes."""
 

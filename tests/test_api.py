@@ -77,7 +77,7 @@ def problem(answer, status, code):
     content = answer.json()
     assert content["code"] == code and content["status"] == status
     assert content["trace_id"] == answer.headers["x-trace-id"]
-    assert "Traceback" not in answer.text and not re.search("/(?!docs|v1)", content["detail"])
+    assert "Traceback" not in answer.text and "/" not in re.sub(r"/docs|/v1/\w+/predict", "", content["detail"])
     return content
 
 
@@ -124,6 +124,32 @@ def test_a_task_answers_under_its_own_path(client):
     problem(client.post("/v1/nails/predict", content=picture()), 404, "no_task")
 
 
+def test_a_model_without_rows_knows_mode_8_only(export, tmp_path):
+    content = files.read_json(shutil.copytree(export, tmp_path / "eight") / "export.json")
+    content["settings"]["corners"]["predictor_mode"] = 8
+    files.write_json(tmp_path / "eight" / "export.json", content)
+    asked = [("POST", path, picture()) for path in ("/predict", "/predict?mode=8", "/predict?mode=9")]
+    plain, eight, nine = inside(tmp_path / "eight", tmp_path / "log", *asked)
+    assert plain.json() | {"trace_id": ""} == eight.json() | {"trace_id": ""} and "row_nb" not in eight.json()
+    problem(nine, 400, "bad_mode")
+
+
+@pytest.mark.parametrize("how", [{"params": {"draw": "true"}}, {"headers": {"Accept": "image/png"}}])
+def test_the_answer_comes_drawn_on_the_picture_when_asked(client, how):
+    plain = Image.new("RGB", (640, 480), (90, 90, 90))
+    buffer = io.BytesIO()
+    plain.save(buffer, "PNG")
+    corners = client.post("/predict", content=buffer.getvalue()).json()
+    answer = client.post("/predict", content=buffer.getvalue(), **how)
+    drawn = Image.open(io.BytesIO(answer.content))
+    assert answer.headers["content-type"] == "image/png" and drawn.size == (640, 480)
+    assert answer.headers["x-model-version"] == toy_export.VERSION and len(answer.headers["x-trace-id"]) == 32
+    red = np.asarray(drawn.convert("RGB")).astype(int)
+    assert all(red[corners[f"p{n}y"], corners[f"p{n}x"], 0] > 180 > red[corners[f"p{n}y"], corners[f"p{n}x"], 1]
+               for n in range(1, 5))
+    problem(client.post("/predict?draw=perhaps", content=picture()), 400, "bad_draw")
+
+
 def test_health_says_what_is_served(client):
     assert client.get("/v2/health/live").json() == {"live": True}
     for path in ("/health", "/v2/health/ready"):
@@ -132,8 +158,8 @@ def test_health_says_what_is_served(client):
 
 def test_docs_need_no_network_and_show_what_openapi_says(client):
     description = client.get("/openapi.json").json()
-    mode, = description["paths"]["/predict"]["post"]["parameters"]
-    assert mode["name"] == "mode" and mode["schema"]["enum"] == [8, 9]
+    mode, draw = description["paths"]["/predict"]["post"]["parameters"]
+    assert draw["name"] == "draw" and mode["name"] == "mode" and mode["schema"]["enum"] == [8, 9]
     page = client.get("/docs").text
     assert all(path in page for path in description["paths"])
     assert not re.search(r"(?:src|href)=['\"]?(?:https?:)?//", page) and "<script" not in page
@@ -479,6 +505,30 @@ def _until(true, seconds=15):
         time.sleep(0.05)
 
 
+# --- the page
+
+
+def test_a_person_drops_a_photograph_and_sees_the_box(server, browser, tmp_path):
+    (tmp_path / "good.jpg").write_bytes(picture())
+    (tmp_path / "<img src=x onerror=alert(1)>.jpg").write_bytes(b"<script>alert(1)</script>")
+    page = browser.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text) if "status of 415" not in message.text else None)
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.on("request", lambda request: said.append(request.url) if not request.url.startswith(
+        (server.url, "blob:")) else None)
+    page.goto(server.url)
+    page.wait_for_selector("#task option", state="attached")
+    page.set_input_files("#file", tmp_path / "good.jpg")
+    page.wait_for_selector("#drawn:not([hidden])")
+    assert page.text_content("#said") == "Found." and "p1x" in page.text_content("#numbers")
+    assert page.evaluate("document.getElementById('drawn').naturalWidth") == 320
+    page.set_input_files("#file", tmp_path / "<img src=x onerror=alert(1)>.jpg")
+    page.get_by_text("not a JPEG or PNG picture").wait_for()
+    page.close()
+    assert said == []
+
+
 # --- inside, where no client can lead
 
 
@@ -490,8 +540,9 @@ def inside(export, log, *asked):
         app = create(export, settings(log=str(log)))
         async with app.router.lifespan_context(app), httpx.AsyncClient(
                 transport=httpx.ASGITransport(app), base_url="http://inside") as client:
-            while "event" not in (log.read_text() if log.exists() else ""):
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(20):
+                while "event" not in (log.read_text() if log.exists() else ""):
+                    await asyncio.sleep(0.01)
             return [await client.request(method, path, content=content) for method, path, content in asked]
 
     return asyncio.run(ask())

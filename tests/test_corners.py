@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import files, geometry, images, tasks, windows
+from lib import files, geometry, images, lessons, tasks, windows
 from lib.tasks import corners
 
 TRUE = np.array([[210.0, 120], [1050, 160], [1010, 700], [180, 640]])
@@ -125,7 +125,7 @@ def test_the_dense_head_speaks_the_originals_numbers():
 
 
 def test_a_wide_picture_is_not_shown_as_a_thin_stripe():
-    inner = corners.frame((4000, 1000), (192, 144)).inner
+    inner = windows.frame((4000, 1000), (192, 144)).inner
     assert inner[0] / 192 > 0.8 and inner[1] / 144 > 0.4
 
 
@@ -212,9 +212,9 @@ def test_varied_examples_keep_their_truth():
     stored = this.stored("coarse", picture(), row())
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        inner = corners.frame(SIZE, this._stored_size)
+        inner = windows.frame(SIZE, this._stored_size)
         shown = stored[inner.shift[1]:inner.shift[1] + inner.inner[1], inner.shift[0]:inner.shift[0] + inner.inner[0]]
-        matrix = corners._zoomed(inner.into(TRUE) - inner.shift, this.size, np.eye(3), rng)
+        matrix = lessons._zoomed(inner.into(TRUE) - inner.shift, this.size, np.eye(3), rng)
         window = windows.cut(shown, matrix, this.size, (0, 0, 0))
         apart.append(np.abs(seen(window) - geometry.order(geometry.warp(matrix, inner.into(TRUE) - inner.shift))).max())
     assert np.median(apart) < 1.5
@@ -242,7 +242,7 @@ def test_a_strip_shows_the_edge_where_its_target_says():
     this = job()
     stored = this.stored("sides", picture(), row())
     assert stored.shape == (4, 128, 320, 3)
-    pixels, target = corners.strip_example(stored, None)
+    pixels, target = lessons.strip_example(stored, None)
     found = sides(pixels[None])["line"][0, :2]
     assert np.abs(found - target["line"][:2]).max() < 0.06
 
@@ -251,7 +251,7 @@ def test_varied_strips_keep_their_truth():
     stored = job().stored("sides", picture(), row())
     apart = []
     for seed in range(80):
-        pixels, target = corners.strip_example(stored, np.random.default_rng(seed))
+        pixels, target = lessons.strip_example(stored, np.random.default_rng(seed))
         levels = pixels[..., 0].astype(float)
         clean = np.repeat(((levels > (levels.min() + levels.max()) / 2) * 255.0)[..., None], 3, 2)
         apart.append(np.abs(sides(clean[None])["line"][0, :2] - target["line"][:2]).max())

@@ -14,47 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PASSWORD, insert, label, picture
+from conftest import PASSWORD, good, insert, label, picture, reasons
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib import config, database, demo, files, gather
-from lib.server import Unreachable
+from lib import config, copies, demo, files, gather
 
 SITES = demo.SITES
-
-
-@pytest.fixture
-def place(tmp_path):
-    """A folder of pictures, as a mounted share would be."""
-    folder = tmp_path / "share"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def walk(tcp_job, place):
-    """A function that gathers rows (of 64x48 pictures) from the share, mapped from X:\\, with any settings."""
-
-    def run(rows, **overrides):
-        job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
-        database.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
-        return gather.gather(job)
-
-    run.folder, run.job = tcp_job().folder, tcp_job()
-    return run
-
-
-def good(place, count=20, **options):
-    """Rows with good pictures, one to a site."""
-    for n in range(count):
-        picture(place / f"p{n:02}.jpg", n, **options)
-    return [label(f"X:\\p{n:02}.jpg", SITES[n % 20]) for n in range(count)]
-
-
-def reasons(found):
-    return {row.image: row.reason for row in found.dropped.itertuples()}
 
 
 # --- the whole way
@@ -108,81 +75,6 @@ def test_a_picture_that_changed_or_vanished_here_is_copied_again(walk, place):
     again = walk(rows)
     assert again.counts["copied"] == 2
     assert again.table.sha256[3] != first.sha256[3] and again.table.sha256[5] == first.sha256[5]
-
-
-# --- paths
-
-
-def locate(path, *starts):
-    try:
-        number, parts = gather.locate(path, [gather._even(start).rstrip("/") for start in starts])
-        return number, "/".join(parts)
-    except gather.Drop as drop:
-        return drop.reason
-
-
-@pytest.mark.parametrize("path, starts, found", [
-    ("D:\\Cores\\a\\b.jpg", ["D:\\Cores"], (0, "a/b.jpg")),
-    ("d:/CORES//a\\b.jpg", ["D:\\Cores\\"], (0, "a/b.jpg")),
-    ("\\\\server\\Share\\b.jpg", ["//SERVER/share"], (0, "b.jpg")),
-    ("D:\\Cores2\\b.jpg", ["D:\\Cores"], "unmapped path"),
-    ("D:\\Cores\\x\\b.jpg", ["D:\\Cores\\x", "D:\\Cores"], (0, "b.jpg")),
-    ("D:\\Cores\\y\\b.jpg", ["D:\\Cores\\x", "D:\\Cores"], (1, "y/b.jpg")),
-    ("labelled/b.jpg", [""], (0, "labelled/b.jpg")),
-    ("/etc/passwd", [""], (0, "etc/passwd")),
-    ("../../etc/passwd", [""], "outside the folder"),
-    ("D:\\Cores\\a\\..\\..\\x.jpg", ["D:\\Cores"], "outside the folder"),
-    ("D:\\Cores\\a\\..\\x.jpg", ["D:\\Cores"], (0, "x.jpg")),
-    ("D:\\Cores", ["D:\\Cores"], "no file"),
-    ("", ["D:\\Cores"], "no path"), (None, [""], "no path"), ("b.jpg", [], "unmapped path")])
-def test_a_path_is_mapped_by_the_first_rule_that_fits(path, starts, found):
-    assert locate(path, *starts) == found
-
-
-PATHS = st.text(st.sampled_from("aB.:/\\ é\0\n;'\"…📷") | st.characters(exclude_categories=["Cs"]), max_size=30)
-
-
-@settings(max_examples=300, deadline=None)
-@given(PATHS, st.lists(PATHS, max_size=3))
-def test_no_path_leaves_its_folder(path, starts):
-    found = locate(path, *starts)
-    if isinstance(found, tuple):
-        assert os.path.normpath(f"/root/{found[1]}").startswith("/root/")
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(["D:\\Cores", "//srv/share", "/mnt/x"]), st.lists(st.text("abcé1", min_size=1), min_size=1, max_size=4),
-       st.sampled_from("/\\"))
-def test_case_and_slashes_of_a_prefix_do_not_matter(start, parts, slash):
-    path = start.swapcase().replace("/", slash).replace("\\", slash) + slash + slash.join(parts)
-    assert locate(path, start) == (0, "/".join(parts))
-
-
-@settings(max_examples=200, deadline=None)
-@given(PATHS, PATHS)
-def test_two_sources_never_share_a_file(one, other):
-    stems = [gather.Source(path, None, path).stem for path in (one, other)]
-    assert (stems[0] == stems[1]) == (one == other)
-    assert all(stem.isascii() and "/" not in stem and "\0" not in stem and stem[0] != "." for stem in stems)
-
-
-def test_files_of_one_name_do_not_collide_and_one_source_is_one_file(walk, place):
-    rows = good(place)
-    picture(place / "a" / "box.jpg", 101), picture(place / "b" / "box.jpg", 102)
-    rows += [label("X:\\a\\box.jpg"), label("X:\\b\\box.jpg"), label("x:/B/../b//box.jpg")]
-    found = walk(rows)
-    assert len(list((walk.folder / "images").iterdir())) == 22 == len(found.table)
-    assert list(found.dropped.reason) == ["same picture twice"]
-
-
-@pytest.mark.parametrize("rules, word", [
-    (["D:\\Cores"], "it must be {from:"), ([{"from": "D:", "too": "x"}], "it must be {from:"),
-    ([{"from": "D:", "to": "/no/such/folder"}], "there is no folder /no/such/folder"),
-    ([{"from": "D:", "to": "wat://x"}], "wat://x cannot be opened")])
-def test_a_rule_that_cannot_work_is_named_before_anything_is_read(make_job, rules, word):
-    with pytest.raises(config.ConfigError, match=r"data.path_rules\[0\]") as caught:
-        gather.gather(make_job(data__path_rules=rules))
-    assert word in str(caught.value)
 
 
 # --- rows
@@ -386,60 +278,6 @@ def test_pictures_of_a_group_stay_together_and_those_without_stand_alone(walk, p
 # --- copying under faults
 
 
-class Flaky:
-    """A file system whose reads fail in a given way, so many times for each picture."""
-
-    protocol = ("flaky",)
-
-    def __init__(self, root, fault, times):
-        import fsspec
-
-        self.fs, self.root, self.fault, self.times, self.seen = fsspec.filesystem("file"), root, fault, times, Counter()
-
-    def info(self, path):
-        return self.fs.info(path)
-
-    def cat_file(self, path):
-        self.seen[path] += 1
-        if self.seen[path] <= self.times and path.endswith(("3.jpg", "7.jpg")):
-            return self.fault(self.fs.cat_file(path))
-        return self.fs.cat_file(path)
-
-
-def fails(_):
-    raise OSError(errno.EIO, "Input/output error")
-
-
-def half(data):
-    return data[:len(data) // 2]
-
-
-@pytest.mark.parametrize("fault", [fails, half])
-def test_a_share_that_drops_is_tried_again_and_then_reported(walk, place, monkeypatch, fault):
-    monkeypatch.setattr(gather, "PAUSE", 0.01)
-    rows = good(place)
-    for times, kept in ((3, 20), (4, 16)):
-        flaky = Flaky(str(place), fault, times)
-        monkeypatch.setattr(gather, "_places", lambda job, fs=flaky: [gather.Place("X:", fs, str(place))])
-        found = walk(rows)
-        assert len(found.table) == kept
-        assert set(found.dropped.reason) <= {"copy failed"}
-        for row in found.table.itertuples():
-            assert files.sha256(walk.folder / "images" / row.image) == row.sha256
-        shutil.rmtree(walk.folder)
-
-
-def test_a_share_that_is_gone_is_given_up_soon(walk, place, monkeypatch):
-    monkeypatch.setattr(gather, "PAUSE", 0.0)
-    monkeypatch.setattr(gather, "ENOUGH", 5)
-    rows = good(place)
-    monkeypatch.setattr(Flaky, "cat_file", lambda self, path: fails(path))
-    monkeypatch.setattr(gather, "_places", lambda job: [gather.Place("X:", Flaky(str(place), fails, 9), str(place))])
-    with pytest.raises(Unreachable, match="5 pictures in a row could not be copied"):
-        walk(rows)
-    assert not (walk.folder / "labels.csv").exists()
-
-
 def test_a_full_disk_loses_nothing(walk, place, monkeypatch):
     rows = good(place)
     walk(rows[:15], **{"split.by": "", "split.train": 0.5, "split.validation": 0.5, "split.test": 0.0})
@@ -488,11 +326,11 @@ def test_a_second_run_at_once_is_told_who_holds_the_folder(tcp_job):
 KILLED = """
 import os, random, sys, threading, time
 sys.path.insert(0, {tests!r})
-from lib import config, gather, tasks
+from lib import config, copies, gather, tasks
 job = tasks.find("corners")(config.settle("corners", "smoke", {overrides!r}), {profile!r})
-gather.CHUNK, gather.SECONDS = 7, 60
-keep = gather._keep
-gather._keep = lambda *words: (time.sleep(0.02), keep(*words))[1]
+copies.CHUNK, copies.SECONDS = 7, 60
+keep = copies._keep
+copies._keep = lambda *words: (time.sleep(0.02), keep(*words))[1]
 print("go", flush=True)
 gather.gather(job)
 """
@@ -538,7 +376,7 @@ def test_every_write_of_a_run_may_be_its_last(walk, place, monkeypatch):
     """As SQLite does it: fail at write 1, 2, 3 … and see that the labels are the old ones or the new ones."""
     rows = good(place)
     walk(rows)
-    monkeypatch.setattr(gather, "CHUNK", 5)
+    monkeypatch.setattr(copies, "CHUNK", 5)
     real, states = os.replace, set()
     for number in range(1, 99):
         picture(place / "p03.jpg", 1000 + number)
@@ -561,44 +399,6 @@ def test_every_write_of_a_run_may_be_its_last(walk, place, monkeypatch):
         finally:
             monkeypatch.setattr(os, "replace", real)
     assert 3 < number < 98 and states == {True, False}
-
-
-# --- object storage
-
-
-@pytest.fixture(scope="module")
-def bucket():
-    """A bucket of a local S3 server, as an fsspec file system."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    kept = {name: os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                                    "AWS_DEFAULT_REGION")}
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    os.environ.update(AWS_ENDPOINT_URL=f"http://{host}:{port}", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x",
-                      AWS_DEFAULT_REGION="us-east-1")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="cores")
-    yield client
-    moto.stop()
-    for name, value in kept.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def test_pictures_come_from_object_storage(walk, place, bucket):
-    rows = good(place)
-    for path in place.iterdir():
-        bucket.upload_file(str(path), "cores", f"site a/{path.name}")
-    rows.append(label("X:\\none.jpg"))
-    rules = [{"from": "x:", "to": "s3://cores/site a"}]
-    found = walk(rows, **{"data.path_rules": rules})
-    assert len(found.table) == 20 and reasons(found) == {"X:\\none.jpg": "no file"}
-    assert found.table.sha256[0] == files.sha256(place / "p00.jpg")
-    assert walk(rows, **{"data.path_rules": rules}).counts["copied"] == 0
-    bucket.upload_file(str(picture(place / "new.jpg", 500)), "cores", "site a/p00.jpg")
-    assert walk(rows, **{"data.path_rules": rules}).counts["copied"] == 1
 
 
 # --- secrets

@@ -5,9 +5,10 @@
     app        the endpoints
     body       a request's bytes, counted while they are read
     desk       a few threads that answer, and a short queue before them
+    drawing    the answer on the picture
     errors     problem details (RFC 9457)
     journal    JSON lines, one a request
-    pages      /docs, without anything from the network
+    pages      the page at / and /docs, without anything from the network
 """
 
 from lib.api.server import Server, serve, start

@@ -3,21 +3,23 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import time
 import uuid
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from lib import images, predict
-from lib.api import body, errors, journal, pages, shelf
+from lib.api import body, drawing, errors, journal, pages, shelf
 from lib.api.desk import Desk
 from lib.api.errors import Problem
 
 LOOK = 2.0  # s between two looks for another model
-HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "referrer-policy": "no-referrer",
-           "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+HEADERS = {b"x-content-type-options": b"nosniff", b"cache-control": b"no-store", b"referrer-policy": b"no-referrer",
+           b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 
 def create(folder, settings):
@@ -81,7 +83,7 @@ class Service:
                 if self._seen.get(folder) != (mark := shelf.mark(folder)):
                     self._seen[folder] = mark
                     self._load(folder, fresh)
-        except Exception as error:  # a shelf that is being written, or a share that is away: look again later
+        except Exception as error:  # nothing there yet, or a share that is away: look again later
             self._note_failure(error)
         self.predictors = self.predictors | fresh  # one reference, so that a request sees one model or the other
 
@@ -101,11 +103,15 @@ class Service:
             self._failure = str(error)
             self.journal.write(event="load", error=type(error).__name__, detail=str(error), trace=journal.trace(error))
 
-    def predictor(self, task=None):
-        """The predictor of a task, or the only one; Problem `no_model` where there is none, `no_task` for others."""
-        predictors = self.predictors
-        if not predictors:
+    def served(self):
+        """The predictors by task, at least one; Problem `no_model` where there is none."""
+        if not self.predictors:
             raise Problem("no_model", f"no model is served: {self.reason}", {"Retry-After": "5"})
+        return self.predictors
+
+    def predictor(self, task=None):
+        """The predictor of a task, or the only one; Problem `no_task` where it is not served."""
+        predictors = self.served()
         if task is None and len(predictors) == 1:
             return next(iter(predictors.values()))
         if task not in predictors:
@@ -113,28 +119,34 @@ class Service:
         return predictors[task]
 
     async def answer(self, request, task=None):
-        """The answer to a request, as the API sends it."""
+        """The response to a request for an answer: JSON, or the picture with the answer drawn on it."""
         begun = time.monotonic()
         predictor = self.predictor(task)
-        query = asked(predictor.job.query, request.query_params)
+        query = asked(predictor.job.query | pages.DRAW, request.query_params)
+        draw = query.pop("draw") or request.headers.get("accept", "").startswith("image/png")
         async with self.bodies.read(request) as content:
             seconds = max(0.01, self.settings.total_timeout - (time.monotonic() - begun))
-            answer = await self.desk.run(self._work, predictor, content, request, seconds=seconds)
-        answer = predict.rounded(answer, predictor.job.pixels, self.settings.decimals)
-        return {**predictor.job.reply(answer, query), "trace_id": request.state.trace_id}
+            answer, drawn = await self.desk.run(self._work, predictor, content, draw, request, seconds=seconds)
+        headers = {"x-model": predictor.task, "x-model-version": quote(predictor.version)}
+        if draw:
+            return Response(drawn, media_type="image/png", headers=headers)
+        answer = predictor.job.reply(predict.rounded(answer, predictor.job.pixels, self.settings.decimals), query)
+        return JSONResponse({**answer, "trace_id": request.state.trace_id}, headers=headers)
 
-    def _work(self, predictor, content, request):
-        """In a thread: find the picture, note its hash, decode it, answer."""
+    def _work(self, predictor, content, draw, request):
+        """In a thread: find the picture, note its hash, decode it, answer, and draw where that is asked."""
         request.state.note.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content),
                                   task=predictor.task, model_version=predictor.version)
         if body.is_form(request):
             content = body.picture(content, request.headers["content-type"])
         settings = self.settings
         try:
-            return predictor.answer(content, formats=tuple(settings.formats), max_bytes=settings.max_bytes,
-                                    max_pixels=settings.max_pixels)
+            picture = images.read(content, predictor.job.detail, formats=tuple(settings.formats),
+                                  max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         except images.Refused as error:
             raise Problem(error.code, str(error)) from error
+        answer = predictor.answer(picture)
+        return answer, drawing.drawn(picture, predictor.job.outlines(answer)) if draw else None
 
 
 def asked(schema, parameters):
@@ -142,7 +154,7 @@ def asked(schema, parameters):
     values = {}
     for name, about in schema.items():
         texts = parameters.getlist(name)
-        allowed = {str(value): value for value in about["enum"]}
+        allowed = {json.dumps(value).strip('"'): value for value in about["enum"]}
         if any(text not in allowed for text in texts) or len(texts) > 1:
             raise Problem(f"bad_{name}", f"{name} is {', '.join(texts)[:40]!r}; it must be one of {', '.join(allowed)}")
         values[name] = allowed[texts[0]] if texts else about["default"]
@@ -155,11 +167,11 @@ def _routes(app, service):
 
     @app.post("/predict", summary="The answer for a picture", openapi_extra=body_schema)
     async def predict_one(request: Request):
-        return JSONResponse(await service.answer(request))
+        return await service.answer(request)
 
     @app.post("/v1/{task}/predict", summary="The answer of a task for a picture", openapi_extra=body_schema)
     async def predict_task(task: str, request: Request):
-        return JSONResponse(await service.answer(request, task))
+        return await service.answer(request, task)
 
     @app.get("/v2/health/live", summary="Whether the process runs")
     async def live():
@@ -167,10 +179,14 @@ def _routes(app, service):
 
     @app.get("/v2/health/ready", summary="Whether a model is loaded and warmed up")
     async def ready():
-        service.predictor()
-        return {"ready": True, "models": {task: one.version for task, one in service.predictors.items()}}
+        return {"ready": True, "models": {task: one.version for task, one in service.served().items()}}
 
     app.get("/health", summary="The short form of /v2/health/ready")(ready)
+
+    @app.get("/", include_in_schema=False)
+    async def page():
+        content, policy = pages.page()
+        return HTMLResponse(content, headers={"content-security-policy": policy})
 
     @app.get("/docs", include_in_schema=False)
     async def docs():
@@ -201,8 +217,9 @@ class Door:
         async def answer(message):
             if message["type"] == "http.response.start":
                 sent["status"] = message["status"]
+                given = dict(message.get("headers", ()))
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace_id.encode()),
-                                      *((k.encode(), v.encode()) for k, v in HEADERS.items())]
+                                      *((k, v) for k, v in HEADERS.items() if k not in given)]
             await send(message)
 
         try:

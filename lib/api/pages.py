@@ -1,7 +1,11 @@
-"""What a person or a program reads of the API: its OpenAPI description, and /docs without anything from the network."""
+"""What is read of the API, without anything from the network: the page at /, /docs, and its OpenAPI description."""
 
+import base64
+import functools
+import hashlib
 import html
 import json
+from pathlib import Path
 
 from fastapi.openapi.utils import get_openapi
 
@@ -28,12 +32,26 @@ RESPONSES = {
 }
 
 
+DRAW = {"draw": {"type": "boolean", "enum": [True, False], "default": False,
+                 "description": "the picture with the answer drawn on it, as PNG; also by Accept: image/png"}}
+
+
+@functools.cache
+def page():
+    """The page at /, where a person drops a photograph, and the policy that lets its one script run and no other."""
+    content = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    script = content.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return content, (f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src blob:; "
+                     "connect-src 'self'; frame-ancestors 'none'")
+
+
 def schema(app, predictors):
     """The OpenAPI description, with the query of each task that is served."""
     content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     for path, task in (("/predict", None), ("/v1/{task}/predict", None)):
         served = predictors.get(task) or next(iter(predictors.values()), None)
-        query = served.job.query if served else {}
+        query = (served.job.query if served else {}) | DRAW
         post = content["paths"][path]["post"]
         post["parameters"] = post.get("parameters", []) + [
             {"name": name, "in": "query", "required": False, "description": about.get("description", ""),

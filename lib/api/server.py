@@ -33,8 +33,7 @@ def serve(folder, settings, ready=None):
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
-    found = shelf.exports(folder)
-    for export in found or [folder]:
+    for export in shelf.exports(folder):
         predict.check(export)
     port = settings.port or any_port(settings.host)
     check_port(settings.host, port)
@@ -81,8 +80,7 @@ def start(folder, settings, deadline=60.0):
 
 def any_port(host):
     """A port of `host` that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         return probe.getsockname()[1]
 
 
@@ -93,8 +91,8 @@ class Server:
     """
 
     def __init__(self, folder, settings, deadline=60.0):
-        host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-        self.url = f"http://{host}:{settings.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+        self.url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
         words = [f"api.{key}={json.dumps(value)}" for key, value in settings.plain().items()]
         self._errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
@@ -126,11 +124,13 @@ class Server:
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1][:500] if lines else "it said nothing"
 
-    def ask(self, picture, mode=None, path="/predict"):
-        """The answer for a picture (bytes or a path) as the API sends it, or its problem details with `code`."""
+    def ask(self, picture, path="/predict", **query):
+        """The answer for a picture (bytes or a path) as the API sends it, or its problem details with `code`.
+
+        `query` is what the task lets one ask: `ask(picture, mode=8)`.
+        """
         content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
-        query = f"?{urllib.parse.urlencode({'mode': mode})}" if mode is not None else ""
-        return self._call(urllib.request.Request(self.url + path + query, content, {
+        return self._call(urllib.request.Request(f"{self.url}{path}?{urllib.parse.urlencode(query)}", content, {
             "Content-Type": "application/octet-stream"}))
 
     def get(self, path):

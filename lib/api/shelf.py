@@ -14,11 +14,17 @@ from lib import files, predict
 
 
 def exports(folder):
-    """The export folders that are to be served: `folder` itself if it is one, else the current one of each task."""
+    """The export folders that are to be served: `folder` itself if it is one, else the current one of each task.
+
+    BadExport where there is none.
+    """
     folder = Path(folder)
     if (folder / "export.json").is_file():
         return [folder]
-    return [path.parent / files.read_json(path)["export"] for path in sorted(folder.glob("*/current"))]
+    found = [path.parent / files.read_json(path)["export"] for path in sorted(folder.glob("*/current"))]
+    if not found:
+        raise predict.BadExport(f"{folder.name} holds no export.json and no promoted export; promote a run first")
+    return found
 
 
 def mark(export):

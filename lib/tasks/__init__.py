@@ -156,6 +156,24 @@ class Job:
         """What the API sends of an answer, given the value of each name in `query`."""
         return answer
 
+    def outlines(self, answer):
+        """What the API draws of an answer on its picture: closed lines (n, 2) in pixels, each with a few words."""
+        return []
+
+    # --- in the viewer
+
+    edit = "choices"  # what of a label is corrected there: its "corners", its "choices" only, or None: it only shows
+
+    @property
+    def choices(self):
+        """The values that a label may take in the columns which are chosen from a list (a class, a count)."""
+        return {"label": list(self.classes)}
+
+    def surprise(self, truth, answer):
+        """How improbable a label is by the model's own doubt; above 1 it is worth a second look. None: not known."""
+        chance = (answer.get("probabilities") or {}).get(truth["label"])
+        return None if chance is None else float(-np.log2(max(chance, 1e-6)))
+
     # --- training
 
     def stored(self, part, picture, row):

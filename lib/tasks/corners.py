@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib import augment, config, files, geometry, images, reading, windows
+from lib import config, files, geometry, images, lessons, reading, windows
 from lib.tasks import Job, Refusal
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
@@ -15,12 +15,6 @@ KINDS = ("box", "none", "cut", "several", "blurred")
 REFUSALS = {"none": "no_box", "cut": "cut", "several": "several", "blurred": "blurred"}
 ROWS = 10                # the most rows that are counted
 OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie, as a part of its sides
-MARGIN = 0.08            # of the network's input left free on every side, for corners outside the picture
-BENT = 1.6               # how much more one axis may be reduced than the other, so that a wide picture is not tiny
-ZOOM = 0.14              # margin around the box in the second look
-STRIP, STRIP_MARGIN = (160, 48), 0.1   # a side as its refiner sees it: along, across; part beyond the corners
-STORED_STRIP, STORED_HALF = (320, 128), 0.08   # the same in the cache; half its width as a part of the diagonal
-HALVES = (0.035, 0.012)  # what the strips show on either side, of the diagonal: first pass, second pass
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "corners"
 
 
@@ -48,7 +42,9 @@ class Corners(Job):
 
     @property
     def query(self):
-        return {"mode": {"type": "integer", "enum": [8, 9], "default": self.settings.predictor_mode}}
+        return {"mode": {"type": "integer", "enum": [8, 9] if self.counts else [8],
+                         "default": self.settings.predictor_mode,
+                         "description": "8: the corners; 9: the rows of core too"}}
 
     def reply(self, answer, query):
         answer = dict(answer)
@@ -98,13 +94,13 @@ class Corners(Job):
         return ("coarse", "sides") if self.settings.head == "cascade" else ("coarse",)
 
     def input_size(self, part):
-        return STRIP if part == "sides" else self.size
+        return windows.STRIP if part == "sides" else self.size
 
     def backbone(self, part):
         return "" if part == "sides" else self.params.model.backbone
 
     def frame(self, size):
-        return frame(size, self.size) if self.settings.head != "dense" else geometry.stretch(size, self.size)
+        return windows.frame(size, self.size) if self.settings.head != "dense" else geometry.stretch(size, self.size)
 
     def encode(self, row):
         size = row["width"], row["height"]
@@ -140,7 +136,7 @@ class Corners(Job):
     def answer(self, parts, picture):
         """Corners in pixels of the upright original, `confidence`, `radius` (px a corner) and `refused`.
 
-        The coarse network looks at the whole picture, then at the box alone; the sides' network corrects the four
+        The coarse network looks at the whole picture and its mirror images, then at the box alone; the sides' network corrects the four
         sides twice, in strips of the full picture; corners are where they meet.
         """
         if self.settings.head == "dense":
@@ -155,18 +151,18 @@ class Corners(Job):
 
     def signs(self, parts, picture):
         """Corners (4, 2), what speaks for doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
-        first = _one(parts["coarse"](self.prepare(picture)[None]))
+        first = reading.agreed(parts["coarse"](reading.mirrored(self.prepare(picture))))
         whole = geometry.order(self.frame(picture.size).back(reading.assemble(first) * self.size))
         near, second = self._look_again(parts, picture, whole)
         corners, blur = refine(parts["sides"], picture, near) if "sides" in parts else (near, np.zeros(4))
         size = geometry.diagonal(corners)
         signs = np.stack([second["corners"][:, 2], blur / size, geometry.errors(near, corners) / size,
-                          geometry.errors(whole, corners) / size], 1)
+                          geometry.errors(whole, corners) / size, first["apart"]], 1)
         return corners, signs, first["kind"], second["rows"]
 
     def _look_again(self, parts, picture, corners):
         """The corners seen in a window that holds little but the box, and the network's output for it."""
-        matrix = windows.quad(roomy(corners), self.size, ZOOM)
+        matrix = windows.quad(roomy(corners), self.size, windows.ZOOM)
         output = _one(parts["coarse"](windows.of(picture, matrix, self.size)[None]))
         found = geometry.warp(np.linalg.inv(matrix), reading.assemble(output) * self.size)
         return (found, output) if geometry.is_convex(found) else (corners, output)
@@ -175,10 +171,10 @@ class Corners(Job):
 
     def stored(self, part, picture, row):
         if part == "sides":
-            return strips(picture, points(row))
+            return lessons.strips(picture, points(row))
         if self.settings.head == "dense":
             return self.prepare(picture)
-        return images.place(picture, frame(picture.size, self._stored_size))
+        return images.place(picture, windows.frame(picture.size, self._stored_size))
 
     @property
     def _stored_size(self):
@@ -189,19 +185,19 @@ class Corners(Job):
 
     def example(self, part, stored, row, rng=None):
         if part == "sides":
-            return strip_example(stored, rng)
+            return lessons.strip_example(stored, rng)
         if self.settings.head == "dense":
             return super().example(part, stored, row, None)
         kind = row.get("kind", "box")
-        where = frame((row["width"], row["height"]), self._stored_size)
+        where = windows.frame((row["width"], row["height"]), self._stored_size)
         corners = where.into(points(row))
         if rng is None:
             pixels = cv2.resize(stored, self.size, interpolation=cv2.INTER_AREA)
-            return pixels, self._target(ordered(corners / 2) / self.size, row, kind)
+            return pixels, self._target(windows.ordered(corners / 2) / self.size, row, kind)
         left, top = where.shift
         shown = stored[top:top + where.inner[1], left:left + where.inner[0]]
-        pixels, corners = look(shown, corners - where.shift, kind, self.size, rng)
-        return pixels, self._target(ordered(corners) / self.size, row, kind)
+        pixels, corners = lessons.look(shown, corners - where.shift, kind, self.size, rng)
+        return pixels, self._target(windows.ordered(corners) / self.size, row, kind)
 
     def head(self, part, features):
         return side_head(features[0]) if part == "sides" else \
@@ -211,7 +207,7 @@ class Corners(Job):
         from lib import layers
 
         if part == "sides":
-            return {"line": layers.Ends(), "profile": layers.Profile(STRIP_MARGIN, factor=0.1)}
+            return {"line": layers.Ends(), "profile": layers.Profile(windows.STRIP_MARGIN, factor=0.1)}
         if self.settings.head == "dense":
             import keras
 
@@ -276,6 +272,24 @@ class Corners(Job):
             axes[1].bar_label(axes[1].bar(counts.index, counts))
             axes[1].set(xlabel="core number: rows of core in the box", ylabel="pictures", xticks=counts.index)
 
+    edit = "corners"
+
+    @property
+    def choices(self):
+        return {"row_nb": list(range(1, ROWS + 1))} if self.counts else {}
+
+    def surprise(self, truth, answer):
+        """How many times its radius the farthest corner lies from the label."""
+        if answer.get("p1x") is None or not answer.get("radius"):
+            return None
+        apart = geometry.errors(points(truth), points(answer))
+        return float((apart / np.maximum(answer["radius"], 1e-3)).max())
+
+    def outlines(self, answer):
+        if answer.get("p1x") is None:
+            return []
+        return [(points(answer), f"{answer['row_nb']} rows" if "row_nb" in answer else "")]
+
     def draw(self, ax, answer, color):
         if answer.get("p1x") is None:
             return
@@ -329,22 +343,6 @@ def _rows(value):
 # --- geometry of the looks
 
 
-@cache
-def frame(picture, size):
-    """The Frame of a picture of (width, height) in an input: a margin around it, one axis bent up to BENT times more."""
-    (width, height), (across, down) = picture, size
-    x, y = across * (1 - 2 * MARGIN) / width, down * (1 - 2 * MARGIN) / height
-    x, y = min(x, BENT * y), min(y, BENT * x)
-    inner = max(1, round(width * x)), max(1, round(height * y))
-    shift = (across - inner[0]) // 2, (down - inner[1]) // 2
-    return geometry.Frame(tuple(size), inner, (inner[0] / width, inner[1] / height), shift)
-
-
-def ordered(corners):
-    """Corners in order; those that are not known stay so."""
-    return geometry.order(corners) if np.isfinite(corners).all() else corners
-
-
 def roomy(corners):
     """The corners, or an upright rectangle about them where they make no convex quadrilateral of some size."""
     sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
@@ -361,11 +359,11 @@ def refine(network, picture, corners):
     Two passes, the second in narrower strips. A side that would move its corner out of its strip is not believed.
     """
     expected = np.zeros(4)
-    for half in HALVES:
+    for half in windows.HALVES:
         half = half * geometry.diagonal(corners)
         ends = list(zip(corners, np.roll(corners, -1, 0), strict=True))
-        matrices = [windows.side(*each, half, STRIP, STRIP_MARGIN) for each in ends]
-        batch = np.stack([windows.of(picture, matrix, STRIP) for matrix in matrices])
+        matrices = [windows.side(*each, half, windows.STRIP, windows.STRIP_MARGIN) for each in ends]
+        batch = np.stack([windows.of(picture, matrix, windows.STRIP) for matrix in matrices])
         lines = network(batch)["line"].astype(float)
         sides = [_moved(start, end, line[:2] * half) for (start, end), line in zip(ends, lines, strict=True)]
         met = np.array([geometry.intersect(sides[at - 1], sides[at]) for at in range(4)])
@@ -430,139 +428,6 @@ def _one(outputs):
     """The outputs for the only picture of a batch, by name."""
     outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
     return {name: np.asarray(value[0], float) for name, value in outputs.items()}
-
-
-# --- training examples
-
-
-def look(shown, corners, kind, size, rng):
-    """A varied view of the pixels of a picture: the input (uint8), and the corners in it, in pixels.
-
-    Either the whole picture, cropped to its box as people do; or the picture lying in another one; or the box alone,
-    as the second look sees it.
-    """
-    height, width = shown.shape[:2]
-    unit = np.diag([1 / width, 1 / height, 1.0])
-    flip = augment.symmetry(rng)
-    way = rng.random()
-    if kind == "box" and way < 0.35:
-        matrix, background = _zoomed(corners, size, flip, rng), None
-    elif way < 0.65:
-        matrix, background = _pasted(shown, _least(corners, shown), size, flip @ unit, rng)
-    else:
-        matrix, background = _whole(corners, kind, (width, height), size, flip, rng), None
-    pixels = windows.cut(shown, matrix, size)
-    if background is not None:
-        mask = windows.cut(np.full((height, width), 255, np.uint8), matrix, size, 0)
-        pixels = np.where(mask[..., None] > 127, pixels, background)
-    return augment.vary(pixels, rng), geometry.warp(matrix, corners)
-
-
-def _zoomed(corners, size, flip, rng):
-    """The box alone: its corners, guessed with an error, at the place of the second look, or nearly."""
-    sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
-    reach = np.stack([sides + np.roll(sides, 1)] * 2, 1) / 2
-    guess = corners + rng.normal(0, rng.choice([0.01, 0.03, 0.06]), (4, 2)) * reach
-    if not geometry.is_convex(guess):
-        guess = corners
-    back = np.diag([1 / size[0], 1 / size[1], 1.0])
-    return np.linalg.inv(back) @ flip @ back @ windows.quad(guess, size, ZOOM)
-
-
-def _least(corners, shown):
-    """How small a picture may get before its box is too small for the first look."""
-    if not np.isfinite(corners).all():
-        return 0.4
-    part = geometry.diagonal(corners) / np.hypot(*shown.shape[:2])
-    return float(np.clip(0.3 / part, 0.4, 0.95))
-
-
-def _pasted(shown, least, size, to_unit, rng):
-    """The picture somewhere in another one (made of its own pixels), and that one in the input."""
-    other = np.array([1.0, rng.uniform(0.55, 1.0)])[:: rng.choice([1, -1])]
-    span = (1 - 2 * MARGIN) * other * size
-    start = (np.array(size) - span) / 2
-    place = start + augment.placed(rng, least) * span
-    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    matrix = cv2.getPerspectiveTransform(unit, place.astype(np.float32)).astype(float) @ to_unit
-    canvas = np.full((size[1], size[0], 3), images.GREY, np.uint8)
-    (left, top), (across, down) = np.round(start).astype(int), np.round(span).astype(int)
-    canvas[top:top + down, left:left + across] = _background(shown, (across, down), rng)
-    return matrix, canvas
-
-
-def _background(shown, size, rng):
-    """Something else of (width, height): a part of the same picture, enlarged and in other colours; or one colour."""
-    if rng.random() < 0.2:
-        return np.full((size[1], size[0], 3), rng.integers(0, 256, 3), np.uint8)
-    part = rng.uniform(0.25, 0.8)
-    height, width = (max(8, int(each * part)) for each in shown.shape[:2])
-    top, left = (int(rng.integers(0, full - each + 1)) for full, each in zip(shown.shape, (height, width), strict=False))
-    other = shown[top:top + height, left:left + width][:: rng.choice([1, -1]), :: rng.choice([1, -1])]
-    other = cv2.resize(np.ascontiguousarray(other), tuple(size), interpolation=cv2.INTER_LINEAR)
-    return augment.light(other, rng)
-
-
-def _whole(corners, kind, shown, size, flip, rng):
-    """The picture in its frame, sometimes cropped about the box first, then moved and turned a little."""
-    low, high = np.zeros(2), np.array(shown, float)
-    if kind == "box" and rng.random() < 0.6:
-        room = rng.uniform(-0.01, 0.08, 4) * geometry.diagonal(corners)
-        cropped = rng.random(4) < 0.6
-        low = np.where(cropped[:2], np.maximum(low, corners.min(0) - room[:2]), low)
-        high = np.where(cropped[2:], np.minimum(high, corners.max(0) + room[2:]), high)
-    there = frame(tuple(np.maximum(1, np.round(high - low)).astype(int).tolist()), size)
-    scale, shift = np.array(there.scale), np.array(there.shift)
-    matrix = np.array([[scale[0], 0, shift[0] - low[0] * scale[0]], [0, scale[1], shift[1] - low[1] * scale[1]],
-                       [0, 0, 1]])
-    turn, grow = np.deg2rad(rng.normal(0, 2)), rng.uniform(0.9, 1.06, 2)
-    centre = np.array(size) / 2
-    linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * grow
-    move = centre - linear @ centre + rng.normal(0, 0.015, 2) * size
-    back = np.diag([1 / size[0], 1 / size[1], 1.0])
-    jitter = np.array([[*linear[0], move[0]], [*linear[1], move[1]], [0, 0, 1]])
-    return jitter @ np.linalg.inv(back) @ flip @ back @ matrix
-
-
-def strips(picture, corners):
-    """The four sides of a labelled box as the cache keeps them: uint8 (4, across, along, 3), outside on top."""
-    if not np.isfinite(corners).all():
-        return np.zeros((4, STORED_STRIP[1], STORED_STRIP[0], 3), np.uint8)
-    half = STORED_HALF * geometry.diagonal(corners)
-    ends = zip(corners, np.roll(corners, -1, 0), strict=True)
-    return np.stack([windows.of(picture, windows.side(*each, half, STORED_STRIP, STORED_MARGIN), STORED_STRIP)
-                     for each in ends])
-
-
-STORED_MARGIN = 0.16     # of the stored strip beyond the corners, so that a window may begin too early
-
-
-def strip_example(stored, rng=None):
-    """One side as the refiner sees it after a guess that is off, and where the true line then lies."""
-    which, still = (0, True) if rng is None else (int(rng.integers(4)), False)
-    half = HALVES[0] if still else float(np.exp(rng.uniform(np.log(0.007), np.log(0.045))))
-    miss = np.zeros(2) if still else np.clip(rng.normal(0, 0.35, 2) if rng.random() < 0.8 else rng.uniform(-1, 1, 2),
-                                             -1, 1) * half
-    slide = np.zeros(2) if still else rng.normal(0, 0.015, 2)
-    width, height = STORED_STRIP
-    per = 1 - 2 * STORED_MARGIN
-    start, end = ((STORED_MARGIN + per * (at + slip)) * width for at, slip in zip((0, 1), slide, strict=True))
-    up = height / (2 * STORED_HALF)
-    guess = height / 2 + miss * up                       # where the guessed line lies, in stored pixels
-    along = STRIP[0] * (1 - 2 * STRIP_MARGIN) / (end - start)
-    lean = (guess[1] - guess[0]) / (end - start)
-    across = STRIP[1] / (2 * half * up)
-    matrix = np.array([[along, 0, STRIP_MARGIN * STRIP[0] - start * along],
-                       [-lean * across, across, STRIP[1] / 2 - (guess[0] - lean * start) * across],
-                       [0, 0, 1]])
-    ends = geometry.warp(matrix, [[start, height / 2], [end, height / 2]])
-    target = np.array([*(ends[:, 1] / (STRIP[1] / 2) - 1), 1.0], np.float32)
-    pixels = windows.cut(stored[which], matrix, STRIP, None)
-    if not still:
-        if rng.random() < 0.5:
-            pixels, target = np.ascontiguousarray(pixels[:, ::-1]), target[[1, 0, 2]]
-        pixels = augment.vary(pixels, rng)
-    return pixels, {"line": target, "profile": target}
 
 
 # --- heads
@@ -633,7 +498,7 @@ def side_head(x):
     columns = layers.Reshape((x.shape[2], x.shape[3]), name="columns")(
         layers.MaxPooling2D((x.shape[1], 1), name="column_most")(x))
     trust = layers.Conv1D(1, 3, padding="same", name="trust")(columns)
-    line = Line(STRIP_MARGIN, name="line_fit")([profile, trust])
+    line = Line(windows.STRIP_MARGIN, name="line_fit")([profile, trust])
     about = layers.Concatenate(name="about")([layers.GlobalAveragePooling2D(name="about_deep")(deep), line])
     scale = layers.Dense(1, bias_initializer="zeros", name="scale")(
         layers.Dense(32, activation="relu", name="scale_in")(about))

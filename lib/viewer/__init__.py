@@ -1,0 +1,181 @@
+"""The widget viewer: a run's stored answers looked through, and their labels corrected."""
+
+import getpass
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lib import images, revisions, server
+from lib.tasks import Refusal
+from lib.viewer import review
+from lib.viewer.outbox import Outbox
+from lib.viewer.pictures import Pictures
+
+FOLDER = Path(__file__).parent
+TROUBLE = (ValueError, OSError, RuntimeError)   # what is told on the page; RuntimeError: server.Unreachable
+
+
+def show(verification, record):
+    """The Viewer of answers that were just made; the run keeps them, with a contact sheet and a list."""
+    sheet = review.keep(verification, record)
+    return Viewer(verification.job, record, sheet)
+
+
+class Viewer:
+    """A page in a cell on which pictures are looked through and labels corrected; it opens stored answers only.
+
+    The page asks by messages, and threads answer, so that a picture is not kept waiting by a correction. In an
+    output without a browser its contact sheet stands in its place.
+    """
+
+    def __init__(self, job, record, sheet=None):
+        self.job, self.record, self.sheet = job, record, sheet
+        self.items = review.read(record)
+        self.pictures, self.page = Pictures(job), None
+        self.outbox = Outbox(job, self._told)
+        self._pool, self._desk = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
+        self._answers = {"open": (self._desk, self.open), "news": (self._desk, self.news),
+                         "history": (self._desk, self.history), "save": (self._desk, self.save),
+                         "drop": (self._desk, self.drop), "picture": (self._pool, self.picture),
+                         "thumbs": (self._pool, self.thumbs), "piece": (self._pool, self.piece),
+                         "rectify": (self._pool, self.rectify)}
+
+    def __repr__(self):
+        return f"viewer of {len(self.items)} answers of {self.record}"
+
+    def _repr_mimebundle_(self, **_):
+        self.page = self.page or self._page()
+        bundle = self.page._repr_mimebundle_()
+        shown = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
+        shown["text/plain"] = repr(self)
+        if self.sheet is not None:
+            shown["image/png"] = self.record.path("figures", f"{review.NAME}.png").read_bytes()
+        return shown, {}
+
+    def _page(self):
+        import anywidget
+
+        page = anywidget.AnyWidget(_esm=(FOLDER / "page.js").read_text(), _css=(FOLDER / "page.css").read_text())
+        page.on_msg(lambda _, message, buffers: self.hear(message))
+        return page
+
+    # --- messages
+
+    def hear(self, message):
+        """Answer a message of the page, in a thread; what goes wrong is told on the page and kills nothing."""
+        pool, answer = self._answers.get(message.get("do"), (None, None))
+        if pool is not None:
+            pool.submit(self._answer, answer, message)
+
+    def _answer(self, answer, message):
+        back = {key: message[key] for key in ("view", "do", "at", "tag") if key in message}
+        try:
+            facts, buffers = answer(message)
+            self.page.send({**back, **facts}, buffers)
+        except TROUBLE as error:
+            self.page.send({**back, "trouble": str(error)})
+        except Exception as error:  # a thread would swallow it, and the page wait for ever
+            self.page.send({**back, "trouble": f"{type(error).__name__}: {error}"})
+
+    def _told(self, event, edit, **facts):
+        if self.page is not None:
+            self.page.send({"do": event, "edit": edit, **facts})
+
+    def _row(self, message):
+        at = message.get("at")
+        if not isinstance(at, int) or not 0 <= at < len(self.items):
+            raise ValueError(f"there is no picture number {at!r}; reload the page")
+        return self.items[at]
+
+    def open(self, message):
+        """All the page needs to begin: the answers, how labels are corrected, and the revisions there are."""
+        settings, job = self.job.params.viewer, self.job
+        names = [(name, f"{name[:-1]}y") for name in job.columns if name.endswith("x") and f"{name[:-1]}y" in job.columns]
+        return {"items": self.items, "task": job.name, "profile": job.profile, "run": self.record.name,
+                "question": job.question, "headline": job.headline, "best": job.best_is, "edit": job.edit,
+                "choices": job.choices if job.edit else {}, "points": names if job.edit == "corners" else [],
+                "reviewer": settings.reviewer, "read_only": settings.read_only or job.edit is None,
+                "guess": _user(), "autosave": settings.autosave, "refresh": settings.refresh,
+                **self._known(revisions.latest)}, []
+
+    def news(self, message):
+        """The revisions that others added meanwhile."""
+        return {**self._known(lambda job: {r.id: r for r in revisions.since(job, int(message["last"]))})}, []
+
+    def _known(self, ask):
+        try:
+            return {"revisions": [revision.plain() for revision in ask(self.job).values()],
+                    "place": revisions.place(self.job)}
+        except TROUBLE as error:
+            return {"revisions": [], "place": "", "offline": str(error)}
+
+    def history(self, message):
+        """All revisions of a picture."""
+        return {"revisions": [r.plain() for r in revisions.history(self.job, self._row(message)["source"])]}, []
+
+    # --- pictures
+
+    def picture(self, message):
+        """The copy of a picture that is looked at."""
+        row = self._row(message)
+        if self.job.edit is None:
+            return {}, [self.pictures.drawn(row, row["truth"], row["answer"])]
+        return {}, [self.pictures.screen(row)]
+
+    def thumbs(self, message):
+        """Thumbnails; a picture that cannot be read has an empty one."""
+        chosen = [at for at in message["many"][:64] if isinstance(at, int) and 0 <= at < len(self.items)]
+        return {"many": chosen}, [self._thumb(self.items[at]) for at in chosen]
+
+    def _thumb(self, row):
+        try:
+            return self.pictures.thumb(row)
+        except ValueError:
+            return b""
+
+    def piece(self, message):
+        """A part of a picture at full resolution."""
+        code, rect = self.pictures.piece(self._row(message), message["rect"], min(int(message["most"]), 4000))
+        return {"rect": rect}, [code]
+
+    def rectify(self, message):
+        """The box seen from straight above."""
+        return {}, [self.pictures.rectified(self._row(message), message["corners"])]
+
+    # --- corrections
+
+    def save(self, message):
+        """Take a correction: it is on disk when the page hears of it, and on its way to PostgreSQL."""
+        row, settings = self._row(message), self.job.params.viewer
+        if settings.read_only or self.job.edit is None:
+            raise ValueError("this viewer is read-only (viewer.read_only); nothing was saved")
+        change = revisions.Change(
+            edit=str(message["edit"]), source=row["source"], number=int(message["number"]), status=message["status"],
+            label=self._label(row, message), was=message.get("was"),
+            who=str(settings.reviewer or message.get("who") or "").strip()[:100], why=str(message.get("why", ""))[:200],
+            note=str(message.get("note", ""))[:4000].replace("\0", ""), run=self.record.name,
+            seconds=message.get("seconds"), sha256=row["sha256"])
+        self.outbox.put(change, str(message.get("replaces") or ""))
+        return {"edit": change.edit}, []
+
+    def _label(self, row, message):
+        """The label as it will be used; ValueError where the task would refuse it."""
+        label = {name: message["label"][name] for name in self.job.columns}
+        if message["status"] == "accepted":
+            try:
+                self.job.check({**label, "image": row["image"], "width": row["width"], "height": row["height"]})
+            except Refusal as error:
+                raise ValueError(f"not saved: {error.reason}; put it right, or mark the picture instead") from error
+        return label
+
+    def drop(self, message):
+        """Forget a correction that its reviewer gave up."""
+        self.outbox.drop(str(message["edit"]))
+        return {}, []
+
+
+def _user():
+    """Who is probably sitting here; the page offers the name, and nothing is saved under it unasked."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no such user in a container
+        return ""

@@ -1,0 +1,92 @@
+"""Corrections on their way to PostgreSQL: on disk until they are in, so that neither a lost line nor a killed kernel loses one."""
+
+import threading
+from dataclasses import asdict, replace
+
+from lib import config, files, revisions, server
+
+PAUSE = 4.0   # seconds before a correction that did not get through is sent again
+
+
+class Outbox:
+    """Sends Changes in the background. `told(event, edit, **facts)` hears what became of each.
+
+    Events: "saved" (revision), "waiting" (text; it is sent again), "conflict" (revision: theirs, text) and
+    "refused" (text). A change in conflict stays on disk until it is replaced or dropped.
+    """
+
+    def __init__(self, job, told):
+        self.job, self.told, self.folder = job, told, job.folder / "outbox"
+        self._wake, self._end, self._lock, self._aside = threading.Event(), threading.Event(), threading.Lock(), set()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="outbox")
+        if self._waiting():
+            self.start()
+
+    def start(self):
+        """Begin to send; what an earlier kernel left is sent first."""
+        self._wake.set()
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def put(self, change, replaces=""):
+        """Keep a change, on disk when this returns, and send it; `replaces` names one that it takes the place of."""
+        with self._lock:
+            earlier = self._read(replaces) if replaces else None
+            if earlier and replaces not in self._aside:
+                change = replace(change, number=earlier.number, was=earlier.was)
+            files.write_json(self._path(change.edit), asdict(change))
+            if replaces:
+                self._path(replaces).unlink(missing_ok=True)
+        self.start()
+
+    def drop(self, edit):
+        """Forget a change that its reviewer gave up."""
+        with self._lock:
+            self._path(edit).unlink(missing_ok=True)
+
+    def close(self):
+        """Send no more; what waits stays on disk."""
+        self._end.set()
+        self._wake.set()
+
+    def _path(self, edit):
+        return self.folder / f"{''.join(letter for letter in edit if letter in '0123456789abcdef-')}.json"
+
+    def _waiting(self):
+        paths = self.folder.glob("*.json") if self.folder.is_dir() else []
+        return [path.stem for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns)]
+
+    def _read(self, edit):
+        """A kept Change, or None where it is gone or damaged."""
+        try:
+            return revisions.Change(**files.read_json(self._path(edit)))
+        except (ValueError, TypeError):
+            return None
+
+    def _run(self):
+        while not self._end.is_set():
+            self._wake.clear()
+            with self._lock:
+                edits = [edit for edit in self._waiting() if edit not in self._aside]
+            late = [edit for edit in edits if not self._send(edit)]
+            self._wake.wait(PAUSE if late else None)
+
+    def _send(self, edit):
+        """Whether nothing more is to be tried for a change."""
+        with self._lock:
+            change = self._read(edit)
+            if change is None:
+                return True
+            try:
+                event, facts = "saved", {"revision": revisions.save(self.job, change).plain()}
+            except revisions.Conflict as error:
+                self._aside.add(edit)
+                event, facts = "conflict", {"revision": error.theirs.plain(), "text": str(error)}
+            except (server.Unreachable, config.ConfigError) as error:
+                event, facts = "waiting", {"text": f"not saved yet, kept on this machine and tried again: {error}"}
+            except ValueError as error:
+                event, facts = "refused", {"text": str(error)}
+            if event in ("saved", "refused"):
+                self._path(edit).unlink(missing_ok=True)
+        self.told(event, edit, source=change.source, who=change.who, **facts)
+        return event != "waiting"
