@@ -4,7 +4,7 @@ BIN = .venv/bin
 WORDS = $(if $(TASK),--task $(TASK)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run $(RUN)) $(if $(SET),--set $(SET))
 export PYTHONUNBUFFERED = 1
 
-.PHONY: run test lab serve mlflow check clean
+.PHONY: run test lab serve viewer mlflow check clean
 
 run: .venv/ready              ## the four notebooks by papermill
 	$(BIN)/python -m lib run all $(WORDS)
@@ -18,6 +18,9 @@ lab: .venv/ready              ## JupyterLab
 
 serve: .venv/ready            ## the API, with the newest good model
 	$(BIN)/python -m lib serve $(WORDS)
+
+viewer: .venv/ready           ## the viewer of a run's answers as an app; REVIEWER=name, or READ_ONLY=1
+	$(BIN)/python -m lib.viewer $(WORDS) $(if $(REVIEWER),--reviewer "$(REVIEWER)") $(if $(READ_ONLY),--read-only)
 
 mlflow: .venv/ready           ## the tracker's page
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db

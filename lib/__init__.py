@@ -13,8 +13,10 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     synth      draw pictures whose labels are exact
     layers     Keras layers and losses that several tasks share
     tasks      one file a job: labels, prepare, encode and decode, head, loss, score, drawing
+    predict    from a picture to a plain answer, with exported parts only
     server     PostgreSQL reached: embedded by default, a real server through the JSON token file
     database   rows of the user's own table, and answers that go back
+    revisions  corrected labels, each change a row, none ever overwritten
     demo       generated pictures in the embedded database
     formats    labels in and out of files
     runs       one folder a run, mirrored to the tracker (MLflow)
@@ -24,10 +26,9 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     model      a backbone and a task's head; save, load, export
     train      fit the parts of a job, resume, reuse
     pretrain   the weights that ship, trained on generated pictures
-    predict    from a picture to a plain answer, with exported parts only
     verify     scores in the picture's own units, beside a baseline
     figures    one function a figure
-    viewer     the widget browser of answers
+    viewer     the page on which answers are looked through and labels corrected
     api        serve an export over HTTP; knows files, config, images, geometry, tasks, predict only
     __main__   the command line: thin calls of papermill and of the above
 """

@@ -67,6 +67,8 @@ def parser():
     predict.add_argument("--to-database", metavar="TABLE", help="write the answers into this table too")
     serve = command("serve", _serve, "serve the newest finished run over HTTP")
     serve.add_argument("--port", type=int)
+    command("promote", _promote, "put a finished run into outputs/served, from which a running API takes it over")
+    command("rollback", _rollback, "make the export current that was served before")
     labels = command("labels", _labels, "labels from a file into the database, or back")
     labels.add_argument("way", choices=["import", "export"])
     labels.add_argument("file")
@@ -150,7 +152,8 @@ def _predict(arguments):
     job = find_job(arguments)
     record = runs.newest(job)
     predictor = predict.load(record.path("export"), job.name)
-    new, bad = predict.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers)
+    new, bad = predict.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
+                              job.params.verify.decimals)
     print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
     if arguments.to_database:
         from lib import database
@@ -165,6 +168,23 @@ def _serve(arguments):
     job = find_job(arguments)
     settings = config.group("api", {**job.params.api.plain(), **({"port": arguments.port} if arguments.port else {})})
     api.serve(runs.newest(job).path("export"), settings)
+
+
+def _promote(arguments):
+    from lib import api, runs
+
+    print(api.promote(runs.newest(find_job(arguments)).path("export"), served()))
+
+
+def _rollback(arguments):
+    from lib import api
+
+    print(api.rollback(served(), find_job(arguments).name))
+
+
+def served():
+    """The folder of promoted exports."""
+    return config.home() / "outputs" / "served"
 
 
 def _labels(arguments):

@@ -29,6 +29,16 @@ def _grid(count, columns=3, width=11.0, tall=0.75):
     return figure, axes.flat
 
 
+def _tall(rows):
+    """Height by width of a cell that suits most of these pictures, with room for two lines above."""
+    return float(np.median([row["height"] / row["width"] for row in rows])) + 0.12
+
+
+def _brief(name, most=34):
+    """A picture's name, its middle left out where it is long."""
+    return name if len(name) <= most else f"{name[:most - 15]}…{name[-14:]}"
+
+
 def show(ax, picture):
     """Show a Picture on axes in the coordinates of its full size, whatever it was reduced to."""
     width, height = picture.size
@@ -75,9 +85,9 @@ def labels(job, table, number=6):
     """Labels drawn on their pictures, evenly chosen from the table."""
     rows = data.rows(table)
     chosen = [rows[at] for at in np.linspace(0, len(rows) - 1, min(number, len(rows))).astype(int)]
-    figure, axes = _grid(len(chosen))
+    figure, axes = _grid(len(chosen), tall=_tall(chosen))
     for ax, row in zip(axes, chosen, strict=False):
-        overlay(job, small(job, row), job.truth(row), caption=row["image"], ax=ax)
+        overlay(job, small(job, row), job.truth(row), caption=_brief(row["image"]), ax=ax)
     return figure
 
 
@@ -170,9 +180,9 @@ def shares(verification):
 def answers(verification, positions, columns=3):
     """The chosen pictures with the answer in red and the truth in white."""
     job = verification.job
-    figure, axes = _grid(len(positions), columns)
+    figure, axes = _grid(len(positions), columns, tall=_tall([verification.rows[at] for at in positions]))
     for ax, at in zip(axes, positions, strict=False):
         row = verification.rows[at]
-        caption = f"{row['image']}  {job.headline.replace('_', ' ')} {verification.found.at[at, job.headline]:.3g}"
+        caption = f"{_brief(row['image'])}\n{job.headline.replace('_', ' ')} {verification.found.at[at, job.headline]:.3g}"
         overlay(job, small(job, row), verification.truths[at], verification.answers[at], caption, ax)
     return figure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import config, files
+from lib import config, data, files, predict
 
 # Backbones that Keras cannot read back from .h5 (tried with Keras 3.15); for these only .keras is written.
 NOT_IN_H5 = ("MobileNetV3Small", "MobileNetV3Large", "ConvNeXt")
@@ -183,6 +183,40 @@ def export(job, networks, folder, version):
                                                                          "opencv-python-headless")},
     })
     return folder / "export.json"
+
+
+def keep_golden(job, folder, rows, number=2):
+    """Add golden pictures to an export: those of the rows whose score is the median one, and how bad they may get.
+
+    They are kept upright and without metadata, so that no place or owner travels with a model; whoever loads the
+    export refuses it where it answers one much worse than it does now (twice as badly, and a little).
+    """
+    predictor = predict.load(folder)
+    scored = []
+    for at, row in enumerate(rows):
+        score = job.score(job.truth(row), predictor.answer(data.read(job, row)))[job.headline]
+        if score is not None:
+            scored.append((score, at))
+    middle = max(0, (len(scored) - number) // 2)
+    golden = [_golden(job, predictor, folder / f"golden-{n}.jpg", rows[at])
+              for n, (_, at) in enumerate(sorted(scored)[middle:middle + number], 1)]
+    card = files.read_json(folder / "export.json")
+    files.write_json(folder / "export.json", {**card, "golden": golden})
+
+
+def _golden(job, predictor, path, row):
+    """Write a golden picture; returns its entry in export.json."""
+    from PIL import Image
+
+    with files.writing(path) as temporary:
+        Image.fromarray(data.read(job, row, at_least=row_size(row)).pixels).save(temporary, "JPEG", quality=95)
+    score = job.score(job.truth(row), predictor.answer(path))[job.headline]
+    limit = 2 * score + 1 if job.best_is == "low" else score / 2 - 1e-9
+    return {"file": path.name, "sha256": files.sha256(path), "truth": job.truth(row), "limit": float(limit)}
+
+
+def row_size(row):
+    return row["width"], row["height"]
 
 
 def _lite(job, part, network, folder):

@@ -59,7 +59,7 @@ class Conflict(RuntimeError):
 def save(job, change):
     """The Revision that a Change became. Errors: Conflict, ValueError (what cannot be kept), server.Unreachable."""
     _hold(change)
-    with _open(job, write=True) as (cursor, there):
+    with _open(job, write=True) as cursor:
         query = sql.SQL("INSERT INTO {}.revision (task, relation, {}) VALUES (%s, %s, {}) "
                         "ON CONFLICT DO NOTHING").format(
             sql.Identifier(SCHEMA), sql.SQL(FIELDS), sql.SQL(", ").join([sql.Placeholder()] * len(FIELDS.split(", "))))
@@ -76,8 +76,8 @@ def save(job, change):
 
 def latest(job, decided=False):
     """By picture (the table's own name), its newest Revision; with `decided`, the newest that is not "unsure"."""
-    with _open(job) as (cursor, there):
-        if not there:
+    with _open(job) as cursor:
+        if cursor is None:
             return {}
         unsure = "status <> 'unsure'" if decided else "true"
         found = _select(job, cursor, f"{unsure} ORDER BY source, number DESC", (), "DISTINCT ON (source)")
@@ -86,20 +86,23 @@ def latest(job, decided=False):
 
 def history(job, source):
     """The Revisions of a picture, newest first."""
-    with _open(job) as (cursor, there):
-        return _select(job, cursor, "source = %s ORDER BY number DESC", (source,)) if there else []
+    with _open(job) as cursor:
+        return _select(job, cursor, "source = %s ORDER BY number DESC", (source,)) if cursor else []
 
 
 def since(job, last):
     """The Revisions whose id is above `last`, oldest first: what others did meanwhile."""
-    with _open(job) as (cursor, there):
-        return _select(job, cursor, "id > %s ORDER BY id", (last,)) if there else []
+    with _open(job) as cursor:
+        return _select(job, cursor, "id > %s ORDER BY id", (last,)) if cursor else []
 
 
 def place(job):
-    """Where revisions are kept, in words for people."""
-    with _open(job, write=True) as (_, there):
-        return there
+    """Where the next revision will be kept, in words for people; nothing is made."""
+    if server.token(job):
+        with server.connect(job) as connection:
+            if _writable(connection):
+                return f"PostgreSQL at {server.token(job)}"
+    return "the embedded PostgreSQL"
 
 
 # --- values
@@ -140,40 +143,44 @@ def _select(job, cursor, condition, values, distinct=""):
 
 @contextlib.contextmanager
 def _open(job, write=False):
-    """A cursor, and where it leads in words: the token's server if our role may write there, else the embedded one.
+    """A cursor in the token's server if our role may write there, else in the embedded one.
 
-    To read only, nothing is made: the words are empty where no revision was ever kept. A broken line is
-    server.Unreachable.
+    To read only, nothing is made: None where no revision was ever kept. A broken line is server.Unreachable.
     """
     try:
         with contextlib.ExitStack() as stack:
-            connection, words = _reach(job, stack, write)
+            connection = _reach(job, stack, write)
             if connection is None:
-                yield None, ""
+                yield None
                 return
             with server.within(connection, server.GRACE + job.params.data.statement_timeout), \
                     connection.cursor() as cursor:
-                yield cursor, words
+                yield cursor
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise server.Unreachable(f"PostgreSQL broke off at the revisions: {server.said(error)}; "
                                  "what was not saved is tried again") from error
 
 
 def _reach(job, stack, write):
-    there = server.token(job)
-    if there:
+    """The connection to use, in which the schema stands as it must, or None."""
+    limit = server.GRACE + job.params.data.statement_timeout
+    if server.token(job):
         connection = stack.enter_context(server.connect(job))
-        with server.within(connection, server.GRACE + job.params.data.statement_timeout):
-            if _writable(connection) and (not write or _migrate(connection)):
-                return (connection, f"PostgreSQL at {there}") if write or _exists(connection) else (None, "")
-    own = _without_token(job)
+        with server.within(connection, limit):
+            if _writable(connection):
+                return _ready(connection, write)
     if not write and not (config.home() / "data" / "postgres").is_dir():
-        return None, ""
-    connection = stack.enter_context(server.connect(own))
-    with server.within(connection, server.GRACE + job.params.data.statement_timeout):
-        if write:
-            _migrate(connection)
-        return (connection, "the embedded PostgreSQL") if write or _exists(connection) else (None, "")
+        return None
+    connection = stack.enter_context(server.connect(_without_token(job)))
+    with server.within(connection, limit):
+        return _ready(connection, write)
+
+
+def _ready(connection, write):
+    """The connection once there is a table to read, or to write into; None where there is nothing to read."""
+    if write:
+        _migrate(connection)
+    return connection if write or _exists(connection) else None
 
 
 def _without_token(job):
@@ -205,9 +212,9 @@ def _ask(connection, query, *values):
 
 
 def _migrate(connection):
-    """Bring our schema to the newest of the numbered files; True. What is there already is left alone."""
+    """Bring our schema to the newest of the numbered files; ConfigError where our role may not."""
     if _ask(connection, "SELECT to_regclass(%s) IS NOT NULL", f"{SCHEMA}.migration") and not _missing(connection):
-        return True
+        return
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
@@ -222,7 +229,6 @@ def _migrate(connection):
         connection.rollback()
         raise config.ConfigError(f"the schema {SCHEMA} is older than this program and our role may not bring it up to "
                                  f"date: {server.said(error)}; let its owner run the viewer once") from error
-    return True
 
 
 def _missing(connection):

@@ -32,6 +32,7 @@ def train(job, prepared, progress=True):
         record.write("split", split)
         left_out = model.save(job, networks, record.path("model"))
         model.export(job, networks, record.path("export"), record.name)
+        model.keep_golden(job, record.path("export"), [prepared.rows[at] for at in prepared.of("validation")[:16]])
         metrics = {f"{line['part']}_val_loss": line["val_loss"] for line in _best(history)}
         record.write("done", {"seconds": round(time.time() - began, 1), "metrics": metrics, "h5_left_out": left_out,
                               "pictures": {name: len(names) for name, names in split.items()}})

@@ -66,6 +66,16 @@ def of(picture, matrix, size):
     return cut(picture.pixels, np.asarray(matrix, float) @ np.diag([*full, 1.0]), size)
 
 
+def reduced(picture, least):
+    """The Picture with fewer pixels, at least `least` (width, height) where it had them; its coordinates stay."""
+    height, width = picture.pixels.shape[:2]
+    factor = int(min(width / least[0], height / least[1]))
+    if factor < 2:
+        return picture
+    size = round(width / factor), round(height / factor)
+    return images.Picture(cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA), picture.size)
+
+
 def quad(corners, size, margin):
     """The matrix by which four corners become a rectangle, `margin` of the window's size inside its border."""
     width, height = size

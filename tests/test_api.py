@@ -2,6 +2,8 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
+import gc
 import io
 import json
 import os
@@ -13,15 +15,18 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 import toy_export
 from PIL import Image
+from starlette.requests import Request
 
 from lib import api, config, files, predict
 from lib.api import shelf
+from lib.api.app import create
 
 SLOW = 1.0  # s in which a body must come, so that the tests of slow ones are quick
 
@@ -388,6 +393,23 @@ def test_what_was_asked_before_sigterm_is_answered(export):
     assert status == 0
 
 
+def test_a_worker_that_is_killed_is_replaced(export):
+    with api.start(export, settings()) as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        if not children.exists():
+            pytest.skip("this system does not tell a process's children")
+        worker, = children.read_text().split()
+        os.kill(int(worker), signal.SIGKILL)
+        _until(lambda: children.read_text().split() not in ([], [worker]))
+        _until(lambda: answers(server))
+    assert server.process.returncode == 0
+
+
+def answers(server):
+    with contextlib.suppress(OSError):
+        return server.ask(picture()).get("model_version") == toy_export.VERSION
+
+
 def test_a_full_log_disk_stops_no_answer(export):
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
@@ -401,14 +423,19 @@ def test_a_server_ends_with_the_process_that_started_it(export):
             "print(server.process.pid, flush=True); os._exit(9)")
     pid = int(subprocess.run([sys.executable, "-c", code, export], capture_output=True, text=True,
                              cwd=config.REPOSITORY).stdout)
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail("it is still there")
+    try:
+        _until(lambda: gone(pid), 30)
+    finally:
+        if not gone(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def gone(pid):
+    """Whether a process has ended, also where nobody has asked for its status yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_port_in_use_and_a_bad_export_are_one_sentence(server, export, tmp_path):
@@ -534,8 +561,6 @@ def test_a_person_drops_a_photograph_and_sees_the_box(server, browser, tmp_path)
 
 def inside(export, log, *asked):
     """The answers of an application in this process to (method, path, content), once its model was looked for."""
-    from lib.api.app import create
-
     async def ask():
         app = create(export, settings(log=str(log)))
         async with app.router.lifespan_context(app), httpx.AsyncClient(
@@ -556,6 +581,33 @@ def test_an_unknown_error_is_a_500_with_a_trace_id_and_nothing_else(export, tmp_
     content = problem(answer, 500, "internal")
     line, = lines(tmp_path / "log", content["trace_id"])
     assert line["error"] == "ZeroDivisionError" and "1 / 0" in line["trace"]
+
+
+def test_a_refused_request_is_forgotten_at_once(export, tmp_path):
+    """Nothing may wait for the garbage collector: it would keep lines open and bodies in memory."""
+    async def ask():
+        app = create(export, settings(log=str(tmp_path / "log"), read_timeout=0.2))
+        async with app.router.lifespan_context(app), httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://inside") as client:
+            while (await client.get("/health")).status_code == 503:
+                await asyncio.sleep(0.05)
+            gc.collect()
+            gc.disable()
+            statuses = [(await client.post("/predict", content=content)).status_code
+                        for content in (picture()[:600], b"", b"hello", stalls(), picture())]
+            for path in ("/predict?mode=7", "/nothing", "/health"):
+                statuses.append((await client.post(path, content=picture())).status_code)
+        return statuses, [one for one in gc.get_objects() if isinstance(one, Request)]
+
+    async def stalls():
+        yield b"\xff\xd8"
+        await asyncio.sleep(1)
+
+    try:
+        statuses, kept = asyncio.run(ask())
+    finally:
+        gc.enable()
+    assert statuses == [422, 400, 415, 408, 200, 400, 404, 405] and kept == []
 
 
 def test_without_a_model_the_api_lives_and_is_not_ready(tmp_path):

@@ -151,7 +151,7 @@ def test_sides_that_lead_nowhere_leave_the_corners_where_they_were():
     def wild(batch):
         return {"line": np.array([[-1, 1, 0, 0], [1, -1, 0, 0]] * (len(batch) // 2), float) * 40}
 
-    found, _ = corners.refine(wild, picture(), TRUE)
+    found, _ = corners.refine(wild, [picture()] * 2, TRUE)
     assert geometry.is_convex(found) and geometry.errors(TRUE, found).max() < 200
 
 
@@ -279,3 +279,29 @@ def test_no_guess_scores_nothing_right():
 def test_the_baseline_is_the_mean_in_parts_of_the_picture():
     rows = [row(), {**row(TRUE / 2), "width": 640, "height": 400}]
     assert np.allclose(corners.points(job().baseline(rows)((640, 400))), TRUE / 2)
+
+
+def test_a_corner_that_is_far_off_is_completed_from_the_others():
+    """The first guess has one corner in the box's middle; the sides' network doubts what is no edge."""
+    state = {"calls": 0}
+
+    def misled(batch):
+        output = coarse()(batch)
+        state["calls"] += 1
+        if state["calls"] <= 2:  # the first look and the second one
+            for key in ("corners", "heat"):
+                output[key] = output[key].copy()
+            for at in range(len(batch)):
+                wrong = output["corners"][at]
+                wrong[1, :2] = 0.5
+                output["heat"][at] = heat(wrong[:, :2])
+        return output
+
+    def doubting(batch):
+        lines = sides(batch)["line"]
+        edge = np.abs(np.diff(batch[..., 0].astype(float), axis=1)).max(1).mean(1) > 60
+        lines[:, 3] = np.where(edge & (np.abs(lines[:, :2]).max(1) < 1), -5.0, 0.0)
+        return {"line": lines}
+
+    answer = job().answer({"coarse": misled, "sides": doubting}, picture())
+    assert state["calls"] > 2 and geometry.errors(TRUE, corners.points(answer)).max() < 3

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import toy
 
-from lib import data, runs, train
+from lib import data, files, runs, train
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
+    toy.known(monkeypatch)
     return tmp_path
 
 
@@ -31,6 +32,22 @@ def test_training_writes_both_files_an_export_and_the_split(prepared):
     assert {p.name for p in record.path("model").iterdir()} == {"network.keras", "network.h5"}
     assert record.read("export/export")["parts"]["network"]["outputs"] == {"output": [3]}
     assert set(record.read("split")) == set(data.SPLITS)
+
+
+def test_an_export_has_golden_pictures_without_metadata_and_fails_where_it_answers_them_badly(prepared):
+    from PIL import Image
+
+    from lib import predict
+
+    folder = train.train(toy.job(training={"epochs": 40}), prepared, progress=False).path("export")
+    card = files.read_json(folder / "export.json")
+    assert [entry["file"] for entry in card["golden"]] == ["golden-1.jpg", "golden-2.jpg"]
+    assert not Image.open(folder / "golden-1.jpg").getexif()
+    assert predict.load(folder).version
+    card["golden"][0]["limit"] = 2.0
+    files.write_json(folder / "export.json", card)
+    with pytest.raises(predict.BadExport, match="fails its golden picture golden-1.jpg: right is .*2 is the limit"):
+        predict.load(folder)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_does_not(prepared):

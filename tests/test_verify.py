@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toy
 
-from lib import data, figures, tasks, train, verify
+from lib import data, figures, train, verify
 
 
 @pytest.fixture(scope="module")
@@ -12,8 +12,7 @@ def trained(tmp_path_factory):
     """A toy job with its table and a run that has learned its colours."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COREBOX_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(tasks, "names", lambda: ["toy"])
-        patch.setattr(tasks, "find", lambda task: toy.Toy)
+        toy.known(patch)
         job = toy.job(verify={"split": "all"}, training={"epochs": 60, "learning_rate": 0.03})
         table = toy.gathered(job)
         record = train.train(job, data.prepare(job, table, progress=False), progress=False)

@@ -225,19 +225,25 @@ class Door:
         try:
             await self.app(scope, receive, answer)
         except Exception as error:  # whatever it is, the client gets a problem and the journal the trace
-            problem = error if isinstance(error, Problem) else Problem(
-                "internal", "something went wrong here; the trace id leads to the log")
-            cause = error.__cause__ or error
-            note.update(code=problem.code, error=type(cause).__name__, trace=journal.trace(cause))
-            if not sent:
-                await _send_problem(answer, problem, trace_id)
+            await _tell(error, note, None if sent else answer, trace_id)
         finally:
             self.service.journal.write(event="request", trace_id=trace_id, method=scope["method"],
                                        path=scope["path"][:200], status=sent.get("status"),
                                        ms=round(1000 * (time.monotonic() - begun)), **note)
 
 
-async def _send_problem(send, problem, trace_id):
+async def _tell(error, note, send, trace_id):
+    """Note an exception for the journal, and send it as a problem where nothing has been sent.
+
+    A function of its own: were the exception kept in a frame that it went through, the two would hold each other, and
+    with them the request's line and bytes, until the next garbage collection.
+    """
+    problem = error if isinstance(error, Problem) else Problem(
+        "internal", "something went wrong here; the trace id leads to the log")
+    cause = error.__cause__ or error
+    note.update(code=problem.code, error=type(cause).__name__, trace=journal.trace(cause))
+    if send is None:
+        return
     content = errors.content(problem, trace_id)
     # The rest of an unread body is not waited for.
     headers = {"content-type": "application/problem+json", "content-length": str(len(content)),

@@ -27,6 +27,8 @@ class Desk:
                 return await asyncio.wrap_future(work)
         except TimeoutError as error:
             raise Problem("late", "the answer took too long; come again", {"Retry-After": "2"}) from error
+        finally:
+            del work  # it holds the exception, whose trace holds this frame: see _tell in app
 
     def _leave(self):
         self.taken -= 1

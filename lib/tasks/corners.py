@@ -15,6 +15,9 @@ KINDS = ("box", "none", "cut", "several", "blurred")
 REFUSALS = {"none": "no_box", "cut": "cut", "several": "several", "blurred": "blurred"}
 ROWS = 10                # the most rows that are counted
 OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie, as a part of its sides
+SMALL = 640, 480         # px of the picture that the looks and the first strips are cut from
+DOUBT = 0.002            # of the diagonal: where a corner is expected to be further off, four other guesses are tried
+MUCH_LESS = 0.74         # how much less a guess must expect to be off to be taken instead
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "corners"
 
 
@@ -88,7 +91,7 @@ class Corners(Job):
     @property
     def detail(self):
         """Corners to 1/4000 of the picture need no more than this; the rest of a decode would be waste."""
-        return (1600, 1200) if "sides" in self.parts() else (640, 480)
+        return (1280, 960) if "sides" in self.parts() else SMALL
 
     def parts(self):
         return ("coarse", "sides") if self.settings.head == "cascade" else ("coarse",)
@@ -151,14 +154,25 @@ class Corners(Job):
 
     def signs(self, parts, picture):
         """Corners (4, 2), what speaks for doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
-        first = reading.agreed(parts["coarse"](reading.mirrored(self.prepare(picture))))
+        small = windows.reduced(picture, SMALL)
+        first = reading.agreed(parts["coarse"](reading.mirrored(self.prepare(small))))
         whole = geometry.order(self.frame(picture.size).back(reading.assemble(first) * self.size))
-        near, second = self._look_again(parts, picture, whole)
-        corners, blur = refine(parts["sides"], picture, near) if "sides" in parts else (near, np.zeros(4))
+        near, second, corners, blur = self._follow(parts, (small, picture), whole)
+        if blur.max() > DOUBT * geometry.diagonal(corners):
+            others = [self._follow(parts, (small, picture), each) for each in completed(corners)]
+            best = min(others, key=lambda other: other[3].max())
+            if best[3].max() < MUCH_LESS * blur.max():
+                near, second, corners, blur = best
         size = geometry.diagonal(corners)
         signs = np.stack([second["corners"][:, 2], blur / size, geometry.errors(near, corners) / size,
                           geometry.errors(whole, corners) / size, first["apart"]], 1)
         return corners, signs, first["kind"], second["rows"]
+
+    def _follow(self, parts, pictures, corners):
+        """From a guess: the corners of the second look, its output, the corners after the sides', their expected errors."""
+        near, second = self._look_again(parts, pictures[0], corners)
+        refined = refine(parts["sides"], pictures, near) if "sides" in parts else (near, np.zeros(4))
+        return near, second, *refined
 
     def _look_again(self, parts, picture, corners):
         """The corners seen in a window that holds little but the box, and the network's output for it."""
@@ -294,10 +308,11 @@ class Corners(Job):
         if answer.get("p1x") is None:
             return
         corners = points(answer)
-        ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=1.5)
-        ax.plot(*corners[0], "o", color=color, ms=4)
+        first = color == "white"  # the truth is drawn first, and wider, so that both are seen where they agree
+        ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=3 if first else 1.2)
         if "row_nb" in answer:
-            ax.annotate(f"{answer['row_nb']} rows", corners[0], (4, 4), textcoords="offset points", color=color)
+            ax.annotate(f"{answer['row_nb']} rows", corners[0 if first else 1], (0, 4), textcoords="offset points",
+                        color=color, ha="left" if first else "right", weight="bold", fontsize=8)
 
 
 # --- labels
@@ -353,13 +368,21 @@ def roomy(corners):
     return np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
 
 
-def refine(network, picture, corners):
+def completed(corners):
+    """For each of the corners, all four with that one where the other three have it for a parallelogram."""
+    for at in range(4):
+        guess = corners.copy()
+        guess[at] = corners[at - 1] + corners[(at + 1) % 4] - corners[(at + 2) % 4]
+        yield guess
+
+
+def refine(network, pictures, corners):
     """The corners where the four corrected sides meet, and how far each is expected to be off, in pixels.
 
-    Two passes, the second in narrower strips. A side that would move its corner out of its strip is not believed.
+    Two passes, the second in narrower strips, each cut from its own of the two `pictures`. A side that would move its corner out of its strip is not believed.
     """
     expected = np.zeros(4)
-    for half in windows.HALVES:
+    for picture, half in zip(pictures, windows.HALVES, strict=True):
         half = half * geometry.diagonal(corners)
         ends = list(zip(corners, np.roll(corners, -1, 0), strict=True))
         matrices = [windows.side(*each, half, windows.STRIP, windows.STRIP_MARGIN) for each in ends]

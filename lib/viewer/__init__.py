@@ -1,10 +1,11 @@
 """The widget viewer: a run's stored answers looked through, and their labels corrected."""
 
+import base64
 import getpass
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lib import images, revisions, server
+from lib import revisions
 from lib.tasks import Refusal
 from lib.viewer import review
 from lib.viewer.outbox import Outbox
@@ -48,13 +49,17 @@ class Viewer:
         shown = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
         shown["text/plain"] = repr(self)
         if self.sheet is not None:
-            shown["image/png"] = self.record.path("figures", f"{review.NAME}.png").read_bytes()
+            shown["image/jpeg"] = base64.b64encode(review.jpeg(self.sheet)).decode()
         return shown, {}
 
     def _page(self):
         import anywidget
 
-        page = anywidget.AnyWidget(_esm=(FOLDER / "page.js").read_text(), _css=(FOLDER / "page.css").read_text())
+        class Page(anywidget.AnyWidget):
+            _esm = (FOLDER / "page.js").read_text()
+            _css = (FOLDER / "page.css").read_text()
+
+        page = Page()
         page.on_msg(lambda _, message, buffers: self.hear(message))
         return page
 
@@ -67,7 +72,7 @@ class Viewer:
             pool.submit(self._answer, answer, message)
 
     def _answer(self, answer, message):
-        back = {key: message[key] for key in ("view", "do", "at", "tag") if key in message}
+        back = {key: message[key] for key in ("view", "do", "at", "tag", "edit") if key in message}
         try:
             facts, buffers = answer(message)
             self.page.send({**back, **facts}, buffers)
@@ -155,7 +160,7 @@ class Viewer:
             note=str(message.get("note", ""))[:4000].replace("\0", ""), run=self.record.name,
             seconds=message.get("seconds"), sha256=row["sha256"])
         self.outbox.put(change, str(message.get("replaces") or ""))
-        return {"edit": change.edit}, []
+        return {}, []
 
     def _label(self, row, message):
         """The label as it will be used; ValueError where the task would refuse it."""

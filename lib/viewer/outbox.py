@@ -17,7 +17,8 @@ class Outbox:
 
     def __init__(self, job, told):
         self.job, self.told, self.folder = job, told, job.folder / "outbox"
-        self._wake, self._end, self._lock, self._aside = threading.Event(), threading.Event(), threading.Lock(), set()
+        self._wake, self._end, self._lock = threading.Event(), threading.Event(), threading.Lock()
+        self._aside, self._replaced = set(), {}
         self._thread = threading.Thread(target=self._run, daemon=True, name="outbox")
         if self._waiting():
             self.start()
@@ -31,12 +32,10 @@ class Outbox:
     def put(self, change, replaces=""):
         """Keep a change, on disk when this returns, and send it; `replaces` names one that it takes the place of."""
         with self._lock:
-            earlier = self._read(replaces) if replaces else None
-            if earlier and replaces not in self._aside:
-                change = replace(change, number=earlier.number, was=earlier.was)
             files.write_json(self._path(change.edit), asdict(change))
             if replaces:
                 self._path(replaces).unlink(missing_ok=True)
+                self._replaced[change.edit] = {replaces, *self._replaced.pop(replaces, ())}
         self.start()
 
     def drop(self, edit):
@@ -73,20 +72,28 @@ class Outbox:
 
     def _send(self, edit):
         """Whether nothing more is to be tried for a change."""
-        with self._lock:
-            change = self._read(edit)
-            if change is None:
-                return True
-            try:
-                event, facts = "saved", {"revision": revisions.save(self.job, change).plain()}
-            except revisions.Conflict as error:
-                self._aside.add(edit)
-                event, facts = "conflict", {"revision": error.theirs.plain(), "text": str(error)}
-            except (server.Unreachable, config.ConfigError) as error:
-                event, facts = "waiting", {"text": f"not saved yet, kept on this machine and tried again: {error}"}
-            except ValueError as error:
-                event, facts = "refused", {"text": str(error)}
-            if event in ("saved", "refused"):
-                self._path(edit).unlink(missing_ok=True)
+        change = self._read(edit)
+        if change is None:
+            return True
+        try:
+            event, facts = "saved", {"revision": self._save(change).plain()}
+        except revisions.Conflict as error:
+            self._aside.add(edit)
+            event, facts = "conflict", {"revision": error.theirs.plain(), "text": str(error)}
+        except (server.Unreachable, config.ConfigError) as error:
+            event, facts = "waiting", {"text": f"not saved yet, kept on this machine and tried again: {error}"}
+        except ValueError as error:
+            event, facts = "refused", {"text": str(error)}
+        if event in ("saved", "refused"):
+            self.drop(edit)
         self.told(event, edit, source=change.source, who=change.who, **facts)
         return event != "waiting"
+
+    def _save(self, change):
+        """The Revision of a change; one that it replaces may have got through at the same moment, and is built on."""
+        try:
+            return revisions.save(self.job, change)
+        except revisions.Conflict as error:
+            if error.theirs.edit not in self._replaced.get(change.edit, ()):
+                raise
+            return revisions.save(self.job, replace(change, number=error.theirs.number + 1, was=error.theirs.label))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from lib import data, figures, files, geometry, images, windows
+from lib.viewer import review
 
 THUMB = (132, 99)        # px, the box a thumbnail fits into
 BOX = (640, 480)         # px, the box the rectified picture fits into
@@ -54,12 +55,7 @@ class Pictures:
 
     def drawn(self, row, truth, answer):
         """JPEG bytes of the picture with truth and answer as the task draws them, for tasks that are only shown."""
-        import io
-
-        figure = figures.overlay(self.job, figures.small(self.job, row, 1200), truth, answer)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="jpeg", dpi=110)
-        return buffer.getvalue()
+        return review.jpeg(figures.overlay(self.job, figures.small(self.job, row, 1200), truth, answer))
 
     def _reduced(self, row):
         side = self.job.params.viewer.side

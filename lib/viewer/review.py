@@ -1,5 +1,6 @@
 """What is looked at: a run's answers as notebook 03 stores them, and the static pages that say the same."""
 
+import io
 import math
 
 from lib import figures
@@ -18,6 +19,13 @@ def keep(verification, record):
                         "best_is": job.best_is, "items": items})
     record.keep_table(listed(job, items), NAME)
     return record.keep(figures.answers(verification, ranked(verification)[:job.params.viewer.sheet], 6), NAME)
+
+
+def jpeg(figure):
+    """A figure as JPEG bytes, small enough to stand in a notebook."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
+    return buffer.getvalue()
 
 
 def read(record):

@@ -1,0 +1,162 @@
+"""Labels in and out of files: the user's own table as CSV, and boxes of four corners in the forms of labelling tools.
+
+A module here is one form. `write(labels, scheme)` gives texts by relative path (a single file has the path ""),
+`read(path, scheme, pictures)` gives Labels; docs/formats.md says what each keeps. Files from others are read through
+`door` only, and all rows go into the table in one transaction, or none.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from lib import config, database, demo, files, gather, images
+from lib.formats import coco, cvat, labelme, labelstudio, sheet, yolo
+from lib.formats.pictures import Pictures
+from lib.formats.shapes import Label, Scheme
+from lib.tasks import Refusal
+
+BOXES = {"coco": coco, "yolo-pose": yolo.Pose, "yolo-obb": yolo.Obb, "labelme": labelme,
+         "labelstudio": labelstudio, "cvat": cvat}
+FORMATS = ("csv", *BOXES)
+
+
+def load(job, path, format="csv", table=""):
+    """Load a file or folder of labels into the user's PostgreSQL table and return how many rows came.
+
+    Schema, table and columns that are missing are made; all rows go in or none. Of a CSV a row replaces the one of
+    the same picture; of the other formats only corners and what the file says of them do, in the pixels that
+    `data.orientation` names. In the embedded PostgreSQL the generated rows make way. ValueError names the file, the
+    place in it and the remedy; ConfigError a format that cannot hold this task's labels.
+    """
+    _known(format)
+    kinds, records = sheet.read(job, path) if format == "csv" else _boxes(job, path, format, table)
+    if not job.params.data.token and not table:
+        demo.clear(job)
+    return database.store(job, table or job.params.data.table, kinds, records, job.params.data.columns["image"])
+
+
+def save(job, path, format="csv", table=""):
+    """Write labels to a file or folder, whole or not at all, and return how many.
+
+    CSV is the whole table. The others hold the gathered labels, or, where there are none or a table is named, those
+    of the table, whose pictures are measured; corners are always those of the upright picture. ValueError: the
+    folder is not empty, a picture cannot be read; ConfigError: the format cannot hold this task's labels.
+    """
+    _known(format)
+    if format == "csv":
+        return sheet.write(job, path, table)
+    scheme = Scheme.of(job, format)
+    labels = _gathered(job, scheme) if not table and (job.folder / "labels.csv").is_file() \
+        else _from_table(job, scheme, table)
+    _put(Path(path), BOXES[format].write(labels, scheme))
+    return len(labels)
+
+
+def _known(format):
+    if format not in FORMATS:
+        raise config.ConfigError(f"format is {format!r}; there are {', '.join(FORMATS)}")
+
+
+# --- in
+
+
+def _boxes(job, path, format, table):
+    """Kinds and records for `database.store`: each picture's row as it is in the table, with what the file says."""
+    scheme, pictures = Scheme.of(job, format), Pictures(job, table)
+    found = {}
+    for label in BOXES[format].read(Path(path), scheme, pictures):
+        _check(label, pictures)
+        found.setdefault(pictures.path(label.image, label.place), []).append(label)
+    if not found:
+        raise ValueError(f"{path} holds no labels of {format}; export what was labelled, and name that file")
+    columns = job.params.data.columns
+    kinds = dict.fromkeys(pictures.columns, str) | {columns["image"]: str} | {
+        columns[name]: kind for name, kind in job.columns.items()}
+    records = [pictures.rows.get(name, {}) | {columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
+               for name, labels in found.items()]
+    return kinds, records
+
+
+def _check(label, pictures):
+    """ValueError where a label cannot lie on the picture it names: no number, or of another size."""
+    if not np.isfinite(label.corners).all():
+        raise ValueError(f"{label.place}: a corner is no finite number; put it right in the tool and export again")
+    size = pictures.size(label.image)
+    if size and label.size and tuple(label.size) != size:
+        turned = "; it was labelled before EXIF turns it, so set data.orientation=stored" \
+            if tuple(label.size) == size[::-1] and not pictures.stored else "; label the picture itself, not a copy"
+        raise ValueError(f"{label.place}: the file says {label.image[:200]} has {label.size[0]}x{label.size[1]} px, "
+                         f"it has {size[0]}x{size[1]} px{turned}")
+
+
+def _one(labels, scheme):
+    """The one label of a picture: the one that is named like the task where there are others."""
+    named = [label for label in labels if label.name == scheme.name] or labels
+    if len(named) > 1:
+        raise ValueError(f"{named[1].place}: {named[1].image[:200]} has {len(named)} labels, the first at "
+                         f"{named[0].place}; keep one, or give the others another name than {scheme.name}")
+    return named[0]
+
+
+def _row(label, scheme, columns):
+    """The table's own columns of a label; what the file does not say is left out."""
+    values = {name: sheet.value(label.place, name, str(value)[:200], scheme.values[name])
+              for name, value in label.values.items() if value is not None}
+    return {columns[name]: value for name, value in (scheme.row(label.corners) | values).items()}
+
+
+# --- out
+
+
+def _gathered(job, scheme):
+    """Labels as notebook 01 left them."""
+    return [_label(row, scheme) for row in gather.read(job).to_dict("records")]
+
+
+def _from_table(job, scheme, table):
+    """Labels of the table; ValueError where a picture cannot be found or its label not be used."""
+    pictures, labels, wrong = Pictures(job, table, must=True), [], []
+    for path, row in pictures.rows.items():
+        try:
+            name, size, orientation = pictures.measured(path)
+            label = {name: sheet.value(path, name, row[column], job.columns[name])
+                     for name, column in job.params.data.columns.items() if name in job.columns}
+            label |= {"image": name, "width": size[0], "height": size[1]}
+            if pictures.stored:
+                label = job.turned(label, lambda points, o=orientation, s=size: images.upright(points, o, s))
+            labels.append(_label(job.check(label), scheme))
+        except (ValueError, Refusal, OSError, KeyError) as error:
+            wrong.append(f"{path}: {error}")
+    if wrong:
+        raise ValueError(f"{len(wrong)} of {len(pictures.rows)} rows cannot be exported, the first is {wrong[0][:300]}; "
+                         "run notebook 01, which leaves such rows out, and export what it gathered")
+    return labels
+
+
+def _label(row, scheme):
+    return Label(row["image"], (int(row["width"]), int(row["height"])), scheme.corners(row),
+                 {name: kind(row[name]) for name, kind in scheme.values.items()}, scheme.name, row.get("split", ""))
+
+
+def _put(path, texts):
+    """Write a single file, or a folder of files that appears whole; ValueError where the folder holds something."""
+    if "" in texts:
+        files.write(path, texts[""])
+        return
+    if path.is_file() or path.is_dir() and any(path.iterdir()):
+        raise ValueError(f"{path} is there already; name a new folder for the {len(texts)} files")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.need(path.parent, sum(map(len, texts.values())))
+    building = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    try:
+        for name, text in texts.items():
+            target = building / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        building.chmod(0o755)
+        os.replace(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
