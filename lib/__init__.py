@@ -18,10 +18,10 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     database   rows of the user's own table, and answers that go back
     revisions  corrected labels, each change a row, none ever overwritten
     demo       generated pictures in the embedded database
-    formats    labels in and out of files
     runs       one folder a run, mirrored to the tracker (MLflow)
     copies     pictures from any folder, share or URL into images/
     gather     labels and pictures from where they are into data/
+    formats    labels in and out of files: CSV, COCO, YOLO, LabelMe, Label Studio, CVAT
     data       the gathered rows: split, cached, as tf.data
     model      a backbone and a task's head; save, load, export
     train      fit the parts of a job, resume, reuse

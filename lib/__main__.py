@@ -11,6 +11,7 @@ from lib import config, files
 
 NOTEBOOKS = {"01": "01_data_preparation", "02": "02_model_building", "03": "03_model_verification",
              "04": "04_model_api"}
+FORMATS = ("csv", "coco", "yolo-pose", "yolo-obb", "labelme", "labelstudio", "cvat")  # of lib.formats, which is heavy
 # The exit status of each kind of trouble (sysexits.h); anything else that is expected ends in 1.
 EXITS = {"ConfigError": 2, "Unreachable": 69, "NoRoom": 74, "Busy": 75}
 
@@ -69,10 +70,12 @@ def parser():
     serve.add_argument("--port", type=int)
     command("promote", _promote, "put a finished run into outputs/served, from which a running API takes it over")
     command("rollback", _rollback, "make the export current that was served before")
-    labels = command("labels", _labels, "labels from a file into the database, or back")
+    labels = command("labels", _labels, "labels from a file into the database, or out of it")
     labels.add_argument("way", choices=["import", "export"])
-    labels.add_argument("file")
-    labels.add_argument("--format", default="csv")
+    labels.add_argument("file", help="or a folder, for YOLO and LabelMe")
+    labels.add_argument("--format", default="csv", choices=FORMATS, help="docs/formats.md says what each keeps")
+    labels.add_argument("--table", default="", help="another table than data.table; on export, instead of "
+                                                    "the gathered labels")
     pretrain = command("pretrain", _pretrain, "train the weights that ship, on generated pictures", job=False)
     pretrain.add_argument("task")
     pretrain.add_argument("--set", nargs="*", default=[], metavar="a.b=c")
@@ -191,7 +194,7 @@ def _labels(arguments):
     from lib import formats
 
     call = {"import": formats.load, "export": formats.save}[arguments.way]
-    print(json.dumps(call(find_job(arguments), arguments.file, arguments.format)))
+    print(json.dumps(call(find_job(arguments), arguments.file, arguments.format, arguments.table)))
 
 
 def _pretrain(arguments):

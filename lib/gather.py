@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass
 
-from lib import config, copies, database, demo, files, images, server
+from lib import config, copies, database, demo, files, images, revisions, server
 from lib.copies import Drop
 from lib.tasks import Refusal
 
@@ -26,13 +26,15 @@ def gather(job):
     A run that was stopped goes on where it was; the end is the same, byte for byte. Errors: files.Busy (another
     run holds the folder), files.NoRoom, server.Unreachable, config.ConfigError (a setting to put right; the
     labels that were there stay as they were).
+
+    A label that was corrected in the viewer is taken as its latest decided revision has it.
     """
     demo.fill(job)
     with files.lock(job.folder):
         places = copies.places(job)
         copies.sweep(job.folder)
         snapshot = database.rows(job)
-        return _Work(job, places, snapshot).done()
+        return _Work(job, places, snapshot, revisions.latest(job, decided=True)).done()
 
 
 def read(job):
@@ -61,9 +63,9 @@ def _table(path):
 class _Work:
     """One pass from the snapshot to the files in data/."""
 
-    def __init__(self, job, places, snapshot):
-        self.job, self.places, self.snapshot = job, places, snapshot
-        self.kept, self.dropped, self.reordered = [], [], 0
+    def __init__(self, job, places, snapshot, revised):
+        self.job, self.places, self.snapshot, self.revisions = job, places, snapshot, revised
+        self.kept, self.dropped, self.reordered, self.revised = [], [], 0, 0
 
     def done(self):
         """The Gathered; labels.csv and its companions are written."""
@@ -103,11 +105,21 @@ class _Work:
         label |= {"image": entry["image"], "width": size[0], "height": size[1]}
         if job.params.data.orientation == "stored" and entry["orientation"] > 1:
             label = job.turned(label, lambda points: images.upright(points, entry["orientation"], size))
-        label = job.check(label)
+        label = job.check(self._corrected(row, label))
         _demand_types(label, job.columns)
         _filter(size, job.params.filters)
         self.reordered += bool(label.pop("reordered", False))
         return label | {"sha256": entry["sha256"], "group": self._group(label), "source": row["image"]}
+
+    def _corrected(self, row, label):
+        """The label as reviewers left it, in pixels of the upright picture; Drop where they said it has none."""
+        revision = self.revisions.get(row["image"])
+        if revision is None:
+            return label
+        if revision.status != "accepted":
+            raise Drop(f"marked {revision.status}", f"by {revision.who} at {revision.at} {revision.note}".rstrip())
+        self.revised += 1
+        return label | {name: value for name, value in revision.label.items() if name in self.job.columns}
 
     def _group(self, label):
         by = self.job.params.split.by
@@ -159,7 +171,7 @@ class _Work:
         more = [name for name in self.snapshot.rows[0] if name not in ("image", "group", *job.columns)]
         names = ["image", *job.columns, *more, "width", "height", "sha256", "group", "split", "source"]
         counts = {"rows": len(self.snapshot.rows), "kept": len(self.kept), "dropped": len(self.dropped),
-                  "reordered": self.reordered, "copied": fresh}
+                  "reordered": self.reordered, "revised": self.revised, "copied": fresh}
         files.need(job.folder, 300 * len(self.kept))
         _write_csv(job.folder / "labels.csv", self.kept, names)
         files.write_json(job.folder / "gathered.json", {

@@ -98,18 +98,25 @@ def pretrain(task, overrides=None):
     from lib import train
 
     job = tasks.job(task, "pretrain", overrides=overrides)
+    if not hasattr(job, "shipped"):
+        raise ValueError(f"{task} ships no weights of its own; there is nothing to pretrain")
     folder = job.outputs / _mark(job)
     prepared = draw(job, folder / "drawn", job.params.data.generate, SEED)
     record, networks, history = SimpleNamespace(path=folder.joinpath), {}, []
     for part in job.parts():
-        networks[part], lines = train.fit(job, part, job.lessons(part, prepared), record)
+        networks[part], lines = train.fit(job, part, _teaching(job, part, prepared), record)
         history += lines
-    shipped = job.shipped
     for part, network in networks.items():
-        pack(network, shipped / f"{part}.npz")
-    files.write_json(shipped / "calibration.json", calibrate(job, networks))
-    files.write_json(shipped / "made.json", {"settings": job.params.plain(), "seed": SEED, "history": history,
+        pack(network, job.shipped / f"{part}.npz")
+    files.write_json(job.shipped / "calibration.json", calibrate(job, networks))
+    files.write_json(job.shipped / "made.json", {"settings": job.params.plain(), "seed": SEED, "history": history,
                                              "versions": _versions()})
+
+
+def _teaching(job, part, prepared):
+    """The Prepared with those rows alone that can teach a part."""
+    rows = [{**row, "split": row["split"] if job.teaches(part, row) else ""} for row in prepared.rows]
+    return data.Prepared(rows, prepared.stored)
 
 
 SEED = 1_000_000         # of the first drawn training picture

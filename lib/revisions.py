@@ -156,9 +156,11 @@ def _open(job, write=False):
             with server.within(connection, server.GRACE + job.params.data.statement_timeout), \
                     connection.cursor() as cursor:
                 yield cursor
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise server.Unreachable(f"PostgreSQL broke off at the revisions: {server.said(error)}; "
-                                 "what was not saved is tried again") from error
+    except psycopg2.Error as error:
+        if error.pgcode is None or isinstance(error, psycopg2.OperationalError):  # nobody said what is wrong: the line
+            raise server.Unreachable(f"PostgreSQL broke off at the revisions: {server.said(error)}; "
+                                     "what was not saved is tried again") from error
+        raise ValueError(f"PostgreSQL does not take the revision: {server.said(error)}") from error
 
 
 def _reach(job, stack, write):

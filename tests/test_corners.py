@@ -30,9 +30,9 @@ def picture(points=TRUE, size=SIZE):
 def seen(window):
     """The corners of the white thing in a window, in its pixels: an oracle in the coarse network's place."""
     outline, _ = cv2.findContours((window[..., 0] > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    shape = cv2.approxPolyDP(max(outline, key=cv2.contourArea), 6, True)[:, 0]
-    assert len(shape) == 4
-    return geometry.order(shape + 0.5)
+    outline = max(outline, key=cv2.contourArea)
+    shape = cv2.approxPolyDP(outline, 6, True)[:, 0]
+    return geometry.order((shape if len(shape) == 4 else cv2.boxPoints(cv2.minAreaRect(outline))) + 0.5)
 
 
 def heat(found):
@@ -305,3 +305,31 @@ def test_a_corner_that_is_far_off_is_completed_from_the_others():
 
     answer = job().answer({"coarse": misled, "sides": doubting}, picture())
     assert state["calls"] > 2 and geometry.errors(TRUE, corners.points(answer)).max() < 3
+
+
+def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():
+    pytest.importorskip("keras")
+    from lib import model
+
+    if not (corners.SHIPPED / "sides.npz").is_file():
+        pytest.skip("no weights are shipped yet")
+    this = job(model__weights="shipped")
+    network = model.build(this, "sides")
+    assert this.start("sides", network)
+    assert not [weight for weight in network.trainable_weights if "norm" in weight.path]
+    assert not job(model__weights="none").start("sides", network)
+
+
+def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
+    pytest.importorskip("keras")
+    from lib import model
+
+    if not (corners.SHIPPED / "coarse.npz").is_file():
+        pytest.skip("no weights are shipped yet")
+    this = job(model__weights="shipped", model__width=96, model__height=96)
+    with pytest.raises(ValueError, match="another network"):
+        this.start("coarse", model.build(this, "coarse"))
+
+
+def test_all_that_ships_stays_small():
+    assert sum(path.stat().st_size for path in corners.SHIPPED.glob("*")) < 4e6

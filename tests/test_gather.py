@@ -30,7 +30,7 @@ SITES = demo.SITES
 def test_the_demo_is_gathered_from_its_windows_paths(make_job, quick_pictures):
     job = make_job(data__generate=20, data__generate_width=320, data__generate_height=240)
     found = gather.gather(job)
-    assert found.counts == {"rows": 20, "kept": 20, "dropped": 0, "reordered": 0, "copied": 20}
+    assert found.counts == {"rows": 20, "kept": 20, "dropped": 0, "reordered": 0, "revised": 0, "copied": 20}
     row = found.table.iloc[0]
     assert row.source.startswith("D:\\Cores\\") and row.group in SITES
     assert (row.width, row.height) == (320, 240) == Image.open(job.folder / "images" / row.image).size
@@ -104,7 +104,7 @@ def test_every_bad_row_has_its_reason(walk, place, tmp_path):
     assert Counter(found.dropped.reason) == Counter(bad.values())
     assert reasons(found) == {name or "": reason for name, reason in bad.items()}
     assert len(found.table) == 20
-    assert found.counts == {"rows": 36, "kept": 20, "dropped": 16, "reordered": 0, "copied": 20}
+    assert found.counts == {"rows": 36, "kept": 20, "dropped": 16, "reordered": 0, "revised": 0, "copied": 20}
 
 
 def test_odd_pictures_come_in_as_they_are_or_are_told(walk, place):
@@ -296,7 +296,7 @@ def test_a_full_disk_loses_nothing(walk, place, monkeypatch):
         walk(rows)
     assert snapshot(walk.folder) == before
     monkeypatch.setattr(files, "write", write)
-    assert walk(rows).counts == {"rows": 20, "kept": 20, "dropped": 0, "reordered": 0, "copied": 5}
+    assert walk(rows).counts == {"rows": 20, "kept": 20, "dropped": 0, "reordered": 0, "revised": 0, "copied": 5}
 
 
 def snapshot(folder):

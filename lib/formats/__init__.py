@@ -68,8 +68,9 @@ def _boxes(job, path, format, table):
     scheme, pictures = Scheme.of(job, format), Pictures(job, table)
     found = {}
     for label in BOXES[format].read(Path(path), scheme, pictures):
-        _check(label, pictures)
-        found.setdefault(pictures.path(label.image, label.place), []).append(label)
+        name = pictures.path(label.image, label.place)
+        _check(label, pictures.seen.get(name), pictures.stored)
+        found.setdefault(name, []).append(label)
     if not found:
         raise ValueError(f"{path} holds no labels of {format}; export what was labelled, and name that file")
     columns = job.params.data.columns
@@ -80,25 +81,23 @@ def _boxes(job, path, format, table):
     return kinds, records
 
 
-def _check(label, pictures):
-    """ValueError where a label cannot lie on the picture it names: no number, or of another size."""
+def _check(label, size, stored):
+    """ValueError where a label cannot lie on the picture it names: no number, or a picture of another size."""
     if not np.isfinite(label.corners).all():
         raise ValueError(f"{label.place}: a corner is no finite number; put it right in the tool and export again")
-    size = pictures.size(label.image)
-    if size and label.size and tuple(label.size) != size:
-        turned = "; it was labelled before EXIF turns it, so set data.orientation=stored" \
-            if tuple(label.size) == size[::-1] and not pictures.stored else "; label the picture itself, not a copy"
-        raise ValueError(f"{label.place}: the file says {label.image[:200]} has {label.size[0]}x{label.size[1]} px, "
-                         f"it has {size[0]}x{size[1]} px{turned}")
+    if size and label.size and label.size != size:
+        turned = "it was labelled before EXIF turns it, so set data.orientation=stored" \
+            if label.size == size[::-1] and not stored else "label the picture itself, not a copy of another size"
+        raise ValueError(f"{label.place}: {label.image[:200]} has {size[0]}x{size[1]} px and the file says "
+                         f"{label.size[0]}x{label.size[1]}; {turned}")
 
 
 def _one(labels, scheme):
-    """The one label of a picture: the one that is named like the task where there are others."""
-    named = [label for label in labels if label.name == scheme.name] or labels
-    if len(named) > 1:
-        raise ValueError(f"{named[1].place}: {named[1].image[:200]} has {len(named)} labels, the first at "
-                         f"{named[0].place}; keep one, or give the others another name than {scheme.name}")
-    return named[0]
+    """The one label of a picture; ValueError where there are more."""
+    if len(labels) > 1:
+        raise ValueError(f"{labels[1].place}: {labels[1].image[:200]} has {len(labels)} labels, the first at "
+                         f"{labels[0].place}; keep one, or name the right one {scheme.name} and the others not")
+    return labels[0]
 
 
 def _row(label, scheme, columns):
@@ -138,7 +137,7 @@ def _from_table(job, scheme, table):
 
 def _label(row, scheme):
     return Label(row["image"], (int(row["width"]), int(row["height"])), scheme.corners(row),
-                 {name: kind(row[name]) for name, kind in scheme.values.items()}, scheme.name, row.get("split", ""))
+                 {name: kind(row[name]) for name, kind in scheme.values.items()}, row.get("split", ""))
 
 
 def _put(path, texts):

@@ -4,8 +4,11 @@ import contextlib
 import re
 from pathlib import PurePosixPath, PureWindowsPath
 
-from lib import config, copies, database, files, images, server
+from lib import copies, database, files, images, server
+from lib.formats import door
 from lib.formats.shapes import unusable
+
+SPLITS = ("train", "val", "valid", "validation", "test")
 
 
 class Pictures:
@@ -24,48 +27,44 @@ class Pictures:
         self.copied = {}
         with contextlib.suppress(ValueError):  # nothing was gathered yet
             self.copied = files.read_json(job.folder / "pictures.json")
-        self.paths, self.seen = {}, {}
+        self.copies, self.seen, below = {}, {}, []
         for path in self.rows:
-            self._note(path)
-        self.stems = {str(PurePosixPath(name).with_suffix("")): name for name in self.paths}
+            with contextlib.suppress(copies.Drop):
+                source = copies.find(path, self.places)
+                below.append((_below(source), path))
+                self._note(path, self.copied.get(source.key))
+        self.paths = _unique(below) | {path: path for path in self.rows} | self.copies
+        self.stems = _unique((_stem(name), name) for name in self.paths)
 
-    def _note(self, path):
-        """Learn the names of a picture of the table, and its size as the labelling tool saw it."""
-        self.paths[path] = path
-        with contextlib.suppress(copies.Drop):
-            source = copies.find(path, self.places)
-            entry = self.copied.get(source.key)
-            self.paths.setdefault(_below(source), path)
-            if entry:
-                self.paths[entry["image"]] = path
-                size = entry["width"], entry["height"]
-                turned = self.stored and entry["orientation"] >= 5
-                self.seen[path] = size[::-1] if turned else size
+    def _note(self, path, entry):
+        """Learn the name that a picture's copy has, and its size as the labelling tool saw it."""
+        if entry:
+            self.copies[entry["image"]] = path
+            size = entry["width"], entry["height"]
+            self.seen[path] = size[::-1] if self.stored and entry["orientation"] >= 5 else size
 
     def path(self, name, place):
         """The table's path of a picture that a file names; a new name is taken as it is. ValueError: one that leads out."""
         last = PureWindowsPath(name).name
-        for each in (name, last, re.sub(r"^[0-9a-f]{8}-", "", last)):  # Label Studio puts eight letters before uploads
-            if each in self.paths:
-                return self.paths[each]
+        bare = re.sub(r"^[0-9a-f]{8}-", "", last)  # Label Studio puts eight letters before the name of an upload
+        for known, each in ((self.paths, name), (self.copies, last), (self.paths, bare if bare != last else name)):
+            if each in known:
+                return known[each]
         if wrong := unusable(name):
             raise ValueError(f"{place}: the picture's name {name[:200]!r} {wrong}; name pictures by their path in the "
                              "folder that was labelled")
         return name
 
-    def size(self, name):
-        """Width and height of a gathered picture as the labelling tool saw it; None where it was not gathered."""
-        return self.seen.get(self.path(name, "")) if not unusable(name) or name in self.paths else None
-
     def named(self, stem):
-        """The name of a picture of the table without its suffix, with or without leading folders; None."""
-        parts = stem.split("/")
-        return next((self.stems[key] for key in ("/".join(parts[at:]) for at in range(len(parts)))
-                     if key in self.stems), None)
+        """The known name of a picture, given without its suffix, perhaps below a folder of its split; None."""
+        last = stem.rpartition("/")[2]
+        inner = stem.partition("/")[2] if stem.partition("/")[0] in SPLITS else stem
+        copy = self.stems.get(last)
+        return self.stems.get(stem) or self.stems.get(inner) or (copy if copy in self.copies else None)
 
     def look(self, path):
         """Width and height of a picture file as the labelling tool saw it; ValueError."""
-        (width, height), orientation = _measure(images._load(path, images.MAX_BYTES))
+        (width, height), orientation = _measure(door.read(path))
         return (height, width) if self.stored and orientation >= 5 else (width, height)
 
     def measured(self, path):
@@ -78,6 +77,18 @@ class Pictures:
         if about["type"] != "file" or about["size"] > images.MAX_BYTES:
             raise ValueError("not a file of a picture's size")
         return _below(source), *_measure(source.place.fs.cat_file(source.path))
+
+
+def _unique(pairs):
+    """The pairs as a dict, without keys that stand for more than one thing."""
+    values = {}
+    for key, value in pairs:
+        values.setdefault(key, set()).add(value)
+    return {key: found.pop() for key, found in values.items() if len(found) == 1}
+
+
+def _stem(name):
+    return str(PurePosixPath(name).with_suffix("")) if PurePosixPath(name).name else name
 
 
 def _below(source):

@@ -22,7 +22,6 @@ class Label:
     size: tuple | None
     corners: np.ndarray
     values: dict = field(default_factory=dict)   # further columns (rows of core) by name, where the file has them
-    name: str = ""                               # the class or label it has in the tool
     split: str = ""
     place: str = ""
 
@@ -59,6 +58,11 @@ class Scheme:
     def row(self, corners):
         return {f"{point}{axis}": float(value) for point, pair in zip(self.points, corners, strict=True)
                 for axis, value in zip("xy", pair, strict=True)}
+
+
+def meant(shapes, name, scheme):
+    """Of a picture's shapes those that are named like the task, or all where none is; `name` tells a shape's."""
+    return [shape for shape in shapes if name(shape) == scheme.name] or shapes
 
 
 # --- what is asked of a file

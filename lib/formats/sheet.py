@@ -1,46 +1,33 @@
-"""Labels in and out of files: CSV of the user's own table."""
+"""CSV of the user's own table (RFC 4180, UTF-8), any task: every column goes in and comes out."""
 
 import csv
 import io
 import math
 
-from lib import config, database, demo, files
-
-FORMATS = ("csv",)
+from lib import database, files
 
 
-def load(job, path, format="csv", table=""):
-    """Load a file of labels into the user's PostgreSQL table and return how many rows it now has of it.
+def read(job, path):
+    """The columns of a CSV with their types (ours as the job wants them, the others text), and its rows as records.
 
-    Schema, table and columns that are missing are made, columns beyond ours as text; all rows go in or none. A row
-    whose picture is already in the table is replaced, and in the embedded PostgreSQL the generated rows make way.
-    ValueError names the line, the column and the value that cannot be loaded.
+    An empty cell is NULL. ValueError names the line, the column and the value that cannot be loaded.
     """
-    _known(format)
     names, rows = _read(path)
     kinds = _kinds(job, names, path)
-    records = [_record(line, dict(zip(names, values, strict=True)), kinds) for line, values in rows]
+    records = [{name: value(f"line {line}", name, text, kinds[name]) for name, text in zip(names, texts, strict=True)}
+               for line, texts in rows]
     if not records:
         raise ValueError(f"{path} holds a header and no rows")
-    image = job.params.data.columns["image"]
-    if not job.params.data.token and not table:
-        demo.clear(job)
-    return database.store(job, table or job.params.data.table, kinds, records, image)
+    return kinds, records
 
 
-def save(job, path, format="csv", table=""):
-    """Write the user's PostgreSQL table to a file, whole or not at all, and return the number of rows."""
-    _known(format)
+def write(job, path, table=""):
+    """Write the whole table as CSV and return the number of rows."""
     names, rows = database.read_table(job, table)
     text = io.StringIO()
     csv.writer(text).writerows([names, *rows])  # lines end as RFC 4180 says, and a lone \r is quoted
     files.write(path, text.getvalue())
     return len(rows)
-
-
-def _known(format):
-    if format not in FORMATS:
-        raise config.ConfigError(f"format is {format!r}; there are {', '.join(FORMATS)}")
 
 
 def _read(path):
@@ -72,14 +59,10 @@ def _kinds(job, names, path):
     return {name: ours.get(name, str) for name in names}
 
 
-def _record(line, values, kinds):
-    """A row in the types of its columns; an empty cell is NULL."""
-    return {name: _value(line, name, values[name], kind) for name, kind in kinds.items()}
-
-
-def _value(line, name, text, kind):
+def value(place, name, text, kind):
+    """What a text means in a column; None where it is empty or NaN. ValueError."""
     if "\0" in text:
-        raise ValueError(f"line {line}, column {name}: PostgreSQL holds no NUL character; take it out of the file")
+        raise ValueError(f"{place}, column {name}: PostgreSQL holds no NUL character; take it out of the file")
     if text == "":
         return None
     try:
@@ -88,5 +71,5 @@ def _value(line, name, text, kind):
             raise ValueError
     except (ValueError, OverflowError):
         word = {int: "a whole number", float: "a finite number"}.get(kind, kind.__name__)
-        raise ValueError(f"line {line}, column {name}: {text!r} is not {word}; nothing was loaded") from None
+        raise ValueError(f"{place}, column {name}: {text!r} is not {word}; nothing was loaded") from None
     return None if value != value else value  # NaN, which means missing

@@ -27,6 +27,7 @@ class Corners(Job):
     question = "Where is the core box, and how many rows of core does it hold?"
     headline, best_is, spread_name = "error", "low", "corner error, % of the box's diagonal"
     pixels = (*NUMBERS, "radius")
+    shipped = SHIPPED
     checks = {"corners.predictor_mode": config.one_of(8, 9), "corners.edge": config.one_of("outer", "inner"),
               "corners.head": config.one_of("dense", "heatmap", "cascade")}
 
@@ -194,6 +195,10 @@ class Corners(Job):
     def _stored_size(self):
         return 2 * self.size[0], 2 * self.size[1]
 
+    def teaches(self, part, row):
+        """Whether a drawn picture has anything to teach a part: sides are those of one whole box."""
+        return part != "sides" or row["kind"] == "box"
+
     def draws(self, part):
         return 4 if part == "sides" else 1
 
@@ -232,7 +237,7 @@ class Corners(Job):
 
     def start(self, part, network):
         """The shipped weights, where `model.weights` says so and they were made for such a network."""
-        path = SHIPPED / f"{part}.npz"
+        path = self.shipped / f"{part}.npz"
         if self.params.model.weights != "shipped" or self.settings.head == "dense" or not path.is_file():
             return False
         with np.load(path, allow_pickle=False) as arrays:
@@ -241,6 +246,9 @@ class Corners(Job):
             raise ValueError(f"the shipped weights of {part} are of another network than model.backbone="
                              f"{self.params.model.backbone!r}; set model.weights=none to train from scratch")
         network.set_weights(weights)
+        for layer in network.layers:
+            if type(layer).__name__ == "BatchNormalization":
+                layer.trainable = False  # a handful of pictures would ruin its statistics
         return True
 
     # --- scores and drawing

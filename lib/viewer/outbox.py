@@ -3,9 +3,10 @@
 import threading
 from dataclasses import asdict, replace
 
-from lib import config, files, revisions, server
+from lib import config, files, revisions
 
 PAUSE = 4.0   # seconds before a correction that did not get through is sent again
+LATER = "not saved yet, kept on this machine and tried again"
 
 
 class Outbox:
@@ -80,10 +81,12 @@ class Outbox:
         except revisions.Conflict as error:
             self._aside.add(edit)
             event, facts = "conflict", {"revision": error.theirs.plain(), "text": str(error)}
-        except (server.Unreachable, config.ConfigError) as error:
-            event, facts = "waiting", {"text": f"not saved yet, kept on this machine and tried again: {error}"}
+        except config.ConfigError as error:
+            event, facts = "waiting", {"text": f"{LATER}: {error}"}
         except ValueError as error:
             event, facts = "refused", {"text": str(error)}
+        except Exception as error:  # a line that broke in a new way must not end the thread that tries again
+            event, facts = "waiting", {"text": f"{LATER}: {error}"}
         if event in ("saved", "refused"):
             self.drop(edit)
         self.told(event, edit, source=change.source, who=change.who, **facts)

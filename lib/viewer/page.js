@@ -155,8 +155,15 @@ class View {
     this.rail = make("div", "rail");
     this.strip.append(this.rail);
     this.strip.addEventListener("scroll", () => this.drawStrip());
+    this.done = make("div", "done");
+    this.tally = make("span", "tally");
+    this.kept = make("span", "tally");
+    this.state = make("span", "state");
+    this.state.setAttribute("role", "status");
+    this.foot = make("div", "foot", "", [make("div", "progress", "", [this.done]), this.tally, make("span", "grow"),
+                                         this.kept, this.state]);
     this.help = this.buildHelp();
-    this.root.append(this.bar, make("div", "middle", "", [this.stage, this.side]), this.strip, this.help);
+    this.root.append(this.bar, make("div", "middle", "", [this.stage, this.side]), this.strip, this.foot, this.help);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("keyup", (event) => event.stopPropagation());
     this.root.addEventListener("contextmenu", (event) => event.stopPropagation());
@@ -181,10 +188,6 @@ class View {
       ["apart", "other rows or class"]], (value) => this.filter("answer", value));
     this.splits = select("split", [["", "any split"]], (value) => this.filter("split", value));
     this.groups = select("group", [["", "any group"]], (value) => this.filter("group", value));
-    this.done = make("div", "done");
-    this.progress = make("div", "progress", "", [this.done]);
-    this.tally = make("span", "tally");
-    this.state = make("span", "state");
     this.who = make("input", "who");
     this.who.placeholder = "your name";
     this.who.setAttribute("aria-label", "reviewer");
@@ -195,7 +198,7 @@ class View {
     return make("div", "bar", "", [
       button("‹", "previous (←)", () => this.step(-1)), this.count, button("›", "next (→)", () => this.step(1)),
       this.search, this.sorter, this.statuses, this.answers, this.splits, this.groups, make("span", "grow"),
-      this.progress, this.tally, this.state, this.who, icon("M8 1a7 7 0 1 0 0 14zM8 1a7 7 0 0 1 0 14", "dark or light (D)", () => this.dark(!this.night)),
+      this.who, icon("M8 1a7 7 0 1 0 0 14zM8 1a7 7 0 0 1 0 14", "dark or light (D)", () => this.dark(!this.night)),
       icon("M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4", "full screen (X)", () => this.full()),
       button("?", "keys (?)", () => this.toggleHelp())]);
   }
@@ -822,7 +825,7 @@ class View {
       place = [place[0] + (next.clientX - last[0]) / this.scale / slow, place[1] + (next.clientY - last[1]) / this.scale / slow];
       last = [next.clientX, next.clientY];
       if (moved || Math.hypot(place[0] - start[0], place[1] - start[1]) * this.scale > 0.01) {
-        this.move(number, this.kept(place), moved);
+        this.move(number, this.inside(place), moved);
         moved = true;
       }
     };
@@ -838,7 +841,7 @@ class View {
     this.drawLoupe();
   }
 
-  kept([x, y]) {
+  inside([x, y]) {
     const { width, height } = this.item;
     return [Math.min(1.05 * width, Math.max(-0.05 * width, x)), Math.min(1.05 * height, Math.max(-0.05 * height, y))];
   }
@@ -1231,7 +1234,8 @@ class View {
   showState() {
     const draft = this.drafts.get(this.at);
     const others = [...this.drafts].filter(([at, each]) => at !== this.at && (each.sending || each.conflict)).length;
-    let [name, text, title] = ["idle", "", this.keptIn ? `corrections are kept in ${this.keptIn}` : ""];
+    let [name, text, title] = ["idle", "", ""];
+    this.kept.textContent = this.keptIn && !this.readOnly ? `corrections go to ${this.keptIn}` : "";
     if (this.readOnly) [name, text] = ["idle", "read-only"];
     else if (draft?.conflict) [name, text] = ["bad", "conflict"];
     else if (draft?.refused) [name, text, title] = ["bad", "not saved", draft.refused];
@@ -1249,7 +1253,8 @@ class View {
 
   showPast(revisions) {
     this.past.replaceChildren();
-    const table = { number: 0, who: "the table", at: "", status: "", why: "", note: "", label: this.truth(this.item) };
+    const table = { number: 0, who: "the table", at: "", status: "", why: "", note: "", 
+                    label: revisions.at(-1)?.was ?? this.truth(this.item) };
     for (const revision of [...revisions, table]) {
       const about = [revision.who, revision.at && clock(revision.at), STATUS[revision.status] === "to do" ? "" : STATUS[revision.status],
                      revision.why].filter(Boolean).join(" · ");
