@@ -233,7 +233,7 @@ def ours(head, count, hole):
     return predict.load(folder / "export", threads=2).answer
 
 
-TUNING = {"training.epochs": 60, "training.batch_size": 16, "training.learning_rate": 3.0e-4}
+TUNING = {"training.epochs": 25, "training.batch_size": 16, "training.learning_rate": 3.0e-4}
 
 
 def _shipped():

@@ -99,7 +99,8 @@ def _card(folder):
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, BadExport):
             raise
-        raise BadExport(f"export.json of {folder.name} cannot be read: {_short(error)}") from error
+        raise BadExport(f"export.json of {folder.name} cannot be read: "
+                        + _short(error).replace(str(path), path.name)) from error
     what = f"export.json of {folder.name}"
     if not isinstance(content, dict):
         raise BadExport(f"{what} holds no object")
@@ -191,7 +192,8 @@ class Predictor:
         self.job, self.parts, self.content = job, parts, content
         self.task, self.version = content["task"], content["version"]
         grey = images.Picture(np.full((480, 640, 3), images.GREY, np.uint8), (640, 480))
-        self.columns = tuple(self.answer(grey))
+        self.example = self.answer(grey)
+        self.columns = tuple(self.example)
 
     def answer(self, picture, **limits):
         """The answer for a picture (bytes, a path, or a Picture), with `model` and `model_version`.

@@ -120,7 +120,7 @@ def _teaching(job, part, prepared):
 
 
 SEED = 1_000_000         # of the first drawn training picture
-CALIBRATION = 40_000_000, 1500   # seed and number of those that confidence and radius are fitted on
+CALIBRATION = 40_000_000, 1000   # seed and number of those that confidence and radius are fitted on
 COVERAGE = 0.9           # of a corner's radius
 GOOD = 0.01              # of the diagonal: a corner nearer than this is called right
 
@@ -128,15 +128,20 @@ GOOD = 0.01              # of the diagonal: a corner nearer than this is called 
 def calibrate(job, networks):
     """The numbers of `calibration.json` for the heads that these networks serve, from newly drawn pictures."""
     seed, count = CALIBRATION
-    seen = {}
-    for head in [head for head in ("heatmap", "cascade") if head != "cascade" or "sides" in networks]:
-        settings = job.params.plain()
-        settings[job.name]["head"] = head
-        this = type(job)(config.Params(settings), job.profile)
-        parts = {part: _function(network) for part, network in networks.items() if part in this.parts()}
-        lines = [_seen(this, parts, seed + at) for at in tqdm(range(count), desc=f"calibrate {head}", unit="picture")]
-        seen[head] = calibration(*map(np.array, zip(*lines, strict=True)))
-    return seen
+    parts = {part: _function(network) for part, network in networks.items()}
+    heads = {head: _with_head(job, head) for head in ("heatmap", "cascade") if head != "cascade" or "sides" in parts}
+    lines = {head: [] for head in heads}
+    for at in tqdm(range(count), desc="calibrate", unit="picture"):
+        scene = drawn(seed + at)
+        for head, this in heads.items():
+            lines[head].append(_seen(this, {part: parts[part] for part in this.parts()}, scene))
+    return {head: calibration(*map(np.array, zip(*seen, strict=True))) for head, seen in lines.items()}
+
+
+def _with_head(job, head):
+    settings = job.params.plain()
+    settings[job.name]["head"] = head
+    return type(job)(config.Params(settings), job.profile)
 
 
 def calibration(signs, errors, chances):
@@ -175,9 +180,8 @@ def logistic(inputs, labels, steps=30):
     return weights
 
 
-def _seen(job, parts, seed):
+def _seen(job, parts, scene):
     """Signs (4, s), errors (4,) as parts of the true diagonal (NaN where there is no whole box), P(whole box)."""
-    scene = drawn(seed)
     found, signs, kinds, _ = job.signs(parts, images.Picture(scene.pixels, scene.pixels.shape[1::-1]))
     truth = geometry.order(getattr(scene, job.settings.edge)) if scene.kind == "box" else np.full((4, 2), np.nan)
     return signs, geometry.errors(truth, found) / geometry.diagonal(truth), kinds[0]

@@ -575,7 +575,7 @@ def inside(export, log, *asked):
 
 def test_an_unknown_error_is_a_500_with_a_trace_id_and_nothing_else(export, tmp_path, monkeypatch):
     loaded = predict.load(export)
-    monkeypatch.setattr(predict, "load", lambda _: loaded)
+    monkeypatch.setattr(predict, "load", lambda *_: loaded)
     monkeypatch.setattr(loaded, "answer", lambda *_, **__: 1 / 0)
     answer, = inside(export, tmp_path / "log", ("POST", "/predict", picture()))
     content = problem(answer, 500, "internal")

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 
@@ -71,6 +72,8 @@ def test_nbval_runs_them_in_order(home):
     assert done.returncode == 0, done.stdout[-3000:]
     found = next((home / "outputs" / "corners" / "smoke").glob("*/scores.csv"))
     assert "constant" in found.read_text()
+    assert (found.parent / "figures" / "review.png").is_file(), "the viewer's contact sheet"
+    assert (found.parent / "review.csv").read_text().startswith("image,group,split,")
 
 
 def test_papermill_takes_the_file_from_any_folder_without_a_warning(home):
@@ -165,21 +168,44 @@ def lab(home):
     process.wait(20)
 
 
-def test_the_viewer_is_clicked_through_in_jupyterlab(home, lab, browser):
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+def test_the_viewer_is_worked_with_in_jupyterlab(home, lab, browser, monkeypatch):
+    from lib import revisions, tasks
+
+    monkeypatch.setenv("COREBOX_HOME", str(home))
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.add_init_script("localStorage.setItem('corebox-reviewer', 'anna')")
     page.goto(f"{lab}/lab/tree/03_model_verification.ipynb?token=t", timeout=90_000)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
+    page.get_by_text("| Idle").wait_for(timeout=90_000)  # cells that are run before the kernel is there are forgotten
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-    caption = page.locator(".widget-html", has_text=" of ")
-    caption.wait_for(timeout=180_000)
-    assert caption.inner_text().startswith("1 of")
-    picture = page.locator(".jupyter-widgets img")
-    first = picture.get_attribute("src")
-    page.get_by_role("button", name="next").click()
-    page.locator(".widget-html", has_text="2 of ").wait_for(timeout=30_000)
-    assert picture.get_attribute("src") != first
+    view = page.locator(".corebox[data-shown]")
+    view.wait_for(timeout=180_000)
+    view.scroll_into_view_if_needed()
+    first = view.get_attribute("data-shown")
+    view.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("name => document.querySelector('.corebox').dataset.shown !== name", arg=first)
+    second = view.get_attribute("data-shown")
+    corner = page.get_by_role("button", name="corner 1", exact=True)
+    before = corner.bounding_box()
+    page.mouse.move(before["x"] + 9, before["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(before["x"] + 19, before["y"] + 29, steps=3)
+    page.mouse.up()
+    page.keyboard.press("z")
+    page.keyboard.press("y")
+    page.keyboard.press("ArrowDown")   # the corner is in hand: one pixel, not another picture
+    page.keyboard.press("s")
+    page.locator(".corebox[data-state=saved]").wait_for(timeout=30_000)
     page.screenshot(path=home / "lab.png")
+    revision, = revisions.latest(tasks.job("corners", "smoke")).values()
+    found = json.loads(next(home.glob("outputs/corners/smoke/*/review.json")).read_text())["items"]
+    truth = next(each["truth"] for each in found if each["image"] == second)
+    by = np.array([revision.label["p1x"] - truth["p1x"], revision.label["p1y"] - truth["p1y"] - 1])
+    assert by[0] > 3 and by[1] == pytest.approx(2 * by[0], abs=0.5) and revision.who == "anna"
+    assert {name: revision.label[name] for name in truth if name[:2] != "p1"} == pytest.approx(
+        {name: value for name, value in truth.items() if name[:2] != "p1"})
 
 
 def test_json_is_what_papermill_leaves(home):

@@ -1,4 +1,4 @@
-"""A request's bytes, counted while they are read, and the picture in them."""
+"""A request's bytes, counted while they are read, and the pictures in them."""
 
 import asyncio
 import contextlib
@@ -9,24 +9,23 @@ from lib.api.desk import busy
 from lib.api.errors import Problem
 
 AROUND = 64 * 1024   # bytes that a form may add to its picture
-PARTS = 8            # fields a form may have
+OTHERS = 7           # fields a form may have beside its pictures
 
 
 class Bodies:
-    """Reads bodies, each within `max_bytes` and `seconds`, all together within `together` bytes of memory."""
+    """Reads bodies, each within `seconds`, all together within `together` bytes of memory."""
 
-    def __init__(self, max_bytes, seconds, together):
-        self.max_bytes, self.seconds, self.together, self.held = max_bytes, seconds, together, 0
+    def __init__(self, seconds, together):
+        self.seconds, self.together, self.held = seconds, together, 0
 
     @contextlib.asynccontextmanager
-    async def read(self, request):
-        """The body as a bytearray, whose bytes count as held until the block ends.
+    async def read(self, request, limit):
+        """The body, of at most `limit` bytes, as a bytearray, which counts as held until the block ends.
 
         Problem `too_large` before more than the limit is read, `slow` where it does not come in time, `busy`
         where too much is held already.
         """
-        limit = self.max_bytes + (AROUND if is_form(request) else 0)
-        _check_headers(request, limit, self.max_bytes)
+        _check_headers(request, limit)
         content = bytearray()
         try:
             await self._fill(content, request, limit)
@@ -39,7 +38,7 @@ class Bodies:
             async with asyncio.timeout(self.seconds):
                 async for chunk in request.stream():
                     if len(content) + len(chunk) > limit:
-                        raise too_large(self.max_bytes)
+                        raise too_large(limit)
                     if self.held + len(chunk) > self.together:
                         raise busy()
                     content += chunk
@@ -50,17 +49,17 @@ class Bodies:
             raise Problem("bad_request", "the body broke off or is malformed") from error
 
 
-def _check_headers(request, limit, max_bytes):
+def _check_headers(request, limit):
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem("not_a_picture", "a Content-Encoding is not taken; send the picture's bytes as they are")
+        raise Problem("not_a_picture", "a Content-Encoding is not taken; send the bytes as they are")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > limit:
-        raise too_large(max_bytes)
+        raise too_large(limit)
 
 
-def too_large(max_bytes):
+def too_large(limit):
     """The Problem of a body over the limit."""
-    return Problem("too_large", f"the body is larger than {max_bytes / 2**20:g} MiB; send a smaller picture")
+    return Problem("too_large", f"the body is larger than {limit / 2**20:.4g} MiB; send less")
 
 
 def is_form(request):
@@ -68,31 +67,32 @@ def is_form(request):
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-def picture(content, content_type):
-    """The picture's bytes in a form's one field `file`; Problem `bad_request` where there is not exactly one."""
+def pictures(content, content_type, most=1):
+    """The bytes of each picture in a form's fields `file`; Problem `bad_request` where there are none or over `most`."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser, parse_options_header
 
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise Problem("bad_request", "the form has no boundary; send the picture's bytes, or a field `file`")
-    form = _Form()
+    form = _Form(most + OTHERS)
     try:
         parser = MultipartParser(boundary, form.callbacks())
         parser.write(content)
         parser.finalize()
     except FormParserError as error:
         raise Problem("bad_request", "the form is malformed; send the picture's bytes, or a field `file`") from error
-    if len(form.files) != 1 or not form.ended:
-        raise Problem("bad_request", f"the form has {len(form.files)} whole fields `file`; send one")
-    return form.files[0]
+    if not 1 <= len(form.files) <= most or not form.ended:
+        wanted = "one" if most == 1 else f"1 to {most}"
+        raise Problem("bad_request", f"the form has {len(form.files)} whole fields `file`; send {wanted}")
+    return form.files
 
 
 class _Form:
     """What the parser finds: the contents of the fields named `file`."""
 
-    def __init__(self):
-        self.files, self.parts, self.ended = [], 0, False
+    def __init__(self, most):
+        self.files, self.most, self.parts, self.ended = [], most, 0, False
         self._name = self._value = b""
         self._headers, self._into = {}, None
 
@@ -102,8 +102,8 @@ class _Form:
 
     def part_begin(self):
         self.parts += 1
-        if self.parts > PARTS:
-            raise Problem("bad_request", f"the form has more than {PARTS} fields; send one field `file`")
+        if self.parts > self.most:
+            raise Problem("bad_request", f"the form has more than {self.most} fields; send fields `file` alone")
         self._headers, self._into = {}, None
 
     def header_field(self, data, start, end):

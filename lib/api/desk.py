@@ -2,15 +2,19 @@
 
 import asyncio
 import concurrent.futures
+import time
 
 from lib.api.errors import Problem
 
 
 class Desk:
-    """Runs functions in `workers` threads. Where `queue` more wait already, a caller is told to come again."""
+    """Runs functions in `workers` threads. Where `queue` more wait already, a caller is told to come again.
 
-    def __init__(self, workers, queue):
-        self.room, self.taken = workers + queue, 0
+    `waited` is called with the seconds that each had to wait.
+    """
+
+    def __init__(self, workers, queue, waited=lambda seconds: None):
+        self.room, self.taken, self._waited = workers + queue, 0, waited
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="answer")
 
     async def run(self, function, *arguments, seconds):
@@ -19,7 +23,7 @@ class Desk:
             raise busy()
         loop = asyncio.get_running_loop()
         self.taken += 1
-        work = self._pool.submit(function, *arguments)
+        work = self._pool.submit(self._do, time.monotonic(), function, arguments)
         # Given back when the thread is free again, which a caller who gave up does not bring about.
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
         try:
@@ -28,7 +32,11 @@ class Desk:
         except TimeoutError as error:
             raise Problem("late", "the answer took too long; come again", {"Retry-After": "2"}) from error
         finally:
-            del work  # it holds the exception, whose trace holds this frame: see _tell in app
+            del work  # it holds the exception, whose trace holds this frame: see _tell in door
+
+    def _do(self, since, function, arguments):
+        self._waited(time.monotonic() - since)
+        return function(*arguments)
 
     def _leave(self):
         self.taken -= 1

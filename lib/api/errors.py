@@ -4,9 +4,9 @@ import http
 import json
 
 STATUS = {
-    "bad_request": 400, "empty": 400, "no_path": 404, "no_task": 404, "no_method": 405, "slow": 408,
-    "too_large": 413, "not_a_picture": 415, "unreadable": 422, "busy": 429, "internal": 500,
-    "late": 503, "no_model": 503,
+    "bad_request": 400, "empty": 400, "no_token": 401, "not_allowed": 403, "no_path": 404, "no_task": 404,
+    "no_version": 404, "no_method": 405, "slow": 408, "export_refused": 409, "no_rollback": 409, "too_large": 413, "not_a_picture": 415,
+    "not_fetched": 422, "unreadable": 422, "busy": 429, "internal": 500, "late": 503, "no_model": 503,
 }
 
 
@@ -25,12 +25,21 @@ class Problem(Exception):
         return STATUS.get(self.code, 400)
 
 
-def content(problem, trace_id):
-    """A Problem as the bytes of application/problem+json."""
-    return json.dumps({
-        "type": "about:blank", "title": title(problem.status), "status": problem.status,
-        "detail": problem.sentence, "code": problem.code, "trace_id": trace_id,
-    }).encode()
+def content(problem, trace_id, path=""):
+    """A Problem as the bytes of application/problem+json; below /v2 with `error`, where its clients look."""
+    about = {**members(problem), "trace_id": trace_id}
+    return json.dumps(about | ({"error": problem.sentence} if path.startswith("/v2") else {})).encode()
+
+
+def members(problem):
+    """A Problem as the members of its JSON."""
+    return {"type": "about:blank", "title": title(problem.status), "status": problem.status,
+            "detail": problem.sentence, "code": problem.code}
+
+
+def example(status):
+    """A code that comes with a status."""
+    return next(code for code, one in STATUS.items() if one == status)
 
 
 def title(status):

@@ -26,10 +26,34 @@ BODY = {
             "file": {"type": "string", "format": "binary"}}}},
     },
 }
-RESPONSES = {
-    str(status): {"description": errors.title(status), "content": {"application/problem+json": {"schema": PROBLEM}}}
-    for status in (400, 404, 408, 413, 415, 422, 429, 500, 503)
+FORM = {
+    "required": True, "description": "A form with the pictures in fields `file`.",
+    "content": {"multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {
+        "file": {"type": "array", "items": {"type": "string", "format": "binary"}}}}}},
 }
+INFER = {
+    "required": True, "description": "An inference request of the Open Inference Protocol, version 2.",
+    "content": {"application/json": {"schema": {"type": "object", "required": ["inputs"]}, "example": {
+        "id": "7", "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["/9j/4AAQ…"]}]}}},
+}
+FETCHED = {"name": "image_url", "in": "query", "required": True, "schema": {"type": "string"},
+           "description": "https URL of a picture, on a host that is allowed here"}
+
+
+def problems(*statuses):
+    """The answers of an endpoint that are problems, as OpenAPI wants them."""
+    return {status: _problem(status, errors.title(status)) for status in statuses} | {
+        "default": _problem(500, "Any other problem")}
+
+
+def _problem(status, words):
+    example = {"type": "about:blank", "title": errors.title(status), "status": status, "trace_id": "0" * 32,
+               "detail": "what is wrong, and what to do", "code": errors.example(status)}
+    return {"description": words, "content": {"application/problem+json": {"schema": PROBLEM, "example": example}}}
+
+
+PROBLEMS = problems(401, 403, 404, 409, 503)
+ANSWERS = problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503)
 
 
 DRAW = {"draw": {"type": "boolean", "enum": [True, False], "default": False,
@@ -46,17 +70,28 @@ def page():
                      "connect-src 'self'; frame-ancestors 'none'")
 
 
-def schema(app, predictors):
-    """The OpenAPI description, with the query of each task that is served."""
+def schema(app, predictors, tokens):
+    """The OpenAPI description, with the query and an answer of the first task that is served."""
     content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    for path, task in (("/predict", None), ("/v1/{task}/predict", None)):
-        served = predictors.get(task) or next(iter(predictors.values()), None)
-        query = (served.job.query if served else {}) | DRAW
-        post = content["paths"][path]["post"]
-        post["parameters"] = post.get("parameters", []) + [
-            {"name": name, "in": "query", "required": False, "description": about.get("description", ""),
-             "schema": {k: v for k, v in about.items() if k != "description"}} for name, about in query.items()]
+    served = next(iter(predictors.values()), None)
+    query = (served.job.query if served else {}) | DRAW
+    for path, methods in content["paths"].items():
+        for about in methods.values():
+            if path.endswith("/predict"):
+                about["parameters"] = about.get("parameters", []) + [_parameter(*one) for one in query.items()]
+                example = {"example": {**served.example, "trace_id": "0" * 32}} if served else {}
+                about["responses"]["200"]["content"] = {"application/json": {"schema": {"type": "object"}, **example},
+                                                        "image/png": {"schema": {"type": "string"}}}
+    if tokens:
+        content.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        content["security"] = [{"token": []}]
     return content
+
+
+def _parameter(name, about):
+    """A parameter as OpenAPI wants it."""
+    return {"name": name, "in": "query", "required": False, "description": about.get("description", ""),
+            "schema": {key: value for key, value in about.items() if key != "description"}}
 
 
 def docs(description):

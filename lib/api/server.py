@@ -2,9 +2,11 @@
 
 import errno
 import functools
+import ipaddress
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import urllib.request
 from pathlib import Path
 
 from lib import config, predict
-from lib.api import shelf
+from lib.api import shelf, tokens, trial
 
 HEADERS_WITHIN = 8_000     # ms that a client may take for its headers; granian then closes the connection
 HEADERS_LARGEST = 64 * 1024  # bytes
@@ -26,22 +28,27 @@ DRAIN = 20                 # s that requests may take to end after SIGTERM
 def serve(folder, settings, ready=None):
     """Serve an export with the settings of the block `api` until SIGTERM or SIGINT, then finish what is asked.
 
-    An export that must not be served is BadExport, a port that cannot be had a ConfigError; both come at once.
+    An export that must not be served is BadExport; a port that cannot be had, a host that others can reach without a
+    token, a certificate that is none, are ConfigErrors. All come at once.
     `folder` is an export or a served folder (shelf); port 0 takes any free one, standard error says which.
     """
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.http import HTTP1Settings
 
+    check_access(settings)
     for export in shelf.exports(folder):
         predict.check(export)
     port = settings.port or any_port(settings.host)
     check_port(settings.host, port)
-    print(f"core-box api: http://{settings.host}:{port}/docs", file=sys.stderr, flush=True)
+    print(f"core-box api: {_scheme(settings)}://{settings.host}:{port}/docs", file=sys.stderr, flush=True)
+    pair = {"ssl_cert": Path(settings.certificate), "ssl_key": Path(settings.key),
+            "ssl_protocol_min": SSLProtocols.tls12} if settings.certificate else {}
     server = Granian(
         "lib.api.app", address=settings.host, port=port, interface=Interfaces.ASGI, http=HTTPModes.http1,
         websockets=False, workers_kill_timeout=DRAIN, respawn_failed_workers=True, log_enabled=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=HEADERS_LARGEST))
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=HEADERS_LARGEST),
+        **pair)
     if ready:
         server.on_startup(ready)
     server.serve(target_loader=functools.partial(_application, Path(folder), settings), wrap_loader=False)
@@ -51,6 +58,38 @@ def _application(folder, settings):
     from lib.api.app import create
 
     return create(folder, settings)
+
+
+def check_access(settings):
+    """Refuse, as a ConfigError, to be open to others without tokens, and a token file or certificate that is none."""
+    if settings.tokens:
+        tokens.read(settings.tokens)
+    elif not _loopback(settings.host):
+        raise config.ConfigError(f"api.host is {settings.host!r}, which others may reach, and api.tokens names no file "
+                                 "of tokens; make one with python -m lib.api token FILE")
+    if settings.certificate or settings.key:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.certificate, settings.key,
+                                                                               password=_no_password)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise config.ConfigError(f"api.certificate {settings.certificate!r} and api.key {settings.key!r} are no "
+                                     "pair of PEM files without a password") from error
+
+
+def _no_password():
+    raise ValueError("the key has a password")
+
+
+def _loopback(host):
+    """Whether nobody but this machine reaches an address or name."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _scheme(settings):
+    return "https" if settings.certificate else "http"
 
 
 def check_port(host, port):
@@ -67,15 +106,15 @@ def check_port(host, port):
             error.errno, f"cannot be listened on: {error.strerror or error}")) from error
 
 
-def start(folder, settings, deadline=60.0):
-    """A Server in a process of its own that serves an export, ready to be asked.
+def start(folder, settings, deadline=60.0, token=""):
+    """A Server in a process of its own that serves an export, ready to be asked, with a `token` where it wants one.
 
     Where it does not come up within `deadline` seconds, a RuntimeError says why; a port that cannot be had is a
     ConfigError. Port 0 takes any free one.
     """
     check_port(settings.host, settings.port)
     port = settings.port or any_port(settings.host)
-    return Server(Path(folder), config.Params({**settings.plain(), "port": port}), deadline)
+    return Server(Path(folder), config.Params({**settings.plain(), "port": port}), deadline, token)
 
 
 def any_port(host):
@@ -90,16 +129,17 @@ class Server:
     It ends, too, when the process that started it does.
     """
 
-    def __init__(self, folder, settings, deadline=60.0):
+    def __init__(self, folder, settings, deadline=60.0, token=""):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-        self.url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+        self.url = f"{_scheme(settings)}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._opener = _opener(settings.certificate)
         words = [f"api.{key}={json.dumps(value)}" for key, value in settings.plain().items()]
         self._errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lib.api", str(folder), "--with-stdin", "--set", *words],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (
-                str(config.REPOSITORY), os.environ.get("PYTHONPATH"))))})
+            env=trial.environment())
         try:
             self._wait(time.monotonic() + deadline)
         except BaseException:
@@ -130,16 +170,17 @@ class Server:
         `query` is what the task lets one ask: `ask(picture, mode=8)`.
         """
         content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
-        return self._call(urllib.request.Request(f"{self.url}{path}?{urllib.parse.urlencode(query)}", content, {
-            "Content-Type": "application/octet-stream"}))
+        return self._call(f"{path}?{urllib.parse.urlencode(query)}", content)
 
     def get(self, path):
         """What the API answers to a GET, as JSON."""
-        return self._call(urllib.request.Request(self.url + path))
+        return self._call(path)
 
-    def _call(self, request):
+    def _call(self, path, content=None):
+        headers = {"Content-Type": "application/octet-stream", **self._headers}
+        request = urllib.request.Request(self.url + path, content, headers)
         try:
-            with _direct.open(request, timeout=30) as answer:
+            with self._opener.open(request, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -165,7 +206,14 @@ class Server:
         self.stop()
 
 
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before our own machine
+def _opener(certificate):
+    """What opens URLs of our own machine: no proxy stands before it, and its certificate is the one we gave it."""
+    handlers = [urllib.request.ProxyHandler({})]
+    if certificate:
+        context = ssl.create_default_context(cafile=certificate)
+        context.check_hostname = False  # it is made for the name that others know
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(*handlers)
 
 
 def end_with_stdin():

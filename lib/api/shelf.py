@@ -28,9 +28,17 @@ def exports(folder):
 
 
 def mark(export):
-    """What changes when an export is replaced by another one under the same name."""
-    about = (export / "export.json").stat()
+    """What changes when an export is replaced by another one under the same name; None where it has no export.json."""
+    try:
+        about = (export / "export.json").stat()
+    except OSError:
+        return None
     return about.st_ino, about.st_mtime_ns
+
+
+def task(export, folder):
+    """The task that an export of the served folder must be of; None, any, where the folder is itself the export."""
+    return None if export == Path(folder) else export.parent.name
 
 
 def promote(export, served):

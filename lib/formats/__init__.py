@@ -74,8 +74,8 @@ def _boxes(job, path, format, table):
     if not found:
         raise ValueError(f"{path} holds no labels of {format}; export what was labelled, and name that file")
     columns = job.params.data.columns
-    kinds = dict.fromkeys(pictures.columns, str) | {columns["image"]: str} | {
-        columns[name]: kind for name, kind in job.columns.items()}
+    asked = [columns[name] for name in ("image", "group") if columns.get(name)]  # gathering cannot do without
+    kinds = dict.fromkeys([*pictures.columns, *asked], str) | {columns[name]: kind for name, kind in job.columns.items()}
     records = [pictures.rows.get(name, {}) | {columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
                for name, labels in found.items()]
     return kinds, records

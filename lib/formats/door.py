@@ -1,11 +1,13 @@
 """Files of others: read whole, up to a size, as strict JSON, as XML without entities, or as text."""
 
+import io
 import json
 import os
 import stat
 from pathlib import Path
 
 MAX_BYTES = 32 * 2**20   # of one file; a label takes some 400 bytes of JSON
+MAX_DEPTH = 20           # of XML; CVAT's own is 8
 
 
 def read(path):
@@ -55,13 +57,18 @@ def parse_xml(path):
     """The root element of an XML file; ValueError. A document type, and with it any entity, is refused."""
     from defusedxml import DefusedXmlException, ElementTree
 
-    data = read(path)
+    root, depth, data = None, 0, io.BytesIO(read(path))
     try:
-        return ElementTree.fromstring(data, forbid_dtd=True)
+        for event, element in ElementTree.iterparse(data, events=("start", "end"), forbid_dtd=True):
+            root = element if root is None else root
+            depth += 1 if event == "start" else -1
+            if depth > MAX_DEPTH:
+                raise ValueError("elements are nested too deeply")
+        return root
     except DefusedXmlException as error:
         raise ValueError(f"{path} declares a document type or entities, which a file of labels does not need; "
                          "take the declaration out") from error
-    except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ValueError(f"{path} is not XML: {str(error)[:200]}; export the labels anew") from error
 
 

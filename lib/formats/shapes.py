@@ -117,7 +117,8 @@ def rectangle(left, top, width, height, degrees=0.0, centre=False):
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
     about = np.array([width, height]) / 2 if centre else np.zeros(2)
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return (corners - about) @ np.array([[c, s], [-s, c]]) + about + (left, top)
+    with np.errstate(all="ignore"):  # a side beyond all numbers is refused with its label
+        return (corners - about) @ np.array([[c, s], [-s, c]]) + about + (left, top)
 
 
 def unusable(name):

@@ -244,7 +244,8 @@ class Corners(Job):
             weights = [arrays[f"w{at}"] for at in range(len(arrays.files))]
         if [each.shape for each in weights] != [tuple(each.shape) for each in network.weights]:
             raise ValueError(f"the shipped weights of {part} are of another network than model.backbone="
-                             f"{self.params.model.backbone!r}; set model.weights=none to train from scratch")
+                             f"{self.params.model.backbone!r} at {self.size[0]}x{self.size[1]} px; set "
+                             "model.weights=none to train from scratch")
         network.set_weights(weights)
         for layer in network.layers:
             if type(layer).__name__ == "BatchNormalization":

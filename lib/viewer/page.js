@@ -1129,8 +1129,8 @@ class View {
     context.setLineDash([4, 4]);
     context.beginPath();
     for (let row = 1; row < rows; row++) {
-      if (across >= down) { context.moveTo(left, top + down * row / rows); context.lineTo(left + across, top + down * row / rows); }
-      else { context.moveTo(left + across * row / rows, top); context.lineTo(left + across * row / rows, top + down); }
+      context.moveTo(left, top + down * row / rows);
+      context.lineTo(left + across, top + down * row / rows);
     }
     context.stroke();
   }

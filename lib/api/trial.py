@@ -1,0 +1,40 @@
+"""An export tried in a process of its own: one that hangs or crashes takes down nothing that serves."""
+
+import os
+import subprocess
+import sys
+
+from lib import config, predict
+
+
+def run(folder, task, seconds):
+    """Return when the export has been loaded and has passed its golden pictures elsewhere; BadExport says why not."""
+    try:
+        done = subprocess.run([sys.executable, "-m", "lib.api.trial", str(folder), task], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=seconds, env=environment())
+    except subprocess.TimeoutExpired as error:
+        raise predict.BadExport(f"{folder.name} was not loaded within {seconds:g} seconds; export it again") from error
+    if done.returncode:
+        said = done.stdout.decode(errors="replace").strip()[:500]
+        raise predict.BadExport(said or f"{folder.name} ended its process with status {done.returncode} when it was "
+                                        "loaded; export it again")
+
+
+def environment():
+    """The environment in which a process of its own finds this package, wherever it is started."""
+    paths = str(config.REPOSITORY), os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def main(folder, task):
+    """Load an export; what is wrong with it is one line on standard output and exit status 2."""
+    os.nice(10)  # what serves goes first
+    try:
+        predict.load(folder, task)
+    except predict.BadExport as error:
+        print(error)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
