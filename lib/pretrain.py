@@ -160,11 +160,10 @@ def calibration(signs, errors, chances):
     ratio = errors[second] / np.array([corners.radii(each, radius) for each in signs[second]])
     count = ratio.size
     radius["factor"] = float(np.quantile(ratio, min(1.0, np.ceil((count + 1) * COVERAGE) / count)))
-    largest = np.array([corners.radii(each, radius).max() for each in signs])
-    good = np.nan_to_num(errors, nan=9.0).max(1) < GOOD
-    slopes = logistic(np.stack([np.log(largest), [corners.logit(each) for each in chances]], 1), good)
+    largest = np.array([corners.radii(each, radius).max() for each in signs[whole]])
+    slopes = logistic(np.log(largest)[:, None], errors[whole].max(1) < GOOD)
     return {"coverage": COVERAGE, "good": GOOD, "radius": radius,
-            "confidence": dict(zip(("radius", "kind", "bias"), slopes.tolist(), strict=True)),
+            "confidence": dict(zip(("radius", "bias"), slopes.tolist(), strict=True)),
             "whole": float(min(0.5, np.quantile(chances[whole], 0.02)))}
 
 

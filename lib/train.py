@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import time
 
 import numpy as np
@@ -36,6 +37,7 @@ def train(job, prepared, progress=True):
         metrics = {f"{line['part']}_val_loss": line["val_loss"] for line in _best(history)}
         record.write("done", {"seconds": round(time.time() - began, 1), "metrics": metrics, "h5_left_out": left_out,
                               "pictures": {name: len(names) for name, names in split.items()}})
+        shutil.rmtree(record.path("resume"))
         runs.track(record, metrics, history)
     return record
 

@@ -12,8 +12,10 @@ SIZES = {}
 
 
 def datumaro_items(folder, format):
+    from datumaro.components import annotation
     from datumaro.components.dataset import Dataset
 
+    annotation.COORDINATE_ROUNDING_DIGITS = 6  # it keeps two digits of what it reads, else
     return Dataset.import_from(str(folder), format)
 
 

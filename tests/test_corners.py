@@ -172,7 +172,7 @@ def test_doubt_widens_the_radius_and_lowers_the_confidence():
     if numbers is None:
         pytest.skip("no calibration is shipped yet")
     sure = np.array([0.97, 0.01, 0.01, 0.005, 0.005])
-    calm, torn = (corners.judge(np.full((4, 4), each), sure, numbers) for each in (0.001, 0.05))
+    calm, torn = (corners.judge(np.full((4, 5), each), sure, numbers) for each in (0.001, 0.05))
     assert max(calm["radius"]) < min(torn["radius"]) and calm["confidence"] > torn["confidence"]
 
 

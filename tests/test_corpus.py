@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import toy_export
 
-from lib import api, config, images, predict
+from lib import api, config, geometry, images, predict
 from lib.api import errors
 
 CASES = corpus.cases()
@@ -58,6 +58,32 @@ def test_odd_pictures_have_the_corners_of_their_plain_twins(export):
         odd, plain = predictor.answer(data), predictor.answer(twin)
         apart = [abs(odd[key] - plain[key]) for key in predictor.job.columns if key != "row_nb"]
         assert max(apart) <= 1, (name, apart)
+
+
+@pytest.mark.parametrize("kind", ["toy", "shipped"])
+def test_strange_pictures_have_four_finite_corners_in_their_order(kind, tmp_path_factory):
+    """Finite and convex; from the top-left clockwise wherever the answer stands by them."""
+    predictor = predict.load(toy_export.folder(tmp_path_factory, kind))
+    for name, data in CASES.items():
+        if not name.startswith("G6") or corpus.EXPECTED[name]:
+            continue
+        answer = predictor.answer(data)
+        corners = np.array([[answer[f"p{n}{axis}"] for axis in "xy"] for n in range(1, 5)], float)
+        size = np.array(images.read(data).size)
+        assert np.isfinite(corners).all() and (abs(corners) < 10 * size).all(), name
+        assert geometry.is_convex(corners), name
+        if not answer["refused"]:
+            np.testing.assert_allclose(corners, geometry.order(corners), err_msg=name)
+        assert 1 <= answer["row_nb"] <= 10, name
+        if kind == "shipped":
+            assert 0 <= answer["confidence"] <= 1 and min(answer["radius"]) >= 0, name
+
+
+def test_a_picture_without_a_whole_box_is_refused_by_the_weights_that_ship(tmp_path_factory):
+    predictor = predict.load(toy_export.folder(tmp_path_factory, "shipped"))
+    found = {name: predictor.answer(CASES[f"G6 {name}"])["refused"] for name in (
+        "a box", "no box", "black", "white", "noise")}
+    assert found.pop("a box") is None and all(found.values()), found
 
 
 def test_a_twin_is_not_alike_by_chance(export):

@@ -19,6 +19,7 @@ import yaml
 from test_api import picture
 
 from lib import config
+from lib.api import tokens
 from lib.api.server import any_port
 
 ROOT = config.REPOSITORY
@@ -108,6 +109,18 @@ def test_compose_keeps_its_secrets_in_files_and_waits_for_the_database():
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", ()))
 
 
+def test_https_in_compose_is_a_setting_that_there_is():
+    text = (ROOT / "docker/compose.tls.yml").read_text()
+    compose = yaml.safe_load(text.replace("!override ", ""))
+    api = compose["services"]["api"]
+    words = api["command"][api["command"].index("--set") + 1:]
+    settings = config.group("api", config.nested(config.parse(words))["api"])
+    named = {settings.tokens, settings.certificate, settings.key}
+    assert named == {f"/run/secrets/{name}" for name in api["secrets"]}
+    assert compose["secrets"].keys() <= set(api["secrets"]) and "https://" in api["healthcheck"]["test"][-1]
+    compile(api["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
 # --- the API's image, step by step
 
 
@@ -148,13 +161,15 @@ def test_what_the_image_runs_answers_is_healthy_and_ends_when_told(image, tmp_pa
     found = dict(steps(ROOT / "docker/api/Dockerfile", "base"))
     export = toy_export.folder(tmp_path_factory)
     port = str(any_port("127.0.0.1"))
-    command = [*json.loads(found["ENTRYPOINT"]), *(str(export) if word == "/model" else word
-                                                   for word in json.loads(found["CMD"])), "--port", port]
+    token = tokens.make(folder / "tokens.json", "predict")
+    here = {"/model": str(export), "api.tokens=/run/secrets/tokens.json": f"api.tokens={folder / 'tokens.json'}"}
+    command = [*json.loads(found["ENTRYPOINT"]), *(here.get(word, word) for word in json.loads(found["CMD"])),
+               "--port", port]
     process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(url + "/v2/health/ready", process)
-        request = urllib.request.Request(url + "/predict?mode=8", picture())
+        request = urllib.request.Request(url + "/predict?mode=8", picture(), {"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request) as answer:
             assert json.load(answer)["model_version"] == toy_export.VERSION
         check = json.loads(found["HEALTHCHECK"].split("CMD", 1)[1])

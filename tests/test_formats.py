@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,10 @@ def test_real_photographs_are_loaded_and_gathered_by_hole(tcp_job):
     found = gather.gather(job)
     assert len(found.table) + len(found.dropped) == 25 and len(found.table) >= 20
     assert all(len(set(part)) == 1 for _, part in found.table.groupby("group").split)
+
+
+def test_the_page_of_formats_names_each_with_its_commands():
+    page = (config.REPOSITORY / "docs" / "formats.md").read_text()
+    for name in formats.FORMATS:
+        options = "" if name == "csv" else f" --format {name}"
+        assert re.search(rf"^\| `{name}` \|.*labels export \S+{options}`.*labels import \S+{options}` \|$", page, re.M), name

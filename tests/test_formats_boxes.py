@@ -268,8 +268,10 @@ def test_labels_of_the_table_go_out_where_nothing_is_gathered(job_of, place, tmp
 
 def test_rows_of_the_table_that_cannot_go_out_are_told(job_of, place, tmp_path):
     job = job_of()
-    insert(job, [*good(place, 2), label("X:\\none.jpg")])
-    with pytest.raises(ValueError, match="1 of 3 rows cannot be exported, the first is X:.none.jpg.*run notebook 01"):
+    half, line = good(place, 4)[2:]
+    picture(place / "a\nb.jpg")
+    insert(job, [*good(place, 2), {**half, "p1x": None}, {**line, "fullname": "X:\\a\nb.jpg"}, label("X:\\none.jpg")])
+    with pytest.raises(ValueError, match="3 of 5 rows cannot be exported, the first is .*run notebook 01"):
         formats.save(job, tmp_path / "a.json", "coco")
     assert not (tmp_path / "a.json").exists()
 
@@ -353,7 +355,7 @@ def colours(path, corners):
 def eight(walk, place):
     """A function that gathers the eight orientations, labelled in upright or in stored pixels."""
 
-    def run(orientation, corners=True):
+    def run(orientation):
         rows, stored = [], {}
         for n in range(16):
             name = f"o{n}.jpg"

@@ -1,9 +1,14 @@
 """Files of labels that are broken or meant to do harm: one sentence with the place, and nothing half-imported."""
 
+import contextlib
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_formats_boxes import scheme
 
 from lib import config, database, formats
@@ -169,7 +174,7 @@ def test_yolo_says_what_it_lacks(filled, tmp_path):
     put(folder / "data.yaml", "names: {3: x}\n")
     (folder / "images").mkdir()
     put(folder / "images/a.jpg", b"no picture")
-    with pytest.raises(ValueError, match="the JPEG is damaged|not a"):
+    with pytest.raises(ValueError, match="a.jpg: not a .* picture; put the picture itself there"):
         formats.load(job, folder, "yolo-obb")
     assert database.read_table(job) == before
 
@@ -224,6 +229,43 @@ def test_links_to_folders_are_not_followed(tmp_path):
     (tmp_path / "in/loop").symlink_to(tmp_path)
     put(tmp_path / "out.json", "{}")
     assert door.walk(tmp_path / "in", ".json") == []
+
+
+JUNK = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+                        st.sampled_from(["id", "points", "label", "x", "value", "type"]), inner, max_size=3), max_leaves=6)
+
+
+def places(content, above=()):
+    """Paths to every value in a JSON content."""
+    yield above
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in pairs:
+        yield from places(value, (*above, key))
+
+
+def replaced(content, path, junk):
+    if not path:
+        return junk
+    copy = content.copy()
+    copy[path[0]] = replaced(content[path[0]], path[1:], junk)
+    return copy
+
+
+@pytest.mark.parametrize("format, content", [
+    ("coco", annotation(keypoints=[1, 2, 2] * 4)), ("labelme", labelme(shape={"flags": {"row_nb: 3": True}})),
+    ("labelstudio", studio()), ("labelstudio", studio({"x": 1, "y": 2, "width": 3, "height": 4, "rotation": 5},
+                                                      type="rectanglelabels"))])
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_where_in_a_json_file_it_is_read_or_refused(format, content, data):
+    columns = config.read_file()["settings"]["tasks"]["corners"]["data"]["columns"]
+    changed = replaced(content, data.draw(st.sampled_from(list(places(content)))), data.draw(JUNK))
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(ValueError):
+        path = put(Path(folder) / "a.json", json.dumps(changed))
+        for label in formats.BOXES[format].read(path, scheme(), None):
+            assert label.corners.shape == (4, 2) and isinstance(label.image, str)
+            formats._row(label, scheme(), columns)
 
 
 def test_xml_of_any_depth_ends_in_a_sentence(tmp_path):

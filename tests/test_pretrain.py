@@ -51,7 +51,7 @@ def test_confidence_is_about_the_chance_of_being_right():
     said = np.array([each["confidence"] for each in judged])
     right = np.nan_to_num(errors, nan=9.0).max(1) < pretrain.GOOD
     assert said[right].mean() > said[~right].mean() + 0.2
-    assert said.mean() == pytest.approx(right.mean(), abs=0.03)
+    assert said.mean() == pytest.approx(right.mean(), abs=0.08)
 
 
 def test_a_logistic_regression_finds_its_slope():

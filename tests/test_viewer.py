@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,6 +103,23 @@ def test_a_run_without_stored_answers_says_what_to_run(make_job):
         viewer.Viewer(make_job(), runs.Record(make_job(), "none"))
 
 
+def test_answers_are_kept_with_the_run_worst_first_and_as_pages_without_a_kernel(make_job):
+    import pandas as pd
+
+    job = make_job(**{"viewer.sheet": 2})
+    record = store(job, [item(f"{n}.jpg", n, (360, 270)) for n in range(3)], (360, 270))
+    rows = [{**each, **each["truth"]} for each in review.read(record)]
+    answers = [each["answer"] for each in rows]
+    found = pd.DataFrame({"error": [1.0, 3.0, 2.0], "rank": [3, 1, 2]})
+    truths = [job.truth(row) for row in rows]
+    made = SimpleNamespace(job=job, rows=rows, truths=truths, answers=answers, found=found)
+    figure = review.keep(made, record)
+    assert [each["image"] for each in review.read(record)] == ["1.jpg", "2.jpg", "0.jpg"]
+    assert pd.read_csv(record.path("review.csv"))["image"].tolist() == ["1.jpg", "2.jpg", "0.jpg"]
+    assert record.path("figures", "review.png").is_file() and len(figure.axes) == 2
+    assert review.folded(figure).startswith("<details>") and "src=\"data:image/jpeg" in review.folded(figure)
+
+
 def test_what_is_no_number_is_stored_as_none():
     assert review.plain({"a": [np.float64("nan"), np.int64(3)], "b": (float("inf"), "x", None)}) \
         == {"a": [None, 3], "b": [None, "x", None]}
@@ -124,17 +142,38 @@ def test_a_suspect_label_lies_outside_the_models_own_radius():
     assert job.surprise(stored["truth"], {**stored["answer"], "radius": None}) is None
 
 
+class Colours(tasks.Job):
+    """A classifier as the contract has it."""
+
+    classes = ("red", "green")
+
+
+@pytest.mark.parametrize("name", [*tasks.names(), ""])
+def test_every_task_says_what_of_its_labels_is_corrected(name):
+    kind = tasks.find(name) if name else Colours
+    job = kind(config.settle(name or "corners", "smoke"), "smoke")
+    assert job.edit in ("points", "choices", None)
+    assert set(job.choices) <= set(job.columns) and all(job.choices.values())
+
+
+def test_a_label_of_a_class_is_suspect_where_the_model_thinks_it_improbable():
+    surprise = Colours.surprise
+    assert surprise(None, {"label": "a"}, {"probabilities": {"a": 0.9}}) < 1 < surprise(
+        None, {"label": "b"}, {"probabilities": {"a": 0.9, "b": 0.1}})
+    assert surprise(None, {"label": "a"}, {}) is None
+
+
 # --- pictures
 
 
 def test_copies_are_made_once_and_anew_when_the_picture_changes(opened):
     view = opened(**{"viewer.side": 200})
     row, shown = view.items[0], view.pictures
-    assert pixels(shown.screen(row)).shape == (150, 200, 3) and pixels(shown.thumb(row)).shape == (99, 132, 3)
+    assert pixels(shown.screen(row)).shape == (135, 180, 3) and pixels(shown.thumb(row)).shape == (99, 132, 3)
     assert len(list(shown.folder.rglob("*.jpg"))) == 2
     source = view.job.folder / "images" / row["image"]
     Image.new("RGB", (360, 270), "red").save(source)
-    assert pixels(shown.screen(row))[75, 100] == pytest.approx([254, 0, 0], abs=3)
+    assert pixels(shown.screen(row))[67, 90] == pytest.approx([254, 0, 0], abs=3)
 
 
 def test_a_piece_is_cut_at_full_resolution(opened):
@@ -240,8 +279,12 @@ def test_the_second_of_two_is_in_conflict_and_may_save_on_top(opened):
     conflict = view.page.wait("conflict")
     assert conflict["revision"] == first and conflict["edit"] == mine["edit"]
     assert [path.stem for path in view.outbox.folder.glob("*.json")] == [mine["edit"]], "it is not lost"
-    view.hear(correction(number=2, note="mine", replaces=mine["edit"]))
-    assert view.page.wait("saved", who="anna")["revision"]["number"] == 2
+    view.page.clear()
+    view.hear({"do": "again"})
+    assert view.page.wait("conflict")["change"]["note"] == "mine", "a page that is opened later is told, too"
+    again = correction(number=2, note="mine", replaces=mine["edit"])
+    view.hear(again)
+    assert view.page.wait("saved", edit=again["edit"])["revision"]["number"] == 2
     assert not list(view.outbox.folder.glob("*.json"))
 
 

@@ -11,19 +11,30 @@ from pathlib import Path
 VERSION = "toy-1"
 
 
-def folder(tmp_path_factory):
-    """The folder of the export, the same one for all tests of a session."""
+def folder(tmp_path_factory, kind="toy"):
+    """The folder of the export, the same one for all tests of a session; `kind` shipped: with the weights that ship."""
     base = tmp_path_factory.getbasetemp()
-    made = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "toy-export"
+    made = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / f"{kind}-export"
     from filelock import FileLock
 
     with FileLock(f"{made}.lock"):
         if not (made / "export.json").is_file():
-            subprocess.run([sys.executable, __file__, made], check=True, capture_output=True, text=True)
+            subprocess.run([sys.executable, __file__, kind, made], check=True, capture_output=True, text=True)
     return made
 
 
-def make(folder):
+def shipped(folder):
+    """Write the export of the cascade as it ships, untrained on anything further."""
+    from lib import model, tasks
+
+    job = tasks.job("corners", "smoke")
+    folder.mkdir(parents=True)
+    networks = {part: model.build(job, part) for part in job.parts()}
+    assert all(job.start(part, network) for part, network in networks.items())
+    model.export(job, networks, folder, "shipped-1")
+
+
+def toy(folder):
     """Write the export: a network of one layer, the box in the middle, moved a little by what the picture shows."""
     import keras
     import numpy as np
@@ -44,4 +55,4 @@ def make(folder):
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    make(Path(sys.argv[1]))
+    globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -7,6 +7,7 @@ from lib.api import errors, journal
 from lib.api.errors import Problem
 
 OPEN = {"/", "/health", "/v2/health/live", "/v2/health/ready"}  # without a token; they hold no secret
+LARGEST = 64 * 1024  # bytes of a request's headers; the server before us lets up to twice as much through
 HEADERS = {b"x-content-type-options": b"nosniff", b"cache-control": b"no-store", b"referrer-policy": b"no-referrer",
            b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 HTTPS = {b"strict-transport-security": b"max-age=31536000"}
@@ -41,7 +42,9 @@ class Door:
             self._note(scope, sent.get("status"), time.monotonic() - begun, note)
 
     def _admit(self, scope):
-        """Problem `no_token` or `not_allowed` where the request brings no token that lets it in here."""
+        """Problem `large_headers`; `no_token` or `not_allowed` where no token lets the request in here."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST:
+            raise Problem("large_headers", f"the headers are larger than {LARGEST // 1024} KiB")
         headers, path = dict(scope["headers"]), scope["path"]
         admin = path.startswith("/models/")
         if admin and b"origin" in headers:  # a page in someone's browser, which may reach what its user may

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 import urllib.parse
 
 from lib.api.errors import Problem
@@ -28,6 +29,7 @@ class Fetcher:
     def fetch(self, url):
         """The bytes at a URL; Problem bad_image_url where it may not be asked, not_fetched where nothing good comes."""
         host, port, target = self._allowed(url)
+        until = time.monotonic() + self.seconds
         try:
             address = self._pinned(host, port)
             line = self._connect((address, port), self.seconds)  # that very address: a name may change meanwhile
@@ -36,9 +38,12 @@ class Fetcher:
                 alarm = threading.Timer(self.seconds, _hang_up, [same])
                 alarm.start()
                 try:
-                    return self._get(line, host, target)
+                    content = self._get(line, host, target)
                 finally:
                     alarm.cancel()
+            if time.monotonic() > until:  # what was cut off may look like an end
+                raise TimeoutError
+            return content
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise Problem("not_fetched", "the picture could not be fetched from image_url") from error
 

@@ -180,7 +180,7 @@ class Service:
         """The answers for a form's pictures, each by itself."""
         self._write_down(predictor, content, request)
         found = []
-        for picture in body.pictures(content, request.headers["content-type"], self.settings.batch):
+        for picture in body.pictures(content, request.headers.get("content-type", ""), self.settings.batch):
             try:
                 _in_time(request)
                 found.append(self._reply(predictor, query, self._find(predictor, picture)[1]))

@@ -121,14 +121,14 @@ def _from_table(job, scheme, table):
     for path, row in pictures.rows.items():
         try:
             name, size, orientation = pictures.measured(path)
-            label = {name: sheet.value(path, name, row[column], job.columns[name])
+            label = {name: sheet.value(path, name, row.get(column) or "", job.columns[name])
                      for name, column in job.params.data.columns.items() if name in job.columns}
             label |= {"image": name, "width": size[0], "height": size[1]}
             if pictures.stored:
                 label = job.turned(label, lambda points, o=orientation, s=size: images.upright(points, o, s))
             labels.append(_label(job.check(label), scheme))
-        except (ValueError, Refusal, OSError, KeyError) as error:
-            wrong.append(f"{path}: {error}")
+        except (ValueError, Refusal, OSError) as error:
+            wrong.append(f"{path!r}: {error}")
     if wrong:
         raise ValueError(f"{len(wrong)} of {len(pictures.rows)} rows cannot be exported, the first is {wrong[0][:300]}; "
                          "run notebook 01, which leaves such rows out, and export what it gathered")

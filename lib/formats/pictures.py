@@ -64,7 +64,10 @@ class Pictures:
 
     def look(self, path):
         """Width and height of a picture file as the labelling tool saw it; ValueError."""
-        (width, height), orientation = _measure(door.read(path))
+        try:
+            (width, height), orientation = _measure(door.read(path))
+        except images.Refused as error:
+            raise ValueError(f"{path}: {error}; put the picture itself there") from error
         return (height, width) if self.stored and orientation >= 5 else (width, height)
 
     def measured(self, path):
@@ -76,6 +79,8 @@ class Pictures:
         about = source.place.fs.info(source.path)
         if about["type"] != "file" or about["size"] > images.MAX_BYTES:
             raise ValueError("not a file of a picture's size")
+        if wrong := unusable(_below(source)):
+            raise ValueError(f"the picture's name {wrong}")
         return _below(source), *_measure(source.place.fs.cat_file(source.path))
 
 

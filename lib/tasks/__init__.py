@@ -162,7 +162,7 @@ class Job:
 
     # --- in the viewer
 
-    edit = "choices"  # what of a label is corrected there: its "corners", its "choices" only, or None: it only shows
+    edit = "choices"  # what of a label is corrected there: its "points" too, its "choices", or None: it is only shown
 
     @property
     def choices(self):

@@ -295,7 +295,7 @@ class Corners(Job):
             axes[1].bar_label(axes[1].bar(counts.index, counts))
             axes[1].set(xlabel="core number: rows of core in the box", ylabel="pictures", xticks=counts.index)
 
-    edit = "corners"
+    edit = "points"
 
     @property
     def choices(self):
@@ -429,31 +429,26 @@ def judge(signs, kinds, numbers):
     """`confidence`, `radius` (4, parts of the diagonal) and `refused` from signs (4, s) and the kinds' probabilities.
 
     The radius holds the true corner with the stated coverage (split conformal, arXiv 2107.07511); the confidence is
-    the chance that all four corners are within 1 % of the diagonal.
+    the chance that there is one whole box and that all four corners are within 1 % of its diagonal.
     """
     refused = REFUSALS.get(KINDS[int(np.argmax(kinds))])
     if numbers is None:
         return {"radius": [0.02] * 4, "confidence": float(kinds[0]), "refused": refused}
     radius = radii(signs, numbers["radius"])
     chance = numbers["confidence"]
-    odds = chance["bias"] + chance["radius"] * math.log(radius.max()) + chance["kind"] * logit(kinds[0])
+    odds = float(np.clip(chance["bias"] + chance["radius"] * math.log(radius.max()), -30, 30))
     whole = kinds[0] >= numbers["whole"]
     if whole:
         refused = None
     elif refused is None:
         refused = REFUSALS[KINDS[1 + int(np.argmax(kinds[1:]))]]
-    return {"radius": radius.tolist(), "confidence": 1 / (1 + math.exp(-float(np.clip(odds, -30, 30)))),
+    return {"radius": radius.tolist(), "confidence": float(kinds[0]) / (1 + math.exp(-odds)),
             "refused": refused}
 
 
 def radii(signs, numbers):
     """Radius (n,) of corners with signs (n, s), by the fitted log-linear rule, as parts of the diagonal."""
     return np.exp(np.log(signs + 1e-4) @ numbers["weights"] + numbers["bias"]) * numbers["factor"]
-
-
-def logit(chance):
-    chance = float(np.clip(chance, 1e-4, 1 - 1e-4))
-    return math.log(chance / (1 - chance))
 
 
 def _one(outputs):

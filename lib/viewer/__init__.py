@@ -1,6 +1,5 @@
 """The widget viewer: a run's stored answers looked through, and their labels corrected."""
 
-import base64
 import getpass
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,27 +15,31 @@ TROUBLE = (ValueError, OSError, RuntimeError)   # what is told on the page; Runt
 
 
 def show(verification, record):
-    """The Viewer of answers that were just made; the run keeps them, with a contact sheet and a list."""
-    sheet = review.keep(verification, record)
-    return Viewer(verification.job, record, sheet)
+    """The Viewer of answers that were just made; the run keeps them, with a contact sheet and a list.
+
+    The sheet is folded in above the viewer: it is what a report shows that no kernel stands behind.
+    """
+    from IPython.display import HTML, display
+
+    display(HTML(review.folded(review.keep(verification, record))))
+    return Viewer(verification.job, record)
 
 
 class Viewer:
     """A page in a cell on which pictures are looked through and labels corrected; it opens stored answers only.
 
-    The page asks by messages, and threads answer, so that a picture is not kept waiting by a correction. In an
-    output without a browser its contact sheet stands in its place.
+    The page asks by messages, and threads answer, so that a picture is not kept waiting by a correction.
     """
 
-    def __init__(self, job, record, sheet=None):
-        self.job, self.record, self.sheet = job, record, sheet
+    def __init__(self, job, record):
+        self.job, self.record = job, record
         self.items = review.read(record)
         self.pictures, self.page = Pictures(job), None
         self.outbox = Outbox(job, self._told)
         self._pool, self._desk = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
         self._answers = {"open": (self._desk, self.open), "news": (self._desk, self.news),
                          "history": (self._desk, self.history), "save": (self._desk, self.save),
-                         "drop": (self._desk, self.drop), "picture": (self._pool, self.picture),
+                         "drop": (self._desk, self.drop), "again": (self._desk, self.again), "picture": (self._pool, self.picture),
                          "thumbs": (self._pool, self.thumbs), "piece": (self._pool, self.piece),
                          "rectify": (self._pool, self.rectify)}
 
@@ -47,10 +50,7 @@ class Viewer:
         self.page = self.page or self._page()
         bundle = self.page._repr_mimebundle_()
         shown = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
-        shown["text/plain"] = repr(self)
-        if self.sheet is not None:
-            shown["image/jpeg"] = base64.b64encode(review.jpeg(self.sheet)).decode()
-        return shown, {}
+        return shown | {"text/plain": repr(self)}, {}
 
     def _page(self):
         import anywidget
@@ -97,7 +97,7 @@ class Viewer:
         names = [(name, f"{name[:-1]}y") for name in job.columns if name.endswith("x") and f"{name[:-1]}y" in job.columns]
         return {"items": self.items, "task": job.name, "profile": job.profile, "run": self.record.name,
                 "question": job.question, "headline": job.headline, "best": job.best_is, "edit": job.edit,
-                "choices": job.choices if job.edit else {}, "points": names if job.edit == "corners" else [],
+                "choices": job.choices if job.edit else {}, "points": names if job.edit == "points" else [],
                 "reviewer": settings.reviewer, "read_only": settings.read_only or job.edit is None,
                 "guess": _user(), "autosave": settings.autosave, "refresh": settings.refresh,
                 **self._known(revisions.latest)}, []
@@ -164,13 +164,18 @@ class Viewer:
 
     def _label(self, row, message):
         """The label as it will be used; ValueError where the task would refuse it."""
-        label = {name: message["label"][name] for name in self.job.columns}
+        label = {name: message["label"].get(name, row["truth"].get(name)) for name in self.job.columns}
         if message["status"] == "accepted":
             try:
                 self.job.check({**label, "image": row["image"], "width": row["width"], "height": row["height"]})
             except Refusal as error:
                 raise ValueError(f"not saved: {error.reason}; put it right, or mark the picture instead") from error
         return label
+
+    def again(self, message):
+        """Try what an earlier visit left unsaved; the page hears what becomes of it."""
+        self.outbox.again()
+        return {}, []
 
     def drop(self, message):
         """Forget a correction that its reviewer gave up."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from lib import config, files, runs, tasks
 from lib.viewer import review
 
+SHARE = Path(__file__).with_name("share")   # with the template of the page
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -26,6 +27,7 @@ def main(words=None):
         return 2
     print(said, flush=True)
     os.chdir(config.home())
+    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     os.execv(command[0], command)  # voila takes this process over, and its signals with it
 
 
@@ -66,7 +68,8 @@ def _page(record, values):
 def _command(settings, path):
     """What starts voila, and the words that say where it is."""
     command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={settings.port}",
-               f"--Voila.ip={settings.host}", "--strip_sources=True"]
+               f"--Voila.ip={settings.host}", "--template=corebox",
+               "--strip_sources=True"]
     address = f"http://{settings.host}:{settings.port or '…'}/"
     if settings.host in LOCAL:
         return command, f"the viewer is at {address}"

@@ -1,5 +1,6 @@
-"""Corrections on their way to PostgreSQL: on disk until they are in, so that neither a lost line nor a killed kernel loses one."""
+"""Corrections on their way to PostgreSQL: on disk until they are in, whatever breaks meanwhile."""
 
+import contextlib
 import threading
 from dataclasses import asdict, replace
 
@@ -13,7 +14,8 @@ class Outbox:
     """Sends Changes in the background. `told(event, edit, **facts)` hears what became of each.
 
     Events: "saved" (revision), "waiting" (text; it is sent again), "conflict" (revision: theirs, text) and
-    "refused" (text). A change in conflict stays on disk until it is replaced or dropped.
+    "refused" (text), each with the `source` and the `change`. A change in conflict stays on disk until it is
+    replaced or dropped.
     """
 
     def __init__(self, job, told):
@@ -29,6 +31,12 @@ class Outbox:
         self._wake.set()
         if not self._thread.is_alive():
             self._thread.start()
+
+    def again(self):
+        """Try all that is still here once more, and tell what becomes of it: for a page that was just opened."""
+        self._aside.clear()
+        if self._waiting():
+            self.start()
 
     def put(self, change, replaces=""):
         """Keep a change, on disk when this returns, and send it; `replaces` names one that it takes the place of."""
@@ -53,8 +61,12 @@ class Outbox:
         return self.folder / f"{''.join(letter for letter in edit if letter in '0123456789abcdef-')}.json"
 
     def _waiting(self):
-        paths = self.folder.glob("*.json") if self.folder.is_dir() else []
-        return [path.stem for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns)]
+        """The changes that are still here, oldest first."""
+        found = []
+        for path in self.folder.glob("*.json") if self.folder.is_dir() else []:
+            with contextlib.suppress(FileNotFoundError):  # another viewer of the same folder may have sent it
+                found.append((path.stat().st_mtime_ns, path.stem))
+        return [edit for _, edit in sorted(found)]
 
     def _read(self, edit):
         """A kept Change, or None where it is gone or damaged."""
@@ -89,7 +101,7 @@ class Outbox:
             event, facts = "waiting", {"text": f"{LATER}: {error}"}
         if event in ("saved", "refused"):
             self.drop(edit)
-        self.told(event, edit, source=change.source, who=change.who, **facts)
+        self.told(event, edit, source=change.source, change=asdict(change), **facts)
         return event != "waiting"
 
     def _save(self, change):

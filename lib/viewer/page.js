@@ -40,7 +40,7 @@ const SORTS = {
   recent: ["last corrected", null],
 };
 const THUMB = 104;      // px from one thumbnail to the next
-const AHEAD = [0, 1, -1, 2, 3];   // pictures that are fetched, seen from the present one
+const AHEAD = [0, 1, 2, -1, 3, 4, 5, 6];   // pictures that are fetched, seen from the present one
 const ASKED = 3;        // pictures asked for at a time
 
 function make(name, className = "", text = "", parts = []) {
@@ -79,7 +79,10 @@ function select(label, options, changed) {
     option.value = value;
     node.append(option);
   }
-  node.addEventListener("change", () => changed(node.value));
+  node.addEventListener("change", () => {
+    changed(node.value);
+    node.closest(".corebox").focus({ preventScroll: true });
+  });
   return node;
 }
 
@@ -193,6 +196,8 @@ class View {
     this.who.setAttribute("aria-label", "reviewer");
     this.who.addEventListener("change", () => {
       try { localStorage.setItem("corebox-reviewer", this.who.value); } catch { /* private windows have no store */ }
+      this.who.classList.remove("wanted");
+      for (const at of this.drafts.keys()) if (this.dirty(at)) this.save(at);
       this.show();
     });
     return make("div", "bar", "", [
@@ -338,6 +343,7 @@ class View {
     this.buildChoices();
     this.learn(message);
     this.arrange();
+    this.say({ do: "again" });
     this.clock = setInterval(() => { if (!document.hidden) this.say({ do: "news", last: this.last }); },
                              1000 * message.refresh);
   }
@@ -446,15 +452,14 @@ class View {
   }
 
   hear_waiting(message) {
-    const draft = this.pending(message.edit);
+    const draft = this.pending(message.edit) ?? this.restore(message);
     if (draft) { draft.waiting = message.text; this.showState(); }
   }
 
   hear_conflict(message) {
     this.take(message.revision);
-    const draft = this.pending(message.edit);
+    const draft = this.pending(message.edit) ?? this.restore(message);
     if (draft) { draft.conflict = message.revision; draft.waiting = null; }
-    else if (message.who === this.who.value) this.trouble(`a correction of an earlier visit: ${message.text}`);
     this.show();
     this.drawStrip();
   }
@@ -467,6 +472,17 @@ class View {
 
   hear_save_trouble(message) {
     this.hear_refused({ edit: message.edit, text: message.trouble });
+  }
+
+  restore({ change }) {
+    const at = this.items.findIndex((item) => item.source === change.source);
+    if (at < 0 || this.drafts.has(at) || change.who !== this.who.value.trim()) return null;
+    this.trouble(`${this.items[at].image}: your correction of an earlier visit is not saved yet`);
+    const now = { label: { ...this.truth(this.items[at]), ...change.label }, status: change.status, note: change.note };
+    const draft = { now, undo: [this.base(at)], redo: [], why: change.why, sending: change.edit,
+                    sent: { ...now, edit: change.edit }, seconds: 0 };
+    this.drafts.set(at, draft);
+    return draft;
   }
 
   pending(edit) {
@@ -564,7 +580,7 @@ class View {
     this.root.dataset.at = this.place;
     this.root.dataset.image = this.item?.image ?? "";
     const at = this.at;
-    this.later1("dwell", () => { if (at === this.at && at >= 0) { this.detail(true); this.say({ do: "history", at }); } }, 300);
+    this.later1("dwell", () => { if (at === this.at && at >= 0) { this.detail(true); this.say({ do: "history", at }); } }, 500);
     this.scrollStrip();
   }
 
@@ -578,7 +594,7 @@ class View {
       this.say({ do: "picture", at });
     }
     for (const [at, bitmap] of this.bitmaps) {
-      if (this.bitmaps.size <= 14) break;
+      if (this.bitmaps.size <= 20) break;
       if (!near.includes(at)) { bitmap.close(); this.bitmaps.delete(at); }
     }
   }
@@ -655,6 +671,7 @@ class View {
     draft[to].push(draft.now);
     draft.now = draft[from].pop();
     draft.why = from === "undo" ? "undone" : "redone";
+    this.nudged = -1;
     this.edited();
   }
 
@@ -701,6 +718,11 @@ class View {
     draft.now = { ...draft.now, status };
     this.seen = performance.now();
     this.show();
+    setTimeout(() => {
+      if (draft.sending !== edit || draft.waiting || draft.conflict) return;
+      draft.waiting = "the kernel does not answer: it is busy, or was stopped; then run the cell again";
+      this.showState();
+    }, 12_000);
   }
 
   settle(mine) {
@@ -746,11 +768,12 @@ class View {
       this.nudge(arrows[key].map((by) => by * (event.shiftKey ? 10 : 1)));
       return true;
     }
+    if (key === "Tab") return this.tab(event.shiftKey ? -1 : 1, event.target);
     if (/^[0-9]$/.test(key)) return this.digit(Number(key));
     const does = {
       ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1), PageDown: () => this.step(1),
       PageUp: () => this.step(-1), Home: () => this.go(0), End: () => this.go(this.order.length - 1),
-      Enter: () => this.mark("accepted"), Tab: () => this.hold(event.shiftKey ? -1 : 1), c: () => this.hold(1),
+      Enter: () => this.mark("accepted"), c: () => this.hold(1),
       Escape: () => this.escape(), p: () => this.reset("prediction"), t: () => this.reset("table"),
       r: () => this.mark("refused"), b: () => this.mark("bad"), u: () => this.mark("unsure"),
       n: () => this.note.focus(), s: () => this.save(this.at), z: () => this.undo(), y: () => this.redo(),
@@ -763,6 +786,17 @@ class View {
       return false;
     }
     does();
+    return true;
+  }
+
+  tab(by, target) {
+    const last = this.corner === (by > 0 ? 3 : 0);
+    if (!this.editable() || last || target !== this.root && !target.classList.contains("handle")) {
+      this.corner = -1;   // from the last corner on, Tab leaves the picture as it leaves anything else
+      this.draw();
+      return false;
+    }
+    this.hold(by);
     return true;
   }
 
@@ -1233,13 +1267,13 @@ class View {
 
   showState() {
     const draft = this.drafts.get(this.at);
-    const others = [...this.drafts].filter(([at, each]) => at !== this.at && (each.sending || each.conflict)).length;
+    const others = [...this.drafts].filter(([at, each]) => at !== this.at && (each.sending || this.dirty(at))).length;
     let [name, text, title] = ["idle", "", ""];
     this.kept.textContent = this.keptIn && !this.readOnly ? `corrections go to ${this.keptIn}` : "";
     if (this.readOnly) [name, text] = ["idle", "read-only"];
     else if (draft?.conflict) [name, text] = ["bad", "conflict"];
     else if (draft?.refused) [name, text, title] = ["bad", "not saved", draft.refused];
-    else if (draft?.waiting) [name, text, title] = ["late", "kept here, sent again", draft.waiting];
+    else if (draft?.waiting) [name, text, title] = ["late", "not saved yet, tried again", draft.waiting];
     else if (this.who.classList.contains("wanted")) [name, text] = ["late", "say who you are"];
     else if (draft?.sending) [name, text] = ["late", "saving …"];
     else if (this.dirty(this.at)) [name, text] = ["late", "not saved yet"];

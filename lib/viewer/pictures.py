@@ -23,7 +23,7 @@ class Pictures:
         self._large, self._lock = OrderedDict(), threading.Lock()
 
     def screen(self, row):
-        """JPEG bytes of the copy that is looked at, its longer side `viewer.side` px at most."""
+        """JPEG bytes of the copy that is looked at, its longer side `viewer.side` px at most and 3/4 of it at least."""
         return self._copy(row, f"{self.job.params.viewer.side}", self._reduced)
 
     def thumb(self, row):
@@ -59,7 +59,7 @@ class Pictures:
 
     def _reduced(self, row):
         side = self.job.params.viewer.side
-        scale = min(1.0, side / max(row["width"], row["height"]))
+        scale = min(1.0, 0.75 * side / max(row["width"], row["height"]))  # a JPEG is decoded at 1/2, 1/4 or 1/8
         least = max(1, int(row["width"] * scale)), max(1, int(row["height"] * scale))
         return _fit(data.read(self.job, row, at_least=least).pixels, (side, side))
 

@@ -1,5 +1,6 @@
 """What is looked at: a run's answers as notebook 03 stores them, and the static pages that say the same."""
 
+import base64
 import io
 import math
 
@@ -26,6 +27,13 @@ def jpeg(figure):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
     return buffer.getvalue()
+
+
+def folded(figure):
+    """A figure as HTML that opens at a click, complete in itself."""
+    code = base64.b64encode(jpeg(figure)).decode()
+    return (f"<details><summary>Contact sheet, worst first (figures/{NAME}.png and {NAME}.csv in the run)</summary>"
+            f'<img alt="contact sheet" style="max-width: 100%" src="data:image/jpeg;base64,{code}"></details>')
 
 
 def read(record):

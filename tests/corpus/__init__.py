@@ -20,7 +20,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
+
+from lib.synth import coreboxes
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
 SIZE = 320, 240
@@ -314,8 +316,15 @@ def turned():
 def strange():
     noise = Image.fromarray(np.random.default_rng(2).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8))
     box = scene()
+
+    def drawn(kind):
+        return coreboxes.draw(5, (480, 360), kind=kind).pixels
+
     return {
         "black": png(Image.new("RGB", SIZE)), "white": png(Image.new("RGB", SIZE, "white")), "noise": png(noise),
+        **{name: png(Image.fromarray(drawn(kind))) for name, kind in (
+            ("a box", "box"), ("no box", "none"), ("half a box", "cut"), ("two boxes", "several"))},
+        "strong blur": png(Image.fromarray(drawn("box")).filter(ImageFilter.GaussianBlur(12))),
         "half of it": png(box.crop((160, 0, 320, 240))), "on its side": png(box.transpose(Image.Transpose.ROTATE_90)),
         "mirrored": png(box.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
         "upside down": png(box.transpose(Image.Transpose.ROTATE_180)), "32 x 32": png(scene(size=(32, 32))),
