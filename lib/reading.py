@@ -10,6 +10,7 @@ STEPS = 24               # points at which a side is looked up in its edge map
 
 # A window as it is, mirrored across, down, and both: which corner, and which side, then stands in for which.
 CORNERS = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0], [2, 3, 0, 1]])
+MIRRORS = (0, 0), (1, 0), (0, 1), (1, 1)
 SIDES = np.array([[0, 1, 2, 3], [0, 3, 2, 1], [2, 1, 0, 3], [2, 3, 0, 1]])
 
 
@@ -27,7 +28,7 @@ def agreed(outputs):
     heat, edges = (np.stack([_turned(image, at)[..., order[at]] for at, image in enumerate(np.asarray(maps, float))])
                    for maps, order in ((outputs["heat"], CORNERS), (outputs["edges"], SIDES)))
     means = np.asarray(outputs["corners"], float)[..., :2]
-    means = np.stack([np.abs(mirror - means[at])[CORNERS[at]] for at, mirror in enumerate(((0, 0), (1, 0), (0, 1), (1, 1)))])
+    means = np.stack([np.abs(mirror - means[at])[CORNERS[at]] for at, mirror in enumerate(MIRRORS)])
     heat = (heat - heat.max((1, 2), keepdims=True)).mean(0)
     return {"heat": heat, "edges": edges.mean(0), "corners": centres(heat), "apart": means.std(0).max(-1),
             "rows": np.asarray(outputs["rows"], float).mean(0), "kind": np.asarray(outputs["kind"], float).mean(0)}

@@ -103,7 +103,7 @@ def side(start, end, half, size, margin):
 
 @cache
 def frame(picture, size):
-    """The Frame of a picture of (width, height) in an input: a margin around it, one axis bent up to BENT times more."""
+    """The Frame of a picture of (width, height) in an input: MARGIN around it, one axis reduced up to BENT times more."""
     (width, height), (across, down) = picture, size
     x, y = across * (1 - 2 * MARGIN) / width, down * (1 - 2 * MARGIN) / height
     x, y = min(x, BENT * y), min(y, BENT * x)

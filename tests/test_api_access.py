@@ -71,8 +71,9 @@ def test_a_token_lets_in_where_its_role_may_go(client, keys):
         problem(client.post(path, headers=bearer(predict)), 403, "not_allowed")
 
 
-@pytest.mark.parametrize("header", [{}, {"Authorization": ""}, {"Authorization": "Bearer"}, bearer("x"), {"Authorization": "Basic eDp5"},
-                                    bearer("ü" * 40), bearer("x" * 10_000)], ids=range(7))
+@pytest.mark.parametrize("header", [{}, {"Authorization": ""}, {"Authorization": "Bearer"}, bearer("x"),
+                                    {"Authorization": "Basic eDp5"}, bearer("ü" * 40), bearer("x" * 10_000)],
+                         ids=range(7))
 def test_without_a_known_token_nobody_gets_further_than_health(client, header):
     header = {key: value.encode() for key, value in header.items()}
     for method, path in (("POST", "/predict"), ("POST", "/v1/corners/predict/batch"), ("GET", "/metrics"),

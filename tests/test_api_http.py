@@ -151,9 +151,11 @@ GAPS = {"120": 0.2, "121 dribbled": 0.2}  # s between two pieces
 @pytest.fixture(scope="module")
 def found(server):
     """What came of each case, all asked side by side, since the slow ones take their time."""
+    def gap(name):
+        return next((seconds for key, seconds in GAPS.items() if name.startswith(key)), 0.0)
+
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        asked = {name: pool.submit(raw, server, case[0], next((gap for key, gap in GAPS.items() if name.startswith(key)),
-                                                              0.0)) for name, case in CASES.items()}
+        asked = {name: pool.submit(raw, server, case[0], gap(name)) for name, case in CASES.items()}
         return {name: one.result() for name, one in asked.items()}
 
 

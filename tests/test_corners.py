@@ -333,3 +333,24 @@ def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
 
 def test_all_that_ships_stays_small():
     assert sum(path.stat().st_size for path in corners.SHIPPED.glob("*")) < 4e6
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_the_networks_say_the_answer_is_plain_and_finite(seed):
+    rng = np.random.default_rng(seed)
+    wild = float(np.exp(rng.uniform(-3, 3)))
+
+    def raving(batch):
+        count = len(batch)
+        return {"corners": rng.random((count, 4, 3)) if seed % 3 else np.full((count, 4, 3), 0.5),
+                "heat": wild * rng.normal(size=(count, 36, 48, 4)), "edges": wild * rng.normal(size=(count, 36, 48, 4)),
+                "rows": rng.random((count, 9)), "kind": rng.dirichlet(np.ones(5), count)}
+
+    def lost(batch):
+        return {"line": wild * rng.normal(size=(len(batch), 4))}
+
+    size = tuple(int(each) for each in rng.integers(32, 900, 2))
+    answer = job().answer({"coarse": raving, "sides": lost},
+                          images.Picture(rng.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8), size))
+    numbers = [*corners.points(answer).ravel(), *answer["radius"], answer["confidence"]]
+    assert np.isfinite(numbers).all() and min(answer["radius"]) >= 0 and 0 <= answer["confidence"] <= 1

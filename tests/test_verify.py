@@ -73,23 +73,3 @@ def test_every_figure_is_drawn(trained, verification):
     for figure in drawn:
         record.keep(figure, "figure")
         assert record.path("figures", "figure.png").stat().st_size > 3000
-
-
-def test_the_viewer_goes_through_the_pictures(verification):
-    from lib import viewer
-
-    view = viewer.Viewer(verification)
-    first = view.picture.value
-    view.after.click()
-    assert view.at == 1 and view.picture.value != first and view.caption.value.startswith("<b>2 of 24")
-    view.before.click()
-    view.before.click()
-    assert view.at == 23
-    (verification.job.folder / "images" / view.verification.rows[view.order[0]]["image"]).rename(
-        verification.job.folder / "gone.jpg")
-    try:
-        view.after.click()
-        assert "can no longer be read" in view.caption.value and not view.picture.value
-    finally:
-        (verification.job.folder / "gone.jpg").rename(
-            verification.job.folder / "images" / view.verification.rows[view.order[0]]["image"])

@@ -19,6 +19,7 @@ from PIL import Image
 
 from lib import config, revisions, runs, tasks, viewer
 from lib import server as door
+from lib.viewer import __main__ as served
 from lib.viewer import outbox, review
 
 SIZE = (1800, 1350)
@@ -353,6 +354,34 @@ def test_a_change_that_replaces_one_which_just_got_through_is_built_on_it(make_j
     box.close()
     assert told[0][0] == ("saved", second.edit) and told[0][1]["revision"]["number"] == 2
     assert told[0][1]["revision"]["was"] == {"p1x": 1.0}
+
+
+# --- the app
+
+
+def test_the_app_is_bound_to_this_machine_unless_a_token_guards_it():
+    own, said = served._command(SimpleNamespace(host="127.0.0.1", port=8866), "page.ipynb")
+    assert "--Voila.ip=127.0.0.1" in own and not [word for word in own if "token" in word] and said.endswith("8866/")
+    other, said = served._command(SimpleNamespace(host="0.0.0.0", port=8866), "page.ipynb")
+    token = next(word for word in other if word.startswith("--token=")).removeprefix("--token=")
+    assert len(token) >= 32 and said.endswith(f"?token={token}")
+
+
+def test_the_app_says_in_one_sentence_what_is_missing(home, capsys):
+    assert served.main(["--profile", "full"]) == 2
+    assert "run notebook 02 first" in capsys.readouterr().err
+    assert served.main(["--set", "viewer.prot=1"]) == 2
+    assert "did you mean 'port'" in capsys.readouterr().err
+
+
+def test_the_page_is_given_its_run_and_its_reviewer(make_job):
+    import nbformat
+
+    record = store(make_job(), [item("a.jpg", size=(360, 270))], (360, 270))
+    given = served._parser().parse_args(["--profile", "smoke", "--reviewer", "anna", "--set", "viewer.side=900"])
+    path = served._page(record, served._values(given))
+    source = "".join(cell.source for cell in nbformat.read(path, 4).cells if "injected-parameters" in cell.metadata.get("tags", []))
+    assert 'run = "r1"' in source and '"viewer.reviewer": "anna"' in source and "900" in source
 
 
 # --- in a browser

@@ -32,7 +32,7 @@ def create(folder, settings):
     app = FastAPI(title="Core Box", version="1", lifespan=life, docs_url=None, redoc_url=None,
                   description="Photographs of drill-core boxes into data.")
     app.state.service = service
-    app.openapi = lambda: pages.schema(app, service.models.served, bool(settings.tokens))
+    app.openapi = lambda: pages.schema(app, service.models.served, settings)
     app.add_exception_handler(HTTPException, no_route)
     app.add_middleware(Door, service=service, tokens=Tokens(settings.tokens) if settings.tokens else None)
     if settings.origins:

@@ -68,7 +68,7 @@ def is_form(request):
 
 
 def pictures(content, content_type, most=1):
-    """The bytes of each picture in a form's fields `file`; Problem `bad_request` where there are none or over `most`."""
+    """The bytes of each picture in a form's fields `file`, at least one and at most `most`; else Problem `bad_request`."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser, parse_options_header
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastapi.openapi.utils import get_openapi
 
+from lib import predict
 from lib.api import errors
 
 PROBLEM = {
@@ -70,19 +71,20 @@ def page():
                      "connect-src 'self'; frame-ancestors 'none'")
 
 
-def schema(app, predictors, tokens):
+def schema(app, predictors, settings):
     """The OpenAPI description, with the query and an answer of the first task that is served."""
     content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     served = next(iter(predictors.values()), None)
     query = (served.job.query if served else {}) | DRAW
+    example = predict.rounded(served.example, served.job.pixels, settings.decimals) if served else {}
     for path, methods in content["paths"].items():
         for about in methods.values():
             if path.endswith("/predict"):
                 about["parameters"] = about.get("parameters", []) + [_parameter(*one) for one in query.items()]
-                example = {"example": {**served.example, "trace_id": "0" * 32}} if served else {}
-                about["responses"]["200"]["content"] = {"application/json": {"schema": {"type": "object"}, **example},
-                                                        "image/png": {"schema": {"type": "string"}}}
-    if tokens:
+                about["responses"]["200"]["content"] = {
+                    "application/json": {"schema": {"type": "object"}, "example": {**example, "trace_id": "0" * 32}},
+                    "image/png": {"schema": {"type": "string"}}}
+    if settings.tokens:
         content.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         content["security"] = [{"token": []}]
     return content

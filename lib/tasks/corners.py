@@ -140,8 +140,8 @@ class Corners(Job):
     def answer(self, parts, picture):
         """Corners in pixels of the upright original, `confidence`, `radius` (px a corner) and `refused`.
 
-        The coarse network looks at the whole picture and its mirror images, then at the box alone; the sides' network corrects the four
-        sides twice, in strips of the full picture; corners are where they meet.
+        The coarse network looks at the whole picture and its mirror images, then at the box alone; the sides'
+        network corrects the four sides twice, in strips of the full picture; corners are where they meet.
         """
         if self.settings.head == "dense":
             output = _one(parts["coarse"](self.prepare(picture)[None]))["output"]
@@ -154,7 +154,7 @@ class Corners(Job):
         return answer
 
     def signs(self, parts, picture):
-        """Corners (4, 2), what speaks for doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
+        """Corners (4, 2), signs of doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
         small = windows.reduced(picture, SMALL)
         first = reading.agreed(parts["coarse"](reading.mirrored(self.prepare(small))))
         whole = geometry.order(self.frame(picture.size).back(reading.assemble(first) * self.size))
@@ -170,7 +170,7 @@ class Corners(Job):
         return corners, signs, first["kind"], second["rows"]
 
     def _follow(self, parts, pictures, corners):
-        """From a guess: the corners of the second look, its output, the corners after the sides', their expected errors."""
+        """From a guess: the second look's corners and output, then the sides' corners and their expected errors."""
         near, second = self._look_again(parts, pictures[0], corners)
         refined = refine(parts["sides"], pictures, near) if "sides" in parts else (near, np.zeros(4))
         return near, second, *refined
@@ -219,8 +219,9 @@ class Corners(Job):
         return pixels, self._target(windows.ordered(corners) / self.size, row, kind)
 
     def head(self, part, features):
-        return side_head(features[0]) if part == "sides" else \
-            dense_head(features[-1], 9 if self.counts else 8) if self.settings.head == "dense" else coarse_head(features)
+        if part == "sides":
+            return side_head(features[0])
+        return dense_head(features[-1], 9 if self.counts else 8) if self.settings.head == "dense" else coarse_head(features)
 
     def loss(self, part):
         from lib import layers
@@ -388,7 +389,8 @@ def completed(corners):
 def refine(network, pictures, corners):
     """The corners where the four corrected sides meet, and how far each is expected to be off, in pixels.
 
-    Two passes, the second in narrower strips, each cut from its own of the two `pictures`. A side that would move its corner out of its strip is not believed.
+    Two passes, the second in narrower strips, each cut from its own of the two `pictures`. A side that would move
+    its corner out of its strip is not believed.
     """
     expected = np.zeros(4)
     for picture, half in zip(pictures, windows.HALVES, strict=True):
@@ -447,8 +449,9 @@ def judge(signs, kinds, numbers):
 
 
 def radii(signs, numbers):
-    """Radius (n,) of corners with signs (n, s), by the fitted log-linear rule, as parts of the diagonal."""
-    return np.exp(np.log(signs + 1e-4) @ numbers["weights"] + numbers["bias"]) * numbers["factor"]
+    """Radius (n,) of corners with signs (n, s), by the fitted log-linear rule: parts of the diagonal, at most all of it."""
+    fitted = np.log(signs + 1e-4) @ numbers["weights"] + numbers["bias"]
+    return np.minimum(np.exp(np.minimum(fitted, 9.0)) * numbers["factor"], 1.0)
 
 
 def _one(outputs):
@@ -505,7 +508,7 @@ def count_head(x, pooled):
 
 
 def side_head(x):
-    """The line of a side in its strip: offsets of both ends, spread, log expected error; and the profile it is read from."""
+    """A side's line in its strip (offsets of both ends, spread, log expected error) and the profile it is read from."""
     from keras import layers
 
     from lib.layers import Level, Like, Line, convolve

@@ -39,7 +39,8 @@ class Viewer:
         self._pool, self._desk = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
         self._answers = {"open": (self._desk, self.open), "news": (self._desk, self.news),
                          "history": (self._desk, self.history), "save": (self._desk, self.save),
-                         "drop": (self._desk, self.drop), "again": (self._desk, self.again), "picture": (self._pool, self.picture),
+                         "drop": (self._desk, self.drop), "again": (self._desk, self.again),
+                         "picture": (self._pool, self.picture),
                          "thumbs": (self._pool, self.thumbs), "piece": (self._pool, self.piece),
                          "rectify": (self._pool, self.rectify)}
 

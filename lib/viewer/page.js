@@ -11,7 +11,7 @@ const KEYS = [
   ["1 … 9  0", "set the rows of core (0: ten), or the class"],
   ["P", "label as the model predicts"],
   ["T", "label as the table has it"],
-  ["R", "mark: no usable box, the model is to refuse"],
+  ["R", "mark: not usable (no whole box), the model is to refuse"],
   ["B", "mark: bad picture"],
   ["U", "mark: unsure"],
   ["N", "write a note"],
@@ -26,9 +26,9 @@ const KEYS = [
   ["X", "full screen"],
   ["?", "this list"],
 ];
-const STATUS = { "": "to do", accepted: "accepted", corrected: "corrected", refused: "no usable box", bad: "bad picture",
+const STATUS = { "": "to do", accepted: "accepted", corrected: "corrected", refused: "not usable", bad: "bad picture",
                  unsure: "unsure" };
-const MARKS = [["accepted", "Accept", "Enter"], ["refused", "No box", "R"], ["bad", "Bad picture", "B"],
+const MARKS = [["accepted", "Accept", "Enter"], ["refused", "Not usable", "R"], ["bad", "Bad picture", "B"],
                ["unsure", "Unsure", "U"]];
 const SORTS = {
   rank: ["worst first", null],
@@ -327,6 +327,7 @@ class View {
     this.readOnly = message.read_only;
     this.root.classList.toggle("read-only", this.readOnly);
     this.names = message.points;
+    this.box.parentNode.style.display = this.names.length ? "" : "none";
     let name = "";
     try { name = localStorage.getItem("corebox-reviewer") ?? ""; } catch { /* see buildBar */ }
     this.who.value = message.reviewer || name;
@@ -747,10 +748,9 @@ class View {
       }
       return;
     }
-    const started = performance.now();
     if (this.command(event)) {
       event.preventDefault();
-      this.pressed = started;
+      this.pressed = event.timeStamp;
     }
   }
 
@@ -1053,7 +1053,7 @@ class View {
   paintLabels(context, to) {
     const item = this.item, now = this.now(this.at), draft = this.drafts.get(this.at);
     const changed = !same(this.rounded(now.label), this.rounded(this.truth(item)));
-    const radius = this.about.points.length === 4 && item.answer.radius;
+    const radius = this.names.length ? item.answer.radius : null;
     this.outline(context, this.corners(item.answer)?.map(to), "#ff4438", 1.6, [], radius?.map((each) => each * this.scale));
     if (changed) this.outline(context, this.corners(this.truth(item))?.map(to), "#ffffff", 1.2, [5, 4]);
     if (draft?.conflict) this.outline(context, this.corners(draft.conflict.label)?.map(to), "#d66bff", 2, [9, 4]);
@@ -1094,14 +1094,15 @@ class View {
   }
 
   drawLoupe() {
-    const side = this.loupe.clientWidth, ratio = devicePixelRatio;
-    this.loupe.width = this.loupe.height = Math.round(side * ratio);
+    const wide = this.loupe.clientWidth, tall = this.loupe.clientHeight, ratio = devicePixelRatio;
+    this.loupe.width = Math.round(wide * ratio);
+    this.loupe.height = Math.round(tall * ratio);
     const context = this.loupe.getContext("2d"), middle = this.item && this.target();
     context.scale(ratio, ratio);
     const bitmap = this.bitmaps.get(this.at);
-    this.loupeText.textContent = "loupe: point, or take a corner (Tab)";
+    this.loupeText.textContent = this.names?.length ? "loupe: point, or take a corner (Tab)" : "loupe: point at the picture";
     if (!middle || !bitmap) return;
-    const big = 4, left = side / 2 - middle[0] * big, top = side / 2 - middle[1] * big;
+    const big = 4, left = wide / 2 - middle[0] * big, top = tall / 2 - middle[1] * big;
     context.imageSmoothingEnabled = false;
     context.drawImage(bitmap, left, top, this.item.width * big, this.item.height * big);
     const piece = this.pieces.loupe;
@@ -1123,9 +1124,9 @@ class View {
     thin(this.corners(now.label), same(this.rounded(now.label), this.rounded(this.truth(item))) ? "#ffffff" : "#35c8ff");
     context.strokeStyle = "#ffd60acc";
     context.beginPath();
-    for (const [x, y, across, down] of [[0, 0, 14, 0], [0, 0, 0, 14]]) {
-      context.moveTo(side / 2 - across + x, side / 2 - down + y);
-      context.lineTo(side / 2 + across + x, side / 2 + down + y);
+    for (const [across, down] of [[14, 0], [0, 14]]) {
+      context.moveTo(wide / 2 - across, tall / 2 - down);
+      context.lineTo(wide / 2 + across, tall / 2 + down);
     }
     context.stroke();
     const which = this.corner >= 0 ? `corner ${this.corner + 1}` : "pointer";
@@ -1233,7 +1234,7 @@ class View {
     }
     if (item.answer.confidence != null) fact("confidence", `${Math.round(100 * item.answer.confidence)} %`);
     if (item.answer.radius) fact("radius", `${item.answer.radius.map((each) => each.toFixed(0)).join(" ")} px`);
-    if (item.surprise != null) fact("label / radius", short(item.surprise), item.surprise > 1 ? "doubt" : "");
+    if (item.surprise != null) fact(this.names.length ? "label / radius" : "surprise", short(item.surprise), item.surprise > 1 ? "doubt" : "");
     if (item.answer.refused) fact("model refused", item.answer.refused, "doubt");
     const revision = this.revisions.get(item.source);
     fact("label", STATUS[this.statusOf(item)] + (revision ? ` by ${revision.who}` : ""));
