@@ -167,7 +167,8 @@ class Corners(Job):
         size = geometry.diagonal(corners)
         signs = np.stack([second["corners"][:, 2], blur / size, geometry.errors(near, corners) / size,
                           geometry.errors(whole, corners) / size, first["apart"]], 1)
-        return corners, signs, first["kind"], second["rows"]
+        turn = -int(np.argmin(corners.sum(1)))  # the sides may have turned a doubtful guess past its top-left
+        return np.roll(corners, turn, 0), np.roll(signs, turn, 0), first["kind"], second["rows"]
 
     def _follow(self, parts, pictures, corners):
         """From a guess: the second look's corners and output, then the sides' corners and their expected errors."""
