@@ -150,9 +150,13 @@ def learning(history):
 
 def comparison(verification):
     """Each score's mean with its interval, beside the constant answer's."""
-    scores = verification.scores
-    figure, axes = _axes(1, len(scores), 2.6 * len(scores), 3)
-    for ax, line in zip(axes[0], scores.to_dict("records"), strict=True):
+    scores = verification.scores.to_dict("records")
+    columns = min(5, len(scores))
+    rows = -(-len(scores) // columns)
+    figure, axes = _axes(rows, columns, 2.6 * columns, 3 * rows)
+    for ax in axes.flat[len(scores):]:
+        ax.axis("off")
+    for ax, line in zip(axes.flat, scores, strict=False):
         below, above = max(0, line["mean"] - line["low"]), max(0, line["high"] - line["mean"])
         bars = ax.bar(["model", "constant"], [line["mean"], line["constant"]], color=[ANSWER, BASELINE],
                       yerr=[[below, 0], [above, 0]], capsize=5)
@@ -161,6 +165,11 @@ def comparison(verification):
         ax.margins(y=0.2)
         ax.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def charts(verification):
+    """What the task draws of a set of answers (Job.charts): pairs of a name and its figure."""
+    return verification.job.charts(verification.truths, verification.answers).items()
 
 
 def shares(verification):

@@ -42,6 +42,16 @@ class Record:
         """Save a figure as figures/NAME.png and return it, so that the cell shows it."""
         return files.write_figure(self.path("figures", f"{name}.png"), figure)
 
+    def keep_all(self, figures):
+        """Save and show figures, pairs of a name and a figure, as they come; returns their names."""
+        from IPython.display import display
+
+        names = []
+        for name, figure in figures:
+            display(self.keep(figure, name))
+            names.append(name)
+        return names
+
     def keep_table(self, table, name):
         """Keep a pandas table as NAME.csv."""
         files.write(self.path(f"{name}.csv"), table.to_csv(index=False))

@@ -45,8 +45,8 @@ def verify(job, record, table, progress=True):
     found = pd.DataFrame([line(job, *each) for each in zip(rows, truths, answers, constants, strict=True)])
     found["rank"] = found[job.headline].rank(method="first", ascending=job.best_is == "high").astype(int)
     names = [name for name in job.score(truths[0], answers[0])]
-    return Verification(job, found, rows, truths, answers, constants, summary(job, found, names),
-                        by_group(found, names))
+    scores = pd.concat([summary(job, found, names), wholes(job, found, truths, answers, constants)], ignore_index=True)
+    return Verification(job, found, rows, truths, answers, constants, scores, by_group(found, names))
 
 
 def answer_all(job, predictor, rows, progress=True):
@@ -81,6 +81,46 @@ def summary(job, found, names):
         "median": found[name].median(), "p95": found[name].quantile(0.95),
         "constant": found[f"constant_{name}"].mean(),
     } for name in names])
+
+
+def wholes(job, found, truths, answers, constants):
+    """The numbers of the whole set (Job.summary), with intervals from at most 200 resamples, beside the constant's."""
+    import pandas as pd
+
+    def of(given, at):
+        return job.summary([truths[each] for each in at], [given[each] for each in at])
+
+    everything = range(len(truths))
+    numbers, constant = of(answers, everything), of(constants, everything)
+    if not numbers:
+        return pd.DataFrame()
+    lists = _clusters(found, found.index)
+    picks = np.random.default_rng(0).integers(0, len(lists), (min(200, job.params.verify.bootstrap), len(lists)))
+    drawn = [of(answers, np.concatenate([lists[each] for each in pick])) for pick in picks]
+    tail = (1 - job.params.verify.interval) / 2
+    lines = []
+    for name, value in numbers.items():
+        values = np.array([each[name] for each in drawn], float)
+        known = values[np.isfinite(values)]  # a resample may hold one class alone
+        low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
+        lines.append({"score": name, "pictures": len(truths), "mean": value, "low": low, "high": high,
+                      "median": np.nan, "p95": np.nan, "constant": constant[name]})
+    return pd.DataFrame(lines)
+
+
+def _clusters(found, values):
+    """`values` (one a picture) as arrays that are resampled together: by group, or singly under eight groups."""
+    lists = [np.asarray(values[at]) for at in found.groupby("group").indices.values()]
+    return lists if len(lists) >= 8 else [np.asarray([value]) for value in values]
+
+
+def studies(verification, record):
+    """The figures of Job.studies, one after another; none where verify.studies is false."""
+    job = verification.job
+    if job.params.verify.studies:
+        from lib import gather
+
+        yield from job.studies(data.prepare(job, gather.read(job)), record)
 
 
 def interval(job, found, name):

@@ -73,3 +73,24 @@ def test_every_figure_is_drawn(trained, verification):
     for figure in drawn:
         record.keep(figure, "figure")
         assert record.path("figures", "figure.png").stat().st_size > 3000
+
+
+def test_numbers_of_a_whole_set_stand_beside_the_constant_answers(trained):
+    job, table, record = trained
+    whole = toy.Whole(job.params, job.profile, job.run)
+    scores = verify.verify(whole, record, table, progress=False).scores.set_index("score")
+    reds = scores.loc["reds"]
+    assert 0 <= reds["low"] <= reds["mean"] <= reds["high"] <= 1 and reds["low"] < reds["high"]
+    assert reds["constant"] in (0, 1)
+    assert np.isfinite(list(verify.numbers(verify.verify(whole, record, table, progress=False)).values())[0])
+
+
+def test_charts_are_drawn_and_studies_only_when_asked(trained, monkeypatch):
+    job, table, record = trained
+    for asked in (False, True):
+        settings = toy.job(job.run, verify={"split": "all", "studies": asked}).params
+        verification = verify.verify(toy.Whole(settings, job.profile, job.run), record, table, progress=False)
+        monkeypatch.setattr("lib.gather.read", lambda job: table)
+        assert record.keep_all(figures.charts(verification)) == ["answers"]
+        assert record.keep_all(verify.studies(verification, record)) == (["pictures"] if asked else [])
+    assert record.path("figures", "pictures.png").is_file() and record.path("figures", "answers.png").is_file()

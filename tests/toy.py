@@ -37,6 +37,26 @@ class Toy(Job):
         return buffer.getvalue(), {"label": self.classes[label]}
 
 
+class Whole(Toy):
+    """The toy with numbers, charts and studies of a whole set."""
+
+    def summary(self, truths, answers):
+        return {"reds": float(sum(a["label"] == "red" for a in answers)) / len(answers)}
+
+    def charts(self, truths, answers):
+        return {"answers": self.figure(len(answers))}
+
+    def studies(self, prepared, record):
+        yield "pictures", self.figure(len(prepared.rows))
+
+    def figure(self, count):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(2, 2))
+        figure.subplots().bar([0], [count])
+        return figure
+
+
 def known(patch):
     """Let the shared code find this job by its name."""
     patch.setattr(tasks, "names", lambda: ["toy"])

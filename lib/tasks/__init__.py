@@ -227,6 +227,13 @@ class Job:
         """Numbers that compare an answer with the truth, in the picture's own units."""
         return {"right": float(truth["label"] == answer["label"])}
 
+    def summary(self, truths, answers):
+        """Numbers of a whole set which are no mean of its pictures' scores (an area under ROC, an RMSE): {name: number}.
+
+        Quick, for it is called for every resample of an interval; an answer may be None.
+        """
+        return {}
+
     headline = "right"      # the score by which answers are ranked …
     best_is = "high"        # … and which end of it is good
     spread_name = "wrong"   # what spread measures, with its unit
@@ -239,6 +246,17 @@ class Job:
         """Draw an answer on matplotlib axes that show the picture: truth in white, an answer in red."""
         ax.text(0.02, 0.98 if color == "white" else 0.86, answer["label"], color=color, transform=ax.transAxes,
                 va="top", weight="bold", bbox={"facecolor": "black", "alpha": 0.6, "lw": 0})
+
+    def charts(self, truths, answers):
+        """What a set of answers looks like, beyond its scores: {name: closed matplotlib Figure}."""
+        return {}
+
+    def studies(self, prepared, record):
+        """Slower questions of this job, asked where verify.studies is true: pairs of a name and its closed Figure.
+
+        `prepared` is what its networks learned from, `record` the run; a generator, so that each is shown when it is done.
+        """
+        return iter(())
 
     def chart(self, axes, table):
         """Two axes that show how the labels of a table are distributed."""
