@@ -4,7 +4,7 @@ BIN = .venv/bin
 WORDS = $(if $(TASK),--task $(TASK)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run $(RUN)) $(if $(SET),--set $(SET))
 export PYTHONUNBUFFERED = 1
 
-.PHONY: run test lab serve viewer mlflow check clean
+.PHONY: run test lab serve viewer hub mlflow reliability lock check clean
 
 run: .venv/ready              ## the four notebooks by papermill
 	$(BIN)/python -m lib run all $(WORDS)
@@ -22,11 +22,18 @@ serve: .venv/ready            ## the API, with the newest good model
 viewer: .venv/ready           ## the viewer of a run's answers as an app; REVIEWER=name, or READ_ONLY=1
 	$(BIN)/python -m lib.viewer $(WORDS) $(if $(REVIEWER),--reviewer "$(REVIEWER)") $(if $(READ_ONLY),--read-only)
 
+hub: .venv/ready              ## the image hub's page in a browser; python -m lib hub work, beside it, verifies and trains
+	$(BIN)/python -m lib hub migrate $(if $(SET),--set $(SET))
+	$(BIN)/python -m lib hub page $(if $(SET),--set $(SET))
+
 mlflow: .venv/ready           ## the tracker's page
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db
+	$(BIN)/python -m lib tracker $(WORDS)
+
+reliability: .venv/ready      ## what is promised of failures; PART=corpus|faults|fuzz|load|swaps|memory|secrets|settings
+	$(BIN)/python -m benchmarks.reliability $(PART) $(ARGS)
 
 lock:                         ## the lock anew, from pyproject.toml
-	uv pip compile pyproject.toml --extra cpu --extra train --extra cloud --extra notebooks --extra dev \
+	uv pip compile pyproject.toml --extra cpu --extra train --extra cloud --extra dask --extra notebooks --extra dev \
 		--python-version 3.11 --no-header --upgrade -o requirements.lock
 	uv pip compile pyproject.toml -c requirements.lock --python-version 3.11 --no-header --no-annotate \
 		--generate-hashes -o docker/api/requirements.lock

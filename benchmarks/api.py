@@ -1,12 +1,16 @@
 """How fast is the API, what does it do when it is asked too much, and does it lose anything when its model changes?
 
-    python -m benchmarks.api load [--seconds 10] [--clients 1 8 64 512]   beside a plain loop in two processes
+    python -m benchmarks.api load [--seconds 10] [--clients 1 8 64 512]   beside a plain loop in two processes, and Flask
     python -m benchmarks.api stalled [--stalled 500]                      clients that stop in the middle of things
-    python -m benchmarks.api swap [--swaps 1000]                          two models in turn under load
+    python -m benchmarks.api swap [--swaps 1000] [--every 0.2]            two models in turn under load
+    python -m benchmarks.api fresh [--swaps 10]                           models never seen before, under load
     python -m benchmarks.api memory [--requests 20000]                    what it holds before and after
+    python -m benchmarks.api start | body                                 from nothing to ready; a body of 600 MB
 
 Each takes `--export FOLDER` (else the newest run's), serves it on a free port of this machine, and asks it there, so
-that the clients share its processors. Lines are added to outputs/benchmarks/api.json under the part's name.
+that the clients share its processors: with wrk where it is installed, which costs little, else with threads of ours.
+`--set api.processes=2` and the like are settings of the server. Lines are added to outputs/benchmarks/api.json under the
+part's name, each with the machine's load before it began.
 """
 
 import argparse
@@ -18,7 +22,10 @@ import itertools
 import json
 import multiprocessing
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +35,7 @@ import numpy as np
 import pandas as pd
 
 from lib import api, config, files, predict, runs, tasks
+from lib.api.server import any_port
 
 SIZES = {"640x480": (640, 480), "12 MP": (4000, 3000)}
 OUT = "outputs/benchmarks/api.json"
@@ -42,8 +50,8 @@ class Clients:
     """Clients that ask again and again over lines they keep open; `asked` holds (when, seconds, status, answer)."""
 
     def __init__(self, server, count, content, path="/predict"):
-        self.asked, self._done = [], threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(server.url, content, path)) for _ in range(count)]
+        self.asked, self._done, url = [], threading.Event(), getattr(server, "url", server)
+        self._threads = [threading.Thread(target=self._ask, args=(url, content, path)) for _ in range(count)]
 
     def _ask(self, url, content, path):
         line = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
@@ -86,27 +94,95 @@ def _loop(export, content, seconds):
     return count / seconds
 
 
-def plain(export, content, seconds):
+def plain(pool, export, content, seconds):
     """Pictures a second of two such processes."""
-    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(_loop, [export] * 2, [content] * 2, [seconds] * 2))
+    return sum(pool.map(_loop, [export] * 2, [content] * 2, [seconds] * 2))
 
 
 def load(export, given):
-    """Throughput, latency and refusals by picture and number of clients, with the latency of /v2/health/live."""
+    """Throughput, latency and refusals by picture and number of clients, with the latency of /v2/health/live.
+
+    The plain loop is timed before and after each, since other work on the machine comes and goes.
+    """
     lines = []
-    for name, size in SIZES.items():
-        content = photograph(size)
-        alone = plain(export, content, given.seconds)
-        with api.start(export, settings()) as server:
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool, \
+            api.start(export, settings(given)) as server, contextlib.ExitStack() as held:
+        naive = held.enter_context(flask(export)) if given.flask else None
+        for name, size in SIZES.items():
+            content = photograph(size)
+            plain(pool, export, content, 1.0)
             for count in given.clients:
-                with Clients(server, count, content) as clients, Clients(server, 1, None, "/v2/health/live") as health:
-                    time.sleep(given.seconds)
-                lines.append({"picture": name, "clients": count, "plain loop /s": round(alone, 1),
-                              **_told(clients.asked, given.seconds),
-                              "health p99 ms": milliseconds([one[1] for one in health.asked], 0.99)})
-                print(lines[-1], flush=True)
+                line = {"picture": name, "clients": count, "load": round(os.getloadavg()[0], 1)}
+                before = plain(pool, export, content, given.seconds / 2)
+                with Clients(server, 1, None, "/v2/health/live") as health:
+                    line |= asking(server.url, count, content, given.seconds)
+                alone = (before + plain(pool, export, content, given.seconds / 2)) / 2
+                line |= {"plain loop /s": round(alone, 1), "of plain loop": round(line["answers /s"] / alone, 2),
+                         "health p99 ms": milliseconds([one[1] for one in health.asked], 0.99)}
+                if naive and count == 8:
+                    slow = asking(naive, count, content, given.seconds)["answers /s"]
+                    line |= {"Flask /s": slow, "times Flask": round(line["answers /s"] / max(slow, 0.1), 1)}
+                lines.append(line)
+                print(line, flush=True)
     return lines
+
+
+def asking(url, count, content, seconds):
+    """What so many clients are answered, by wrk, else by threads of ours."""
+    if not shutil.which("wrk"):
+        with Clients(url, count, content) as clients:
+            time.sleep(seconds)
+        return _told(clients.asked, seconds)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        done = subprocess.run(["wrk", "-t1", f"-c{count}", f"-d{seconds:g}s", "--timeout", "30s", "-s",
+                               Path(__file__).with_name("wrk.lua"), f"{url}/predict"], capture_output=True, text=True,
+                              env={**os.environ, "BODY": file.name}, check=True)
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    others = {key: said[key] for key in ("429", "503", "other", "lost") if said[key]}
+    return {"answers /s": round(said["good"] / said["seconds"], 1), "p50 ms": round(said["p50"], 1),
+            "p99 ms": round(said["p99"], 1), "others": others}
+
+
+@contextlib.contextmanager
+def flask(export):
+    """The address of the same job as one writes it first: Flask, a full decode, and Keras' `model.predict`."""
+    port = any_port("127.0.0.1")
+    words = [sys.executable, "-m", "benchmarks.api", "flask", "--export", export, "--port", str(port)]
+    with subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(1200):
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    break
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def serve_flask(export, given):
+    """Serve by Flask until ended; the networks are the run's own .keras files, beside the export."""
+    import io
+
+    from flask import Flask, jsonify, request
+    from PIL import Image, ImageOps
+
+    from lib import images, model
+
+    job = tasks.find(predict.check(export)["task"])(config.Params(predict.check(export)["settings"]), "demo")
+    networks = {part: model.load(export.parent / "model" / f"{part}.keras") for part in job.parts()}
+    parts = {part: lambda batch, network=network: network.predict(batch, verbose=0) for part, network in networks.items()}
+    app = Flask(__name__)
+
+    @app.post("/predict")
+    def answer():
+        image = ImageOps.exif_transpose(Image.open(io.BytesIO(request.data))).convert("RGB")
+        return jsonify(job.answer(parts, images.Picture(np.asarray(image), image.size)))
+
+    app.test_client().post("/predict", data=photograph(SIZES["640x480"]))
+    app.run("127.0.0.1", given.port, threaded=True)
 
 
 def _told(asked, seconds):
@@ -121,7 +197,7 @@ def stalled(export, given):
     content, lines = photograph(SIZES["640x480"]), []
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(content)
     ways = itertools.cycle([head, head + b"\r\n" + content[:500], head + b"\r\n" + content])
-    with api.start(export, settings()) as server, contextlib.ExitStack() as held:
+    with api.start(export, settings(given)) as server, contextlib.ExitStack() as held:
         host, port = server.url.removeprefix("http://").split(":")
         for count in (0, given.stalled):
             for way in itertools.islice(ways, count):
@@ -139,29 +215,76 @@ def swap(export, given):
         served = Path(folder) / "served"
         for version in ("nine", "eight"):
             api.promote(_version(export, Path(folder) / version, version), served)
-        with api.start(served, settings()) as server:
-            took = []
+        with api.start(served, settings(given)) as server:
+            took, swaps = [], []
+            time.sleep(3)  # the one before is in memory by then
             with Clients(server, 4, photograph(SIZES["640x480"])) as clients:
                 time.sleep(given.seconds)
-                begun = time.monotonic()
                 for _ in range(given.swaps):
+                    begun = time.monotonic()
                     took.append(_roll(server))
-    wrong = [one for one in clients.asked if one[2] not in (200, 429)]
-    good = [one for one in clients.asked if one[2] == 200]
-    mixed = [one for one in good if ("row_nb" in one[3]) != (one[3]["model_version"] == "nine")]
-    steady, during = ([one[1] for one in good if (one[0] >= begun) == later] for later in (False, True))
-    return [{"swaps": len(took), "answers": len(good), "failed": len(wrong), "mixed": len(mixed),
-             "versions": dict(collections.Counter(one[3]["model_version"] for one in good)),
-             "steady p99 ms": milliseconds(steady, 0.99), "p99 ms while swapping": milliseconds(during, 0.99),
-             "swap p50 ms": milliseconds(took, 0.5), "longest swap ms": milliseconds(took, 1.0)}]
+                    swaps.append((begun, time.monotonic()))
+                    time.sleep(given.every)
+                time.sleep(given.seconds)
+    return [_swapped(clients.asked, swaps, given.seconds) | {
+        "swap p50 ms": milliseconds(took, 0.5), "first swap ms": milliseconds(took[:1], 0.5),
+        "longest swap ms": milliseconds(took, 1.0)}]
+
+
+def fresh(export, given):
+    """Models that were never seen before are promoted while four clients ask: each is tried, loaded and warmed up."""
+    with tempfile.TemporaryDirectory() as folder:
+        served = Path(folder) / "served"
+        api.promote(_version(export, Path(folder) / "nine", "nine"), served)
+        with api.start(served, settings(given)) as server:
+            swaps = []
+            with Clients(server, 4, photograph(SIZES["640x480"])) as clients:
+                time.sleep(given.seconds)
+                for number in range(given.swaps):
+                    version = f"{'eight' if number % 2 == 0 else 'nine'}-{number}"
+                    new = _version(export, Path(folder) / version, version)
+                    begun = time.monotonic()
+                    api.promote(new, served)
+                    _wait(lambda wanted=version: server.get("/health")["models"]["corners"] == wanted)
+                    swaps.append((begun, time.monotonic()))
+                    time.sleep(1)
+                time.sleep(given.seconds)
+    return [_swapped(clients.asked, swaps, given.seconds) | {
+        "promote to served p50 s": round(float(np.median([end - begin for begin, end in swaps])), 2)}]
+
+
+def _wait(true, seconds=60):
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "the new model is not served"
+        time.sleep(0.05)
+
+
+def _swapped(asked, swaps, steady):
+    """What was lost or mixed, and the p99 of what was asked during a swap beside that of what was not."""
+    good = [one for one in asked if one[2] == 200]
+    begun = min(one[0] for one in asked)
+    first, last = swaps[0][0], swaps[-1][1]
+    quiet = [one[1] for one in good if begun + 1 < one[0] < first - one[1] or one[0] > last]
+    edges = np.array(swaps)
+    at = np.array([(one[0], one[0] + one[1]) for one in good])
+    number = np.searchsorted(edges[:, 1], at[:, 0])  # the first swap that ended after the request came
+    met = np.array([number[n] < len(edges) and edges[number[n], 0] < at[n, 1] for n in range(len(good))])
+    during = [one[1] for one, hit in zip(good, met, strict=True) if hit]
+    mixed = sum(("row_nb" in one[3]) != one[3]["model_version"].startswith("nine") for one in good)
+    wrong = collections.Counter(str(one[2]) for one in asked if one[2] not in (200, 429))
+    return {"swaps": len(swaps), "answers": len(good), "failed": sum(wrong.values()), "mixed": mixed,
+            "versions": len({one[3]["model_version"] for one in good}), "steady p99 ms": milliseconds(quiet, 0.99),
+            "p99 ms during a swap": milliseconds(during, 0.99), "met a swap": len(during),
+            "ratio": round(np.quantile(during, 0.99) / np.quantile(quiet, 0.99), 2)}
 
 
 def _version(export, folder, version):
-    """A copy of an export under another version; "eight" answers without rows, so that one sees which answered."""
+    """A copy of an export under another version; "eight…" answers without rows, so that one sees which answered."""
     for name in predict.members(predict.check(export)):
         files.write(folder / name, (export / name).read_bytes())
     content = files.read_json(folder / "export.json")
-    content["settings"]["corners"]["predictor_mode"] = 8 if version == "eight" else 9
+    content["settings"]["corners"]["predictor_mode"] = 8 if version.startswith("eight") else 9
     files.write_json(folder / "export.json", {**content, "version": version})
     return folder
 
@@ -178,15 +301,65 @@ def _roll(server):
 
 
 def memory(export, given):
-    """Memory of the serving process after a warm-up and after many requests, one in ten of them bad."""
+    """Memory of the serving process after a warm-up and after many requests, one in ten of them bad; then without any."""
     content, lines = photograph(SIZES["640x480"]), []
     bad = [content[:600], b"hello"]
-    with api.start(export, settings()) as server:
-        for count in (given.requests // 10, given.requests):
-            with concurrent.futures.ThreadPoolExecutor(4) as pool:
-                list(pool.map(lambda at: server.ask(content if at % 10 else bad[at % 20 // 10]), range(count)))
-            lines.append({"requests": count, "MB": round(_resident(server) / 1e6, 1)})
+    with api.start(export, settings(given)) as server:
+        def ask(at):
+            server.ask(content if at % 10 else bad[at % 20 // 10])
+
+        for what, count, call in (("warm-up", given.requests // 10, ask), ("pictures", given.requests, ask),
+                                  ("health", 5 * given.requests, None)):
+            begun = time.monotonic()
+            if call:
+                with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                    list(pool.map(call, range(count)))
+            else:
+                _healthy(server, count)
+            lines.append({"what": what, "requests": count, "MB": round(_resident(server) / 1e6, 1),
+                          "seconds": round(time.monotonic() - begun)})
             print(lines[-1], flush=True)
+    for line in lines[1:]:
+        line["grown MB"] = round(line["MB"] - lines[lines.index(line) - 1]["MB"], 1)
+    return lines
+
+
+def _healthy(server, count):
+    line = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+    for _ in range(count):
+        line.request("GET", "/v2/health/live")
+        line.getresponse().read()
+
+
+def start(export, given):
+    """Seconds from the command to ready, five times."""
+    took = []
+    for _ in range(5):
+        begun = time.monotonic()
+        with api.start(export, settings(given)):
+            took.append(time.monotonic() - begun)
+    return [{"starts": len(took), "median s": round(float(np.median(took)), 2), "longest s": round(max(took), 2)}]
+
+
+def body(export, given):
+    """A body of 600 MB, by length and in pieces: what is taken of it, and what it costs in memory."""
+    lines = []
+    with api.start(export, settings(given)) as server:
+        server.ask(photograph(SIZES["640x480"]))
+        host, port = server.url.removeprefix("http://").split(":")
+        for name, head, before, after in (
+                ("with its length", b"Content-Length: 629145600\r\n", b"", b""),
+                ("in pieces", b"Transfer-Encoding: chunked\r\n", b"20000\r\n", b"\r\n")):
+            held, sent, limit = _resident(server), 0, config.group("api").max_bytes
+            with socket.create_connection((host, int(port)), timeout=20) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**17)
+                line.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
+                with contextlib.suppress(OSError):
+                    while sent < 600 * 2**20:
+                        line.sendall(before + bytes(2**17) + after)
+                        sent += 2**17
+            lines.append({"body": name, "MB sent": round(sent / 1e6, 1), "MB over the cap": round((sent - limit) / 1e6, 1),
+                          "memory +MB": round((_resident(server) - held) / 1e6, 1)})
     return lines
 
 
@@ -197,23 +370,34 @@ def _resident(server):
     return float(next(one.split()[1] for one in text.splitlines() if one.startswith("process_resident_memory_bytes ")))
 
 
-def settings():
-    """The settings of params.yaml, on a free port, the log thrown away."""
-    return config.group("api", {"port": 0, "log": os.devnull})
+def settings(given):
+    """The settings of params.yaml, on a free port, the log thrown away, and those that are given."""
+    own = config.nested(config.parse(given.set)).get("api", {})
+    return config.group("api", {"port": 0, "log": os.devnull, **own})
+
+
+PARTS = {"load": load, "stalled": stalled, "swap": swap, "fresh": fresh, "memory": memory, "start": start, "body": body,
+         "flask": serve_flask}
 
 
 def main():
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words.add_argument("part", choices=["load", "stalled", "swap", "memory"])
+    words.add_argument("part", choices=PARTS)
     words.add_argument("--export", type=Path)
     words.add_argument("--seconds", type=float, default=10.0)
     words.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64, 512])
     words.add_argument("--stalled", type=int, default=500)
     words.add_argument("--swaps", type=int, default=1000)
+    words.add_argument("--every", type=float, default=0.2, help="seconds between two swaps")
     words.add_argument("--requests", type=int, default=20_000)
+    words.add_argument("--port", type=int, default=0)
+    words.add_argument("--no-flask", dest="flask", action="store_false")
+    words.add_argument("--set", nargs="*", default=[])
     given = words.parse_args()
     export = given.export or runs.newest(tasks.job("corners")).path("export")
-    lines = {"load": load, "stalled": stalled, "swap": swap, "memory": memory}[given.part](export, given)
+    before = round(os.getloadavg()[0], 1)
+    lines = PARTS[given.part](export, given)
+    lines = [{**line, "machine's load": before, "settings": " ".join(given.set)} for line in lines]
     print(pd.DataFrame(lines).to_string(index=False))
     path = config.home() / OUT
     there = files.read_json(path) if path.is_file() else {}

@@ -275,31 +275,51 @@ def lacks(method, name):
 # --- answers and their scores
 
 
-def run(method, name):
-    """One line a picture of a set by a method; those that are on disk are taken from there."""
-    path = FOLDER / "corners" / "answers" / f"{method}-{name}.json"
-    key = _shipped() if method.startswith(("heatmap", "cascade")) else ""
-    kept = files.read_json(path) if path.is_file() else {"key": key, "lines": {}}
-    lines = kept["lines"] if kept["key"] == key else {}
-    began = time.time()
+def run(methods, name):
+    """The lines of a set by method, one a picture; those that are on disk are taken from there.
+
+    A picture is read (or drawn) once for all methods.
+    """
+    lines, began = {method: _kept(method, name) for method in methods}, time.time()
     for item in SOURCES[name]():
-        if item["name"] in lines:
-            continue
-        lines[item["name"]] = line(METHODS[method](item["group"] if "+" in method else None), item)
+        missing = [method for method in methods if item["name"] not in lines[method]]
+        shown = item["read"]() if missing else None
+        for method in missing:
+            answer = METHODS[method](item["group"] if "+" in method else None)
+            lines[method][item["name"]] = line(answer, item["group"], shown)
         if time.time() - began > 20:
-            files.write_json(path, {"key": key, "lines": lines})
+            _keep(lines, name)
             began = time.time()
-    files.write_json(path, {"key": key, "lines": lines})
-    return list(lines.values())
+    _keep(lines, name)
+    return {method: list(each.values()) for method, each in lines.items()}
 
 
-def line(answer, item):
+def _path(method, name):
+    return FOLDER / "corners" / "answers" / f"{method}-{name}.json"
+
+
+def _key(method):
+    """What an answer depends on, besides its picture."""
+    return _shipped() if method.startswith(("heatmap", "cascade")) else ""
+
+
+def _kept(method, name):
+    path = _path(method, name)
+    kept = files.read_json(path) if path.is_file() else {"key": None, "lines": {}}
+    return kept["lines"] if kept["key"] == _key(method) else {}
+
+
+def _keep(lines, name):
+    for method, each in lines.items():
+        files.write_json(_path(method, name), {"key": _key(method), "lines": each})
+
+
+def line(answer, group, shown):
     """What is kept of an answer: errors of the corners (px), and what it says of itself."""
-    shown = item["read"]()
     began = time.perf_counter()
     found = answer(shown["picture"])
     took = 1000 * (time.perf_counter() - began)
-    result = {"group": item["group"], "ms": took, "whole": shown["corners"] is not None,
+    result = {"group": group, "ms": took, "whole": shown["corners"] is not None,
               "refused": found.get("refused"), "confidence": found.get("confidence"), "radius": found.get("radius")}
     if result["whole"]:
         truth = shown["corners"]
@@ -391,15 +411,14 @@ def main(arguments=None):
     chosen = parser.parse_args(arguments)
     methods, results = chosen.methods or list(METHODS), {}
     for name in chosen.sets:
-        for method in methods:
-            path = FOLDER / "corners" / "answers" / f"{method}-{name}.json"
-            if chosen.again:
-                path.unlink(missing_ok=True)
-            why = lacks(method, name)
-            lines = [] if why else run(method, name)
-            results[name, method] = {"left_out": why} if why else summary(lines)
+        reasons = {method: lacks(method, name) for method in methods}
+        for method in methods if chosen.again else ():
+            _path(method, name).unlink(missing_ok=True)
+        lines = run([method for method in methods if not reasons[method]], name)
+        for method, why in reasons.items():
+            results[name, method] = {"left_out": why} if why else summary(lines[method])
             if not why and name in ("real", "warped"):
-                results[name, method]["holes"] = by_group(lines)
+                results[name, method]["holes"] = by_group(lines[method])
     print(table(results))
     files.write_json(FOLDER / "corners.json", {
         "made": time.strftime("%Y-%m-%d %H:%M:%S"), "weights": _shipped(),

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 from lib import config, files
+from lib.hub import commands as hub
 
 NOTEBOOKS = {"01": "01_data_preparation", "02": "02_model_building", "03": "03_model_verification",
              "04": "04_model_api"}
-FORMATS = ("csv", "coco", "yolo-pose", "yolo-obb", "labelme", "labelstudio", "cvat")  # of lib.formats, which is heavy
+FORMATS = ("csv", "coco", "yolo-pose", "yolo-obb", "labelme", "labelstudio", "cvat", "abid", "darknet",
+           "names", "openimages")  # of lib.formats, which is heavy
+BOOKS = config.REPOSITORY / "notebooks"
 # The exit status of each kind of trouble (sysexits.h); anything else that is expected ends in 1.
-EXITS = {"ConfigError": 2, "Unreachable": 69, "NoRoom": 74, "Busy": 75}
+EXITS = {"ConfigError": 2, "Unreachable": 69, "NoRoom": 74, "Busy": 75, "CellTimeoutError": 124, "DeadKernelError": 138}
 
 
 def main(words=None):
@@ -61,6 +64,9 @@ def parser():
 
     run = command("run", _run, "run the notebooks by papermill")
     run.add_argument("notebook", choices=["all", *NOTEBOOKS])
+    run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="end a notebook of which a cell takes longer")
+    run.add_argument("--params", metavar="FILE", help="another file than params.yaml, with the same five keys")
+    run.add_argument("--with-stdin", action="store_true", help="end when standard input is closed: with who started this")
     command("params", _params, "print the settings as they are settled")
     predict = command("predict", _predict, "answer every picture of a folder into a CSV")
     predict.add_argument("folder")
@@ -68,14 +74,26 @@ def parser():
     predict.add_argument("--to-database", metavar="TABLE", help="write the answers into this table too")
     serve = command("serve", _serve, "serve the newest finished run over HTTP")
     serve.add_argument("--port", type=int)
-    command("promote", _promote, "put a finished run into outputs/served, from which a running API takes it over")
+    promote = command("promote", _promote, "put a finished run into outputs/served, from which a running API takes it")
+    promote.add_argument("which", nargs="?", default="", help="a run, or an alias of MLflow's registry such as champion")
+    command("tracker", _tracker, "open the page of the tracker (MLflow) that tracking.uri names")
+    promote.add_argument("--to", type=Path, metavar="FOLDER", help="another served folder than outputs/served")
     command("rollback", _rollback, "make the export current that was served before")
-    labels = command("labels", _labels, "labels from a file into the database, or out of it")
-    labels.add_argument("way", choices=["import", "export"])
-    labels.add_argument("file", help="or a folder, for YOLO and LabelMe")
+    labels = command("labels", _labels, "labels from a file into the database, or out of it; corrections into your table")
+    labels.add_argument("way", choices=["import", "export", "apply"],
+                        help="apply: write the viewer's corrections into data.table; shows what would change first")
+    labels.add_argument("file", nargs="?", help="of import and export; or a folder, for YOLO and LabelMe")
+    labels.add_argument("--yes", action="store_true", help="of apply: do it")
     labels.add_argument("--format", default="csv", choices=FORMATS, help="docs/formats.md says what each keeps")
     labels.add_argument("--table", default="", help="another table than data.table; on export, instead of "
                                                     "the gathered labels")
+    search = command("search", _search, "find the settings that train best; the same command elsewhere helps, or goes on")
+    search.add_argument("--workers", type=int, help="processes on this machine; else search.workers")
+    search.add_argument("--trials", type=int, help="trainings in all; else search.trials")
+    hub.add(commands)
+    choose = command("choose", _choose, "choose pictures of a folder to label next, for the viewer")
+    choose.add_argument("folder")
+    choose.add_argument("--number", type=int, default=20)
     pretrain = command("pretrain", _pretrain, "train the weights that ship, on generated pictures", job=False)
     pretrain.add_argument("task")
     pretrain.add_argument("--set", nargs="*", default=[], metavar="a.b=c")
@@ -87,16 +105,17 @@ def find_job(arguments):
     from lib import tasks
 
     values = parameters(arguments)
-    return tasks.job(values["task"], values["profile"], values["run"], values["overrides"])
+    return tasks.job(**values)
 
 
 def parameters(arguments):
     """The five parameters of the notebooks, from the command's words and params.yaml."""
-    file = config.read_file()
+    other = getattr(arguments, "params", None)
+    file = config.read_file(other)
     overrides = config._join(config.nested(file["overrides"]), config.nested(config.parse(" ".join(arguments.set))))
     return {"task": arguments.task or file["task"], "profile": arguments.profile or file["profile"],
             "run": arguments.run if arguments.run is not None else file["run"], "overrides": overrides,
-            "settings": {}}
+            "settings": file["settings"] if other else {}}
 
 
 def _params(arguments):
@@ -104,34 +123,46 @@ def _params(arguments):
 
 
 def _run(arguments):
+    if arguments.with_stdin:
+        from lib.api import server
+
+        server.end_with_stdin()
     job = find_job(arguments)  # a wrong setting is told before a kernel starts
     for number in NOTEBOOKS if arguments.notebook == "all" else [arguments.notebook]:
-        where = execute(number, job, parameters(arguments))
+        where = execute(number, job, parameters(arguments), arguments.cell_timeout)
         print(f"{NOTEBOOKS[number]}: {where}")
 
 
-def execute(number, job, values):
+def execute(number, job, values, seconds=None):
     """Run a notebook by papermill and keep it: 01 with the data, the others with their run. Returns where it lies.
 
-    One that fails is kept under failed/, and Failed says which cell ended and how.
+    One that fails is kept under failed/, and Failed says which cell ended and how; so is one whose kernel died, or of
+    which a cell took more than `seconds`.
     """
     import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from lib import runs
 
     name = f"{NOTEBOOKS[number]}.ipynb"
     failed = job.outputs / "failed" / name
-    failed.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (job.folder, failed.parent):
+        files.ready(folder)
     working = failed.with_name(f".running-{name}")
     try:
-        papermill.execute_notebook(config.REPOSITORY / "notebooks" / name, working, values, kernel_name="python3",
-                                   log_output=False, progress_bar=sys.stderr.isatty())
+        papermill.execute_notebook(BOOKS / name, working, values, kernel_name="python3", log_output=False,
+                                   execution_timeout=seconds, progress_bar=sys.stderr.isatty())
     except papermill.PapermillExecutionError as error:
         working.replace(failed)
         plain = error.ename in (*EXITS, "ValueError", "BadExport", "AssertionError")
         sentence = error.evalue if plain else f"{error.ename}: {error.evalue}"
         raise Failed(error.ename, f"{name}, cell {error.exec_count}: {sentence}\n"
                                   f"the notebook is kept in {failed}") from error
+    except (DeadKernelError, CellTimeoutError) as error:
+        working.replace(failed)
+        what = "its kernel died" if isinstance(error, DeadKernelError) else f"a cell did not end within {seconds} seconds"
+        raise Failed(type(error).__name__, f"{name}: {what}; what ran is kept, run again\n"
+                                           f"the notebook is kept in {failed}") from error
     finally:
         if working.is_file() and sys.exc_info()[0]:
             working.replace(failed)
@@ -156,7 +187,7 @@ def _predict(arguments):
     record = runs.newest(job)
     predictor = predict.load(record.path("export"), job.name)
     new, bad = predict.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
-                              job.params.verify.decimals)
+                              job.params.verify.decimals, compute=job.params.compute)
     print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
     if arguments.to_database:
         from lib import database
@@ -176,7 +207,20 @@ def _serve(arguments):
 def _promote(arguments):
     from lib import api, runs
 
-    print(api.promote(runs.newest(find_job(arguments)).path("export"), served()))
+    job = find_job(arguments)
+    print(api.promote(runs.export(job, arguments.which or job.run), arguments.to or served()))
+
+
+def _tracker(arguments):
+    import subprocess
+
+    from lib import runs
+
+    address = runs.tracker_uri(find_job(arguments))
+    if address.startswith("http"):
+        print(f"the tracker is at {address}")
+        return 0
+    return subprocess.run([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address]).returncode
 
 
 def _rollback(arguments):
@@ -191,10 +235,46 @@ def served():
 
 
 def _labels(arguments):
+    if arguments.way == "apply":
+        return _apply(find_job(arguments), arguments.yes)
+    if not arguments.file:
+        raise ValueError(f"labels {arguments.way} needs the name of a file; for example labels {arguments.way} labels.csv")
     from lib import formats
 
     call = {"import": formats.load, "export": formats.save}[arguments.way]
     print(json.dumps(call(find_job(arguments), arguments.file, arguments.format, arguments.table)))
+
+
+def _apply(job, write):
+    from lib import corrections
+
+    lines = corrections.apply(job, write)
+    for line in lines:
+        print(line)
+    print(corrections.summary(lines, write) + ("" if write or not lines else "; nothing was written yet, --yes does it"))
+
+
+def _search(arguments):
+    from lib import gather, search, tasks
+
+    values = parameters(arguments)
+    asked = {"trials": arguments.trials, "workers": arguments.workers}
+    more = {"search": {"use": False} | {name: value for name, value in asked.items() if value is not None}}
+    job = tasks.job(**values | {"overrides": config._join(values["overrides"], more)})
+    if not job.params.search.trials:
+        raise ValueError("search.trials is 0; say how many trainings are to be tried: --trials 20")
+    found = search.search(job, gather.read(job))
+    for name, figure in search.charts(found):
+        found.record.keep(figure, name)
+    print(found.trials.to_string(index=False))
+    print(f"best: {json.dumps(found.best)}; to train with it: --set search.use=true ({found.record.path('best.json')})")
+
+
+def _choose(arguments):
+    from lib import choose, runs
+
+    job = find_job(arguments)
+    print(choose.choose(job, runs.newest(job), arguments.folder, arguments.number))
 
 
 def _pretrain(arguments):

@@ -69,11 +69,14 @@ class Params(Mapping):
         return {k: v.plain() if isinstance(v, Params) else copy.deepcopy(v) for k, v in self.items()}
 
 
-def read_file():
-    """params.yaml as a dict with exactly the keys of NAMES; one in COREBOX_HOME wins over the repository's."""
-    path = next((p for p in (home() / "params.yaml", REPOSITORY / "params.yaml") if p.is_file()), None)
-    if path is None:
-        raise ConfigError(f"params.yaml is missing in {home()}")
+def read_file(path=None):
+    """params.yaml as a dict with exactly the keys of NAMES; one in COREBOX_HOME wins over the repository's.
+
+    `path` names another file of the same form.
+    """
+    path = Path(path) if path else next((p for p in (home() / "params.yaml", REPOSITORY / "params.yaml") if p.is_file()), None)
+    if path is None or not path.is_file():
+        raise ConfigError(f"{path or 'params.yaml'} is missing{'' if path else f' in {home()}'}")
     try:
         values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -107,6 +110,13 @@ def settle(task, profile, overrides=None, settings=None, checks=None):
                          (f"tasks.{task}.profiles.{profile}", own_profiles.get(profile)),
                          ("overrides", nested(overrides))):
         values = _lay(values, layer or {}, where)
+    _check(values, CHECKS | (checks or {}))
+    return Params(values)
+
+
+def changed(params, overrides, checks=None):
+    """The Params with other values for some settings, by dotted keys; ConfigError as of settle."""
+    values = _lay(params.plain(), nested(overrides), "overrides")
     _check(values, CHECKS | (checks or {}))
     return Params(values)
 
@@ -201,6 +211,9 @@ def _nearest(key, names):
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+OWN_BACKBONES = "small", "residual", "ResNet34"  # those of lib/layers.py and lib/resnet.py
+
+
 @cache
 def backbones():
     """The networks of keras.applications, by name, without importing Keras."""
@@ -217,16 +230,34 @@ def between(least, most):
     return (lambda value: least <= value <= most), f"from {least} to {most}"
 
 
+def rising(least, most):
+    """Two numbers, the second no less than the first, both from `least` to `most`."""
+    def holds(pair):
+        return len(pair) == 2 and all(isinstance(value, int | float) for value in pair) \
+            and least <= pair[0] <= pair[1] <= most
+
+    return holds, f"two numbers from {least} to {most}, the smaller first"
+
+
 def one_of(*names):
     return (lambda value: value in names), "one of " + ", ".join(map(str, names))
 
 
 CHECKS = {  # a dotted key: what it must hold, in code and in words
+    "data.source": one_of("table", "hub"),
     "data.orientation": one_of("upright", "stored"),
     "data.generate": at_least(0),
     "split.train": between(0.0, 1.0),
     "split.validation": between(0.0, 1.0),
     "split.test": between(0.0, 1.0),
+    "search.trials": at_least(0),
+    "search.workers": between(1, 256),
+    "search.sampler": one_of("tpe", "random"),
+    "search.pruner": one_of("halving", "none"),
+    "search.warmup": at_least(1),
+    "search.reduction": between(2, 10),
+    "search.heartbeat": between(1, 600),
+    "search.retries": between(0, 100),
     "model.scale": one_of("backbone", "255"),
     "model.width": between(8, 2048),
     "model.height": between(8, 2048),
@@ -234,15 +265,19 @@ CHECKS = {  # a dotted key: what it must hold, in code and in words
     "training.batch_size": at_least(1),
     "training.learning_rate": between(1e-9, 10.0),
     "training.patience": at_least(0),
+    "training.keep_every": at_least(0),
     "training.optimizer": one_of("adam", "adamw", "nadam", "rmsprop", "sgd"),
-    "training.schedule": one_of("constant", "cosine"),
+    "training.schedule": one_of("constant", "cosine", "cyclic"),
     "training.loss": one_of("task", "mean_squared_error", "mean_absolute_error", "huber", "wing"),
     "api.port": between(0, 65535),
     "api.max_bytes": between(1024, 2**30),
     "api.max_pixels": between(1024, 500_000_000),
     "api.read_timeout": between(0.1, 60.0),
     "api.total_timeout": between(0.1, 600.0),
+    "api.processes": between(1, 64),
     "api.workers": between(1, 64),
+    "api.memory": ((lambda value: value == 0 or value >= 512), "0 or at least 512"),
+    "api.redirect": between(0, 65535),
     "api.queue": between(0, 10_000),
     "api.decimals": between(0, 6),
     "api.batch": between(1, 256),
@@ -263,9 +298,28 @@ CHECKS = {  # a dotted key: what it must hold, in code and in words
     "viewer.refresh": between(1.0, 3600.0),
     "viewer.sheet": between(1, 200),
     "viewer.port": between(0, 65535),
+    "compute.engine": one_of("threads", "dask"),
+    "compute.workers": between(1, 256),
+    "compute.retries": between(0, 100),
+    "hub.name": ((lambda value: re.fullmatch(r"[a-z][a-z0-9_]{0,40}", value)), "small letters, digits and _"),
+    "hub.max_files": between(1, 10_000_000),
+    "hub.port": between(0, 65535),
+    "hub.page_port": between(0, 65535),
+    "hub.uploads": between(1, 256),
+    "hub.downloads": between(1, 256),
+    "hub.training_most": between(1, 1000),
+    "hub.training_attempts": between(1, 20),
+    "hub.training_minutes": between(0.01, 10_000.0),
+    "hub.heartbeat": between(0.05, 60.0),
+    "hub.chunk": between(1, 10_000),
+    "hub.hash_distance": between(0, 32),
+    "hub.twin": between(0.0, 1.0),
+    "hub.suspicion": between(0.0, 1.0),
     "verify.split": one_of("test", "validation", "train", "all"),
     "verify.choose": one_of("worst", "random", "names", "range"),
     "verify.number": at_least(1),
+    "verify.audit_folds": ((lambda value: value == 0 or 2 <= value <= 20), "0, or from 2 to 20"),
+    "verify.audit_epochs": at_least(0),
     "verify.bootstrap": at_least(1),
     "verify.interval": between(0.5, 0.999),
     "verify.decimals": between(0, 6),
@@ -280,9 +334,9 @@ def _check(values, checks):
     if min(split[:2]) <= 0:
         raise ConfigError(f"split.train and split.validation are {split[:2]}; neither may be empty")
     backbone = values["model"]["backbone"]
-    if backbone != "small" and backbone not in backbones():
-        raise ConfigError(f"model.backbone is {backbone!r}; it must be small or a network of keras.applications"
-                          + _nearest(backbone, backbones()))
+    if backbone not in OWN_BACKBONES and backbone not in backbones():
+        raise ConfigError(f"model.backbone is {backbone!r}; it must be {', '.join(OWN_BACKBONES)} or a network of "
+                          "keras.applications" + _nearest(backbone, backbones()))
     uri = values["tracking"]["uri"]
     if re.search(r"://[^/@]*:[^/@]*@", uri):
         raise ConfigError("tracking.uri holds a password, which would be written into every run; set it to "

@@ -22,6 +22,8 @@ CHUNK, SECONDS = 500, 5.0   # the journal is written after so many pictures or s
 PAUSE = 0.2                 # seconds before a failed copy is tried again; doubled each time
 ENOUGH = 50                 # so many failed copies in a row mean that the place itself is gone
 SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
+IMPORTED = "imported"  # below data/<task>/<profile>: pictures that a loader has brought, under paths that begin so
+CHANGED = re.compile(r"(-[0-9a-f]{10})(-[0-9a-f]{8})(\.\w+)$")  # what a file name says of source and content
 REASONS = {"empty": "empty file", "too_large": "picture too large", "not_a_picture": "not a picture",
            "unreadable": "picture unreadable", "missing": "no file"}
 
@@ -51,12 +53,24 @@ class Place:
 
 
 def places(job):
-    """The Places of `data.path_rules`, and that of the generated pictures; ConfigError names a rule that cannot work."""
+    """The Places of `data.path_rules`, and those of pictures that were imported or generated; ConfigError names a rule that cannot work."""
     rules = [_place(number, rule) for number, rule in enumerate(job.params.data.path_rules)]
+    if (job.folder / IMPORTED).is_dir():
+        rules.append(Place(IMPORTED, fsspec.filesystem("file"), str(job.folder / IMPORTED)))
     if not job.params.data.token:
         rules.append(Place(_even(demo.ROOT).rstrip("/"), fsspec.filesystem("file"),
                            str(demo.folder(job))))
-    return rules
+    return rules + [Place(_even(each).rstrip("/"), fsspec.filesystem("file"), each) for each in offered(job)]
+
+
+def offered(job, more=""):
+    """The folders of pictures that were offered to be labelled, `more` now being one of them; their paths mean themselves."""
+    path = config.home() / "data" / job.name / "offered.json"
+    known = files.read_json(path) if path.is_file() else []
+    if more and more not in known:
+        known.append(more)
+        files.write_json(path, known)
+    return [each for each in known if os.path.isdir(each)]
 
 
 def _place(number, rule):
@@ -160,7 +174,8 @@ class Source:
         """A file name of its own: what a person recognises, and a hash that no other source has."""
         stem = unicodedata.normalize("NFKD", PurePosixPath(self.path).stem).encode("ascii", "ignore").decode()
         readable = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:60]
-        return f"{readable or 'picture'}-{hashlib.sha1(self.key.encode('utf-8', 'replace')).hexdigest()[:10]}"
+        mark = hashlib.sha1(self.key.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:10]
+        return f"{readable or 'picture'}-{mark}"
 
 
 def find(path, places):
@@ -244,11 +259,32 @@ def _keep(job, source, data, stamp):
     except images.Refused as error:
         raise Drop(REASONS[error.code], f"{source.path}: {error}") from error
     kind = next(kind for kind, magic in images.MAGIC.items() if data.startswith(magic))
-    name = source.stem + SUFFIX[kind]
+    digest = hashlib.sha256(data).hexdigest()
+    name = _name(job.folder / "images", source.stem, SUFFIX[kind], digest)
     files.need(job.folder, len(data))
     files.write(job.folder / "images" / name, data)
-    return {"image": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "stamp": stamp,
+    return {"image": name, "size": len(data), "sha256": digest, "stamp": stamp,
             "width": picture.size[0], "height": picture.size[1], "orientation": images.orientation(data)}
+
+
+def _name(folder, stem, suffix, digest):
+    """A copy's file name. A picture that changed gets another one, since labels.csv still speaks of what was there."""
+    path = folder / (stem + suffix)
+    changed = path.is_file() and files.sha256(path) != digest
+    return f"{stem}-{digest[:8]}{suffix}" if changed else path.name
+
+
+def plain(image):
+    """A copy's file name as it was before its picture changed."""
+    return CHANGED.sub(r"\1\3", image)
+
+
+def forget_changed(job, results):
+    """Remove the copies of pictures as they were before they changed, once labels.csv speaks of the new ones."""
+    now = {plain(entry["image"]): entry["image"] for entry in results.values() if not isinstance(entry, Drop)}
+    for path in (job.folder / "images").iterdir():
+        if now.get(plain(path.name), path.name) != path.name:
+            path.unlink()
 
 
 def copy_all(job, sources):

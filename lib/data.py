@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from lib import files, images
+from lib import engine, files, images
 
 SPLITS = ("train", "validation", "test")
 
@@ -45,40 +44,44 @@ def read(job, row, at_least=None):
         raise ValueError(f"{row['image']} can no longer be read ({error}); run notebook 01 again") from error
 
 
-def prepare(job, table, progress=True):
+def prepare(job, table, progress=True, folder=None):
     """Decode every picture once, in parallel, into the cache that training reads; pictures already there are kept.
 
     Memory stays small: each worker holds one photograph, the cache is a file mapped into memory. A killed run
-    goes on where it stopped.
+    goes on where it stopped. `folder` is another place for the cache than beside the pictures.
     """
     records = rows(table)
     if not records:
         raise ValueError(f"{job.name}/{job.profile} has no rows; run notebook 01 and see what it dropped")
-    folder = job.folder / "cache"
+    folder = folder or job.folder / "cache"
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder):
-        key = _key(job, records)
-        _forget_others(folder, key)
-        stored = _open(job, records, folder, key)
-        done = _marks(folder / f"{key}.done.npy", len(records))
+        name = key(job, records)
+        _forget_others(folder, name)
+        stored = _open(job, records, folder, name)
+        done = _marks(folder / f"{name}.done.npy", len(records))
         missing = np.flatnonzero(~done.astype(bool))
-
-        def work(at):
-            picture = read(job, records[at])
-            for part, array in stored.items():
-                array[at] = job.stored(part, picture, records[at])
-            done[at] = 1  # after the pixels: a killed process loses at most the pictures in hand
-
-        with ThreadPoolExecutor(job.params.data.workers) as pool:
-            for _ in tqdm(pool.map(work, missing), total=len(missing), desc="prepare", disable=not progress):
-                pass
+        jobs = [(job, records[at]) for at in missing]
+        with engine.open_engine(job.params.compute, job.params.data.workers) as workers:
+            found = tqdm(workers.map(_stored, jobs), total=len(jobs), desc="prepare", disable=not progress)
+            for at, pixels in zip(missing, found, strict=True):
+                for part, array in stored.items():
+                    array[at] = pixels[part]
+                done[at] = 1  # after the pixels: a killed process loses at most the pictures in hand
         done.flush()
         for array in stored.values():
             array.flush()
     return Prepared(records, stored)
 
 
-def _key(job, records):
+def _stored(work):
+    """By part, what training stores of a picture; the work is a job and a row."""
+    job, row = work
+    picture = read(job, row)
+    return {part: job.stored(part, picture, row) for part in job.parts()}
+
+
+def key(job, records):
     """Changes when a picture, a label or a setting that shapes the stored pixels does."""
     params = job.params.plain()
     facts = [params["model"], params.get(job.name), [sorted(row.items(), key=str) for row in records]]
@@ -115,8 +118,8 @@ def _marks(path, count):
     return np.lib.format.open_memmap(path, "r+")
 
 
-def stream(job, part, prepared, split, epoch=0):
-    """An endless tf.data of batches for training a part, from the beginning of `epoch` on; and steps an epoch.
+def stream(job, part, prepared, split, epoch=0, step=0):
+    """An endless tf.data of batches for training a part, from the `step` of an `epoch` on; and steps an epoch.
 
     Example number k of the stream depends on the seed and on k alone, so a resumed training sees what an
     undisturbed one would have seen.
@@ -137,7 +140,7 @@ def stream(job, part, prepared, split, epoch=0):
         rng = np.random.default_rng((seed, int(number))) if varied else None
         return job.example(part, prepared.stored[part][at], prepared.rows[at], rng)
 
-    first = epoch * steps * size
+    first = (epoch * steps + step) * size
     numbers = tf.data.Dataset.range(first, 2**62)
     return _examples(numbers, example).batch(size, drop_remainder=True).prefetch(2), steps
 

@@ -183,11 +183,12 @@ def _nothing(connection, job):
 # --- writing
 
 
-def store(job, table, kinds, records, key=""):
+def store(job, table, kinds, records, key="", merge=False, instead=""):
     """Put records (dicts) into a table, all or none, and return how many.
 
     `kinds` maps column names to Python types; schema, table and columns that are missing are made. Where `key`
-    is given, older rows with the same value in that column are replaced. `table` may be `schema.table`.
+    is given, older rows with the same value in that column are replaced, with `merge` in what a record says alone, and
+    rows whose value begins with `instead` make way. `table` may be `schema.table`.
     ValueError says what PostgreSQL did not take; then nothing was written.
     """
     where, _, table = table.rpartition(".")
@@ -196,7 +197,9 @@ def store(job, table, kinds, records, key=""):
         try:
             with within(connection, server.GRACE + job.params.data.statement_timeout * (1 + len(records) // BATCH)):
                 _make(connection, where, table, kinds)
-                _replace(connection, where, table, kinds, records, key)
+                kinds = {**dict.fromkeys(columns(connection, where, table), str), **kinds} if merge else kinds
+                records = _merged(connection, where, table, records, key) if merge else records
+                _replace(connection, where, table, kinds, records, key, instead)
                 connection.commit()
         except errors.InsufficientPrivilege as error:
             raise config.ConfigError(f"{where}.{table} cannot be written: {said(error)}; name a table in a schema "
@@ -227,9 +230,25 @@ def _make(connection, where, table, kinds):
             cursor.execute(sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(sql.Identifier(where, table), typed[name]))
 
 
-def _replace(connection, where, table, kinds, records, key):
+def _merged(connection, where, table, records, key):
+    """The records, with what they do not say as the table has it; nobody else writes there until this is committed."""
     target = sql.Identifier(where, table)
     with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
+        names = list(columns(connection, where, table))
+        cursor.execute(sql.SQL("SELECT {} FROM {} WHERE {}::text = ANY(%s)").format(
+            sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names), target,
+            sql.Identifier(key)), ([str(record[key]) for record in records],))
+        there = {row[names.index(key)]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+    return [there.get(str(record[key]), {}) | record for record in records]
+
+
+def _replace(connection, where, table, kinds, records, key, instead):
+    target = sql.Identifier(where, table)
+    with connection.cursor() as cursor:
+        if instead:
+            cursor.execute(sql.SQL("DELETE FROM {} WHERE starts_with({}::text, %s)").format(
+                target, sql.Identifier(key)), (instead,))
         if key:
             cursor.execute(sql.SQL("DELETE FROM {} WHERE {}::text = ANY(%s)").format(target, sql.Identifier(key)),
                            ([str(record[key]) for record in records if record.get(key) is not None],))

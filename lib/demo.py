@@ -78,11 +78,6 @@ def _remove(job, names):
         connection.commit()
 
 
-def clear(job):
-    """Take the generated rows out of the embedded database: it holds those, or the user's own."""
-    _remove(job, {name for name in _known(job) if name.startswith(ROOT)})
-
-
 def _changed(job):
     """Whether picture 0 would be drawn differently today than it was; the answer is kept beside the pictures."""
     picture, row = _draw(job, 0)

@@ -195,3 +195,15 @@ def answers(verification, positions, columns=3):
         caption = f"{_brief(row['image'])}\n{job.headline.replace('_', ' ')} {verification.found.at[at, job.headline]:.3g}"
         overlay(job, small(job, row), verification.truths[at], verification.answers[at], caption, ax)
     return figure
+
+
+def suspects(audited, number=6):
+    """The most improbable labels of an Audit in white, the answers that were not learned from them in red."""
+    job = audited.job
+    chosen = [at for at, answer in enumerate(audited.answers) if answer is not None][:number]
+    figure, axes = _grid(max(1, len(chosen)), tall=_tall([audited.rows[at] for at in chosen]) if chosen else 0.75)
+    for ax, at in zip(axes, chosen, strict=False):
+        row, suspicion = audited.rows[at], audited.suspicions[at]
+        caption = f"{_brief(row['image'])}\nsuspicion {'not known' if suspicion is None else f'{suspicion:.2g}'}"
+        overlay(job, small(job, row), audited.truths[at], audited.answers[at], caption, ax)
+    return figure

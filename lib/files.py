@@ -32,18 +32,31 @@ def writing(path):
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with room(path):
+            yield temporary
+            install(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def install(temporary, path):
+    """Give a file that was written beside `path` its name: its bytes are on disk before it is seen."""
+    _sync(temporary)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+    _sync(Path(path).parent)
+
+
+@contextlib.contextmanager
+def room(path):
+    """NoRoom, with what is free, where the disk is too full for what the block writes as `path` or beside it."""
+    try:
+        yield
     except OSError as error:
-        if error.errno in (27, 28, 122):  # file too large for its limit, no space left, quota
+        if error.errno in (27, 28, 122) and not isinstance(error, NoRoom):  # file too large for its limit, disk full, quota
             raise NoRoom(error.errno, f"no room to write {path.name}: {free(path.parent):.0f} MB free "
                          f"in {path.parent}; the old file is untouched, make room and run again") from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sync(path):
@@ -92,6 +105,16 @@ def sha256(path):
 def free(folder):
     """Free space where `folder` lies, in MB."""
     return shutil.disk_usage(folder).free / 1e6
+
+
+def ready(folder):
+    """Make a folder and be sure that files can be written there; an OSError that names it where they cannot."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise type(error)(error.errno, f"{folder} cannot be written ({error.strerror}); is the disk there, and yours to "
+                          "write?") from error
 
 
 def need(folder, size):

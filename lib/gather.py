@@ -4,10 +4,12 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PureWindowsPath
 
 from lib import config, copies, database, demo, files, images, revisions, server
 from lib.copies import Drop
+from lib.hub import source as hub
 from lib.tasks import Refusal
 
 
@@ -29,12 +31,29 @@ def gather(job):
 
     A label that was corrected in the viewer is taken as its latest decided revision has it.
     """
-    demo.fill(job)
+    from_hub = job.params.data.source == "hub"
+    if not from_hub:
+        demo.fill(job)
     with files.lock(job.folder):
-        places = copies.places(job)
+        places = [hub.place(job)] if from_hub else copies.places(job)
         copies.sweep(job.folder)
-        snapshot = database.rows(job)
-        return _Work(job, places, snapshot, revisions.latest(job, decided=True)).done()
+        revised = revisions.latest(job, decided=True)
+        snapshot = hub.rows(job) if from_hub else _with_new(database.rows(job), revised, revisions.added(job))
+        return _Work(job, places, snapshot, revised).done()
+
+
+def _with_new(snapshot, revised, added):
+    """The snapshot with a row for each picture that is not in the table and was labelled in the viewer all the same."""
+    known = {row["image"] for row in snapshot.rows}
+    empty = dict.fromkeys(snapshot.rows[0])
+    return replace(snapshot, rows=snapshot.rows + [
+        empty | {"image": path} | ({"group": folder_of(path)} if "group" in empty else {})
+        for path in sorted(added & revised.keys() - known)])
+
+
+def folder_of(source):
+    """The group of a picture that no table names: the folder it lies in."""
+    return PureWindowsPath(source).parent.name  # knows both kinds of slash
 
 
 def read(job):
@@ -79,7 +98,9 @@ class _Work:
         if not self.kept:
             raise config.ConfigError(self._all_dropped())
         self._split()
-        return self._write(fresh)
+        found = self._write(fresh)
+        copies.forget_changed(self.job, pictures)
+        return found
 
     def _locate(self, row):
         try:
@@ -101,11 +122,7 @@ class _Work:
     def _checked(self, row, entry):
         """The row as it stands in labels.csv, without its split."""
         job, size = self.job, (entry["width"], entry["height"])
-        label = {name: _typed(value, job.columns.get(name, str)) for name, value in row.items()}
-        label |= {"image": entry["image"], "width": size[0], "height": size[1]}
-        if job.params.data.orientation == "stored" and entry["orientation"] > 1:
-            label = job.turned(label, lambda points: images.upright(points, entry["orientation"], size))
-        label = job.check(self._corrected(row, label))
+        label = job.check(self._corrected(row, labelled(job, row, entry)))
         _demand_types(label, job.columns)
         _filter(size, job.params.filters)
         self.reordered += bool(label.pop("reordered", False))
@@ -127,7 +144,7 @@ class _Work:
             raise config.ConfigError(f"split.by is {by!r}; it must be empty or one of "
                                      f"{', '.join(self.job.params.data.columns)}")
         value = label.get(by) if by else None
-        return label["image"] if value is None or str(value).strip() == "" else str(value)
+        return copies.plain(label["image"]) if value is None or str(value).strip() == "" else str(value)
 
     def _drop_twice(self):
         """Of a picture that came several times keep the first row, or none where the labels disagree."""
@@ -156,9 +173,20 @@ class _Work:
 
     def _split(self):
         groups = {row["group"] for row in self.kept}
-        parts = parts_of(groups, self.job.params.split)
+        parts = parts_of(groups, self.job.params.split, self._strata())
         for row in self.kept:
             row["split"] = parts[row["group"]]
+
+    def _strata(self):
+        """The commonest value of `split.stratify` in each group; None where the split follows the hash alone."""
+        by, values = self.job.params.split.stratify, {}
+        if not by:
+            return None
+        if by not in self.kept[0]:
+            raise config.ConfigError(f"split.stratify is {by!r}; it must be empty or one of {', '.join(self.kept[0])}")
+        for row in self.kept:
+            values.setdefault(row["group"], Counter())[str(row[by])] += 1
+        return {group: max(sorted(counts), key=counts.get) for group, counts in values.items()}
 
     # --- what is written
 
@@ -180,6 +208,19 @@ class _Work:
             "snapshot": {"time": self.snapshot.time, "sha256": self.snapshot.sha256},
             "settings": {name: job.params[name].plain() for name in ("data", "filters", "split")}})
         return Gathered(read(job), _table(job.folder / "dropped.csv"), counts)
+
+
+def labelled(job, row, entry):
+    """A table's row (texts, by our names) as a label on its upright picture, not checked yet.
+
+    `entry` says of the picture what the journal does: `image`, `width`, `height` (upright) and `orientation` (EXIF).
+    """
+    size = entry["width"], entry["height"]
+    label = {name: _typed(value, job.columns.get(name, str)) for name, value in row.items()}
+    label |= {"image": entry["image"], "width": size[0], "height": size[1]}
+    if job.params.data.orientation == "stored" and entry["orientation"] > 1:
+        label = job.turned(label, lambda points: images.upright(points, entry["orientation"], size))
+    return label
 
 
 def _typed(value, kind):
@@ -216,17 +257,20 @@ def _filter(size, filters):
 # --- the split
 
 
-def parts_of(groups, split):
+def parts_of(groups, split, strata=None):
     """The part (train, validation, test) of each group: by hand where the settings name it, else by its hash.
 
-    The hash of a group never changes, so pictures that are added move none. ConfigError: a part stays empty, a
+    The hash of a group never changes, so pictures that are added move none. `strata` gives the stratum of each group:
+    then every stratum is shared out by itself, in the order of the hashes, so that each part holds its share of it
+    (to one group); pictures that are added move those few that lie at a border. ConfigError: a part stays empty, a
     named group is not there or named twice.
     """
     by_hand = {name: part for part in ("validation", "test") for name in map(str, split[f"{part}_groups"])}
     _check_by_hand(by_hand, groups, split)
     hashed = {part: split[part] for part in ("train", "validation", "test")
               if split[part] > 0 and part not in by_hand.values()}
-    parts = {group: by_hand.get(group) or _hashed(group, hashed) for group in groups}
+    places = _ranks([group for group in groups if group not in by_hand], strata) if strata else {}
+    parts = {group: by_hand.get(group) or _part(places.get(group, _place(group)), hashed) for group in groups}
     for part in [*hashed, *by_hand.values()]:
         if part not in parts.values():
             raise config.ConfigError(_empty(part, groups))
@@ -242,9 +286,26 @@ def _check_by_hand(by_hand, groups, split):
             raise config.ConfigError(f"split.{part}_groups names {name!r}, which is no group here; there are {_some(groups)}")
 
 
-def _hashed(group, fractions):
-    """The part in which the group's SHA-1, as a number from 0 to 1, falls."""
-    at = int(hashlib.sha1(group.encode()).hexdigest()[:12], 16) / 16**12 * sum(fractions.values())
+def _place(group):
+    """The group's SHA-1 as a number from 0 to 1."""
+    return int(hashlib.sha1(group.encode(), usedforsecurity=False).hexdigest()[:12], 16) / 16**12
+
+
+def _ranks(groups, strata):
+    """Where each group stands among those of its stratum, in the order of their hashes, as a number from 0 to 1.
+
+    Strata begin at different places, so that those of a few groups do not all fall to the first part.
+    """
+    members = {}
+    for group in sorted(groups, key=_place):
+        members.setdefault(strata[group], []).append(group)
+    return {group: (_place(stratum) + (rank + 0.5) / len(some)) % 1 for stratum, some in members.items()
+            for rank, group in enumerate(some)}
+
+
+def _part(at, fractions):
+    """The part in which a number from 0 to 1 falls."""
+    at *= sum(fractions.values())
     for part, fraction in fractions.items():
         if at < fraction:
             return part

@@ -201,6 +201,13 @@ def upright(points, orientation, size):
     return np.where(away, np.array(size) - points, points)
 
 
+def stored(points, orientation, size):
+    """Points (n, 2) of the upright picture of `size` where they lie in the stored pixels: what `upright` undoes."""
+    away = np.array(MIRROR[orientation][::-1]) < 0
+    points = np.where(away, np.array(size) - points, np.array(points, float))
+    return points[:, ::-1] if orientation >= 5 else points
+
+
 def orientation(data):
     """The EXIF orientation 1 … 8 in a picture's bytes; 1 where there is none that makes sense."""
     from PIL import Image

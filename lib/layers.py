@@ -27,6 +27,31 @@ def small(x, widths=(24, 40, 64, 96)):
     return maps
 
 
+def residual(x, widths=(24, 40, 64, 96), blocks=(0, 1, 2, 2)):
+    """Like `small`, with residual blocks (arXiv 1512.03385) after each stage, most where cells are few and see much.
+
+    A new block adds nothing: its last scale starts at 0.
+    """
+    maps = []
+    for depth, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        x = convolve(x if depth else convolve(x, 16, strides=2, name="stem"), width, strides=2, name=f"down{depth}")
+        x = convolve(x, width, name=f"keep{depth}")
+        for at in range(count):
+            x = _block(x, width, f"block{depth}_{at}")
+        maps.append(x)
+    return maps
+
+
+def _block(x, width, name):
+    more = convolve(x, width, name=f"{name}_in")
+    more = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_out")(more)
+    more = layers.BatchNormalization(momentum=0.9, gamma_initializer="zeros", name=f"{name}_out_norm")(more)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, more]))
+
+
+BACKBONES = {"small": small, "residual": residual}  # ours, from scratch; other names are those of keras.applications
+
+
 def neck(maps, width=32, name="neck"):
     """The finest of the feature maps, enriched from the coarser ones (FPN, arXiv 1612.03144; concatenation-free).
 
@@ -98,6 +123,32 @@ def centres(count):
 
 
 @register
+class Thresholds(layers.Layer):
+    """Probabilities of "more than i" (n, count) from one score (n, 1): one weight for all ranks, a bias for each.
+
+    CORAL's last layer (arXiv 1901.07884). The biases begin in falling order, so that the ranks agree: as if a score of
+    `step` a rank were to cross the first of them at `first` ranks.
+    """
+
+    def __init__(self, count, step=1.0, first=0.5, **settings):
+        super().__init__(**settings)
+        self.count, self.step, self.first = count, step, first
+
+    def build(self, shape):
+        falling = keras.initializers.Constant([-self.step * (self.first + rank) for rank in range(self.count)])
+        self.bias = self.add_weight(shape=(self.count,), initializer=falling, name="bias")
+
+    def call(self, score):
+        return ops.sigmoid(score + self.bias)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], self.count)
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count, "step": self.step, "first": self.first}
+
+
+@register
 class Line(layers.Layer):
     """A straight line through columns of edge positions: (n, 3) of its offset at both ends and its spread.
 
@@ -133,6 +184,163 @@ class Line(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin, "pull": self.pull}
+
+
+@register
+class Midline(layers.Layer):
+    """How straight and how even a bright part is that lies along x: (n, 13) numbers, logarithms of parts of its length.
+
+    Pixels are (n, h, w, c), 0 … 255, the first channel counts; `ground` is where the part begins, `full` where a
+    pixel is wholly its own. The middle of the part in each column, without a twelfth at both ends, is fitted by
+    orthogonal polynomials. In order: bow, S-shape, root mean square and largest distance from the straight line,
+    rms from the cubic, range of the slopes of the four quarters, slope of the first against the last, spread within
+    columns, unevenness of the width, width, width of the left and right end, length.
+    """
+
+    def __init__(self, ground=72.0, full=104.0, **settings):
+        super().__init__(**settings)
+        self.ground, self.full = ground, full
+
+    def call(self, pixels):
+        _, height, width, _ = pixels.shape
+        mask = ops.clip((pixels[..., 0] - self.ground) / (self.full - self.ground), 0.0, 1.0)
+        y = ops.arange(height, dtype="float32")[None, :, None]
+        thick = ops.sum(mask, 1)
+        middle = ops.sum(mask * y, 1) / (thick + 1e-3)
+        within = ops.sqrt(ops.maximum(ops.sum(mask * (y - middle[:, None]) ** 2, 1) / (thick + 1e-3), 0.0))
+        there = ops.clip(thick - 0.5, 0.0, 1.0)
+        length = ops.sum(there, -1, keepdims=True) + 1e-3
+        along = ops.cumsum(there, -1) / length  # 0 … 1 from end to end
+        inner = there * _between(along, 1 / 12, 11 / 12)
+        t = ops.arange(width, dtype="float32")[None] / length
+        bend, residual = _polynomials(t, middle / length, inner)
+        quarters = [_slope(t, middle / length, inner * _between(along, a, a + 0.25)) for a in (0.0, 0.25, 0.5, 0.75)]
+        slopes = ops.concatenate(quarters, -1)
+        steps = ops.max(slopes, -1, keepdims=True) - ops.min(slopes, -1, keepdims=True)
+        broad = _mean(thick, inner)
+        numbers = [*bend, residual, steps, ops.abs(slopes[:, :1] - slopes[:, 3:]), _mean(within, inner) / length,
+                   ops.sqrt(_mean((thick - broad) ** 2, inner)) / (broad + 1e-3), broad / length,
+                   _mean(thick, there * _between(along, 0.0, 1 / 12)) / (broad + 1e-3),
+                   _mean(thick, there * _between(along, 11 / 12, 1.01)) / (broad + 1e-3), length / width]
+        return ops.log(ops.concatenate(numbers, -1) + 1e-3)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], 13)
+
+    def get_config(self):
+        return {**super().get_config(), "ground": self.ground, "full": self.full}
+
+
+def _between(x, low, high):
+    return ops.cast((x >= low) & (x < high), "float32")
+
+
+def _mean(values, weights):
+    return ops.sum(values * weights, -1, keepdims=True) / (ops.sum(weights, -1, keepdims=True) + 1e-3)
+
+
+def _slope(t, values, weights):
+    off = t - _mean(t, weights)
+    return ops.sum(weights * off * values, -1, keepdims=True) / (ops.sum(weights * off**2, -1, keepdims=True) + 1e-4)
+
+
+def _polynomials(t, values, weights):
+    """Of a weighted fit: [|quadratic|, |cubic|, rms and largest distance from the line], and rms from the cubic."""
+    basis = [ops.ones_like(t)]
+    left = values
+    sizes, away = [], []
+    for degree in range(4):
+        if degree:
+            p = t * basis[-1]
+            for other in basis:  # Gram-Schmidt, on the weighted columns
+                p = p - other * ops.sum(weights * p * other, -1, keepdims=True) / (
+                    ops.sum(weights * other**2, -1, keepdims=True) + 1e-9)
+            basis.append(p)
+        norm = ops.sum(weights * basis[-1] ** 2, -1, keepdims=True) + 1e-9
+        size = ops.sum(weights * basis[-1] * left, -1, keepdims=True) / norm
+        left = left - size * basis[-1]
+        sizes.append(ops.abs(size))
+        away.append(left)
+    rms = [ops.sqrt(_mean(each**2, weights) + 1e-12) for each in away]
+    largest = ops.max(ops.abs(away[1]) * weights, -1, keepdims=True)
+    return [sizes[2], sizes[3], rms[1], largest], rms[3]
+
+
+@register
+class Memory(layers.Layer):
+    """How unlike everything remembered each cell of a feature map (n, h, w, d) is: (n, h, w), 1 is as unlike as usual.
+
+    The distance to the nearest of `size` features in memory (PatchCore, arXiv 2106.08265), on `depth` axes. What is
+    remembered is set from outside, once the features are trained: `mean` (d,), `axes` (d, depth), `bank`
+    (size, depth) and `usual`, the distance that counts as 1.
+    """
+
+    def __init__(self, size=256, depth=64, **settings):
+        super().__init__(trainable=False, **{k: v for k, v in settings.items() if k != "trainable"})
+        self.size, self.depth = size, depth
+
+    def build(self, shape):
+        self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", name="mean")
+        self.axes = self.add_weight(shape=(shape[-1], self.depth), initializer="zeros", name="axes")
+        self.bank = self.add_weight(shape=(self.size, self.depth), initializer="zeros", name="bank")
+        self.usual = self.add_weight(shape=(), initializer="ones", name="usual")
+
+    def call(self, features):
+        _, height, width, count = features.shape
+        at = ops.matmul(ops.reshape(features, (-1, count)) - self.mean, self.axes)
+        squared = ops.sum(at**2, -1, keepdims=True) - 2 * ops.matmul(at, ops.transpose(self.bank)) + ops.sum(
+            self.bank**2, -1)
+        nearest = ops.sqrt(ops.maximum(ops.min(squared, -1), 1e-8))
+        return ops.reshape(nearest / self.usual, (-1, height, width))
+
+    def compute_output_shape(self, shape):
+        return shape[:3]
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "depth": self.depth}
+
+
+@register
+class Platt(layers.Layer):
+    """Probabilities (n, 2) from one logit (n, 1) for the second class: sigmoid(slope * logit + offset), Platt 1999.
+
+    Slope and offset are set from outside, on pictures that the logit was not trained on; 1 and 0 until then.
+    """
+
+    def __init__(self, **settings):
+        super().__init__(trainable=False, **{k: v for k, v in settings.items() if k != "trainable"})
+
+    def build(self, shape):
+        self.slope = self.add_weight(shape=(), initializer="ones", name="slope")
+        self.offset = self.add_weight(shape=(), initializer="zeros", name="offset")
+
+    def call(self, logit):
+        second = ops.sigmoid(self.slope * logit + self.offset)
+        return ops.concatenate([1 - second, second], -1)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], 2)
+
+
+# --- schedules
+
+
+@register
+class Cyclic(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls from `rate` to `rate * least` and rises again in every `period` steps.
+
+    Triangular, arXiv 1506.01186.
+    """
+
+    def __init__(self, rate, period, least=0.1):
+        self.rate, self.period, self.least = rate, period, least
+
+    def __call__(self, step):
+        turn = ops.cast(step, "float32") / self.period
+        return self.rate * (self.least + (1 - self.least) * ops.abs(1 - 2 * (turn - ops.floor(turn))))
+
+    def get_config(self):
+        return {"rate": self.rate, "period": self.period, "least": self.least}
 
 
 # --- losses; a target's last number is its weight, so that what is not known costs nothing
@@ -241,11 +449,29 @@ class Ordinal(_Weighted):
 
 
 @register
+class Density(_Weighted):
+    """Squared error of maps of how many things are where, summed: target and output (n, h, w, 1), target -1: not known."""
+
+    def call(self, target, output):
+        known = ops.cast(target >= 0, output.dtype)
+        return self.factor * ops.sum(known * (output - target) ** 2, (1, 2, 3))
+
+
+@register
 class Classes(_Weighted):
     """Cross-entropy of classes: target (n, k), all 0 where not known; output probabilities (n, k)."""
 
     def call(self, target, output):
         return -self.factor * ops.sum(target * ops.log(ops.clip(output, 1e-6, 1.0)), -1)
+
+
+@register
+class Chances(_Weighted):
+    """Binary cross-entropy of labels: target and output (n, labels, …), of which only the first number is learned."""
+
+    def call(self, target, output):
+        target, output = target[..., 0], ops.clip(output[..., 0], 1e-6, 1 - 1e-6)
+        return -self.factor * ops.mean(target * ops.log(output) + (1 - target) * ops.log(1 - output), -1)
 
 
 @register
@@ -286,3 +512,46 @@ class Profile(_Weighted):
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin, "sigma": self.sigma}
+
+
+@register
+class Peaks(_Weighted):
+    """Focal loss of centre maps (arXiv 1904.07850, eq. 1): target (n, h, w, 2), output probabilities (n, h, w, 1).
+
+    Target: 1 at a centre and less about it, and the cell's weight. The sum is divided by the number of centres.
+    """
+
+    def call(self, target, output):
+        truth, weight, found = target[..., 0], target[..., 1], ops.clip(output[..., 0], 1e-4, 1 - 1e-4)
+        centre = ops.cast(truth >= 1, found.dtype)
+        cost = -centre * (1 - found) ** 2 * ops.log(found) \
+            - (1 - centre) * (1 - truth) ** 4 * found**2 * ops.log(1 - found)
+        return self.factor * ops.sum(cost * weight, (1, 2)) / ops.maximum(ops.sum(centre, (1, 2)), 1.0)
+
+
+@register
+class Boxes(_Weighted):
+    """1 - GIoU (arXiv 1902.09630) of boxes told by cells, and half the sum of what their numbers are off.
+
+    Target (n, h, w, 5), output (n, h, w, 4): the box's centre from the cell's, x and y, and the logarithms of width and
+    height, in one unit; the target's last number is the weight, which sums to the number of boxes, by which the sum
+    is divided.
+    """
+
+    def call(self, target, output):
+        low, high = self._corners(target)
+        found_low, found_high = self._corners(output)
+        area, found_area = (ops.prod(b - a, -1) for a, b in ((low, high), (found_low, found_high)))
+        shared = ops.prod(ops.maximum(ops.minimum(high, found_high) - ops.maximum(low, found_low), 0.0), -1)
+        union = area + found_area - shared
+        around = ops.prod(ops.maximum(high, found_high) - ops.minimum(low, found_low), -1)
+        cost = 1 - shared / (union + 1e-6) + (around - union) / (around + 1e-6)
+        away = ops.abs(target[..., :2] - output[..., :2]) / ops.exp(target[..., 2:4])
+        cost = cost + 0.5 * ops.sum(away + ops.abs(target[..., 2:4] - output[..., 2:4]), -1)
+        weight = target[..., 4]
+        return self.factor * ops.sum(cost * weight, (1, 2)) / ops.maximum(ops.sum(weight, (1, 2)), 1.0)
+
+    @staticmethod
+    def _corners(values):
+        half = ops.exp(ops.clip(values[..., 2:4], -6.0, 6.0)) / 2
+        return values[..., :2] - half, values[..., :2] + half

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import config, data, files, predict
+from lib import config, data, files, predict, resnet
 
 # Backbones that Keras cannot read back from .h5 (tried with Keras 3.15); for these only .keras is written.
 NOT_IN_H5 = ("MobileNetV3Small", "MobileNetV3Large", "ConvNeXt")
 
 # What each family of keras.applications was trained on; see its preprocess_input. Others scale inside.
 CAFFE = ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152")
-TORCH = ("DenseNet",)
+TORCH = ("DenseNet", "ResNet34")
 UNIT = ("MobileNetV2", "MobileNet", "Inception", "Xception", "NASNet", "ResNet50V2", "ResNet101V2", "ResNet152V2")
 
 
@@ -31,17 +31,17 @@ def build(job, part=None):
     pixels = keras.Input((height, width, 3), name="pixels")
     name = job.backbone(part)
     features = backbone(job.params.model, name, pixels) if name else [scale(pixels, "unit")]
-    return keras.Model(pixels, job.head(part, features), name=part)
+    return keras.Model(pixels, job.outcome(part, pixels, features), name=part)
 
 
 def backbone(settings, name, pixels):
     """The backbone's feature maps, finest first, on a tensor of pixels 0 … 255."""
     import keras
 
-    if name == "small":
-        from lib import layers
+    from lib import layers
 
-        return layers.small(scale(pixels, "unit"))
+    if name in layers.BACKBONES:
+        return layers.BACKBONES[name](scale(pixels, "unit"))
     scaled = scale(pixels, preprocessing(name) if settings.scale == "backbone" else "255")
     network = application(name, settings.weights, pixels.shape[1:])
     network.trainable = settings.trainable
@@ -56,7 +56,10 @@ def application(name, weights, shape):
     """A network of keras.applications without its top; where its weights cannot be had, the error names the ways out."""
     import keras
 
-    make = getattr(keras.applications, name)
+    if name == "ResNet34" and weights in ("shipped", "imagenet"):
+        raise config.ConfigError(f"model.weights is {weights!r}; of ResNet34 it must be none or a file: Keras has no weights of "
+                                 "it, lib/resnet.py says how torchvision's become one")
+    make = resnet.ResNet34 if name == "ResNet34" else getattr(keras.applications, name)
     alpha = {"alpha": 0.35} if name == "MobileNetV2" and "0.35" in Path(weights).name else {}
     if weights in ("none", "shipped", "imagenet"):
         try:
@@ -72,7 +75,10 @@ def application(name, weights, shape):
         raise config.ConfigError(f"model.weights is {weights!r}; it must be none, shipped, imagenet or a file")
     network = make(include_top=False, weights=None, input_shape=shape, **alpha)
     try:
-        network.load_weights(weights)
+        if str(weights).endswith(".npz"):
+            resnet.read(network, weights)
+        else:
+            network.load_weights(weights)
     except (ValueError, OSError, KeyError) as error:
         raise config.ConfigError(f"model.weights: {Path(weights).name} does not fit {name}: "
                                  f"{str(error).splitlines()[0][:120]}") from error
@@ -112,11 +118,14 @@ def scale(pixels, way):
 
 def _pyramid(network):
     """The last tensor of each stride from 4 on, finest first."""
+    import keras
+
     side = network.input.shape[1]
     last = {}
     for layer in network.layers:
         shape = getattr(layer.output, "shape", ())
-        if len(shape) == 4 and shape[1] and side / shape[1] >= 3.5:
+        padded = isinstance(layer, keras.layers.ZeroPadding2D)  # larger than its stride says
+        if len(shape) == 4 and shape[1] and side / shape[1] >= 3.5 and not padded:
             last[shape[1]] = layer.output
     return [last[rows] for rows in sorted(last, reverse=True)]
 
@@ -149,6 +158,16 @@ def contents(record):
     paths = sorted(path for folder in ("model", "export") for path in record.path(folder).iterdir())
     return pd.DataFrame([{"file": f"{path.parent.name}/{path.name}", "MB": round(path.stat().st_size / 1e6, 2)}
                          for path in paths])
+
+
+def features(network):
+    """The network that gives the mean of another's deepest feature map, (n, channels), for the same input."""
+    import keras
+
+    maps = [tensor for layer in network.layers[1:] for tensor in keras.tree.flatten(layer.input) if len(tensor.shape) == 4]
+    least = min(tensor.shape[1] * tensor.shape[2] for tensor in maps)
+    deepest = [tensor for tensor in maps if tensor.shape[1] * tensor.shape[2] == least][-1]
+    return keras.Model(network.input, keras.layers.GlobalAveragePooling2D(name="features")(deepest))
 
 
 def load(path):

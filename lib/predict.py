@@ -2,18 +2,22 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import csv
 import fcntl
+import functools
 import io
 import json
 import os
 import queue
 import re
+import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 
-from lib import config, files, images, tasks
+from lib import config, engine, files, images, tasks
 
 FORMAT = 1                     # of export.json; a newer one is refused
 MAX_CARD = 4 * 2**20           # bytes of export.json
@@ -48,6 +52,7 @@ def load(folder, task=None, threads=1):
                                 f"{[*job.input_size(part)[::-1], 3]}")
         parts = {part: Part(folder / entry["file"], part, entry, threads) for part, entry in content["parts"].items()}
         predictor = Predictor(job, parts, content)
+        predictor.folder = folder
         for entry in content.get("golden", ()):
             _pass(predictor, folder, entry)
         return predictor
@@ -144,6 +149,30 @@ def _short(error):
     return (str(error) or type(error).__name__).splitlines()[0][:160]
 
 
+GREETING = threading.Lock()    # taken for good by the first network of a process
+
+
+@contextlib.contextmanager
+def _without_greeting():
+    """LiteRT says once in a process, below Python, that it is there; what else is said on standard error passes on.
+
+    It has no setting for that (ai-edge-litert 2.3).
+    """
+    if not GREETING.acquire(blocking=False):
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        before = os.dup(2)
+        try:
+            os.dup2(said.fileno(), 2)
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if not line.startswith(b"INFO: Created TensorFlow Lite")))
+
+
 class Part:
     """An exported network: a function of a uint8 batch (n, height, width, 3) that any number of threads may call.
 
@@ -153,13 +182,15 @@ class Part:
     def __init__(self, path, name, entry, threads):
         # Read whole, not mapped: the file may be replaced or cut while it is served.
         self._content, self._threads, self._outputs = path.read_bytes(), threads, entry["outputs"]
+        self._shape = entry["input"]
         self._idle = queue.LifoQueue()  # an interpreter serves one thread at a time
         try:
-            runner = self._open()
-            (self._input, details), = runner.get_input_details().items()
-            self._type = details["dtype"]
-            self._idle.put(runner)
-            found = self._run(np.zeros((1, *entry["input"]), np.uint8))
+            with _without_greeting():
+                runner = self._open()
+                (self._input, details), = runner.get_input_details().items()
+                self._type = details["dtype"]
+                self._idle.put(runner)
+                found = self._run(np.zeros((1, *entry["input"]), np.uint8))
         except (ValueError, RuntimeError) as error:  # what LiteRT raises on a file it cannot run
             raise BadExport(f"{path.name} cannot be run: {_short(error)}") from error
         shapes = {key: list(value.shape[1:]) for key, value in found.items()}
@@ -169,6 +200,14 @@ class Part:
     def __call__(self, batch):
         outputs = self._run(batch)
         return outputs["output"] if set(outputs) == {"output"} else outputs
+
+    def warm(self, count):
+        """Have `count` interpreters ready, so that as many threads may ask at once without waiting for theirs."""
+        batch = np.zeros((1, *self._shape), np.uint8)
+        for _ in range(count - self._idle.qsize()):
+            runner = self._open()
+            runner(**{self._input: np.ascontiguousarray(batch, self._type)})
+            self._idle.put(runner)
 
     def _open(self):
         from ai_edge_litert.interpreter import Interpreter
@@ -191,9 +230,15 @@ class Predictor:
     def __init__(self, job, parts, content):
         self.job, self.parts, self.content = job, parts, content
         self.task, self.version = content["task"], content["version"]
+        self.folder = None   # of the export, where it came from one
         grey = images.Picture(np.full((480, 640, 3), images.GREY, np.uint8), (640, 480))
         self.example = self.answer(grey)
         self.columns = tuple(self.example)
+
+    def warm(self, count):
+        """Be ready for `count` threads at once."""
+        for part in self.parts.values():
+            part.warm(count)
 
     def answer(self, picture, **limits):
         """The answer for a picture (bytes, a path, or a Picture), with `model` and `model_version`.
@@ -206,28 +251,39 @@ class Predictor:
         json.dumps(answer, allow_nan=False)  # a number that is no number must not pass for an answer
         return answer
 
-    def answers(self, pictures, progress=True, workers=2, skip=(), **limits):
+    def answers(self, pictures, progress=True, workers=2, skip=(), compute=None, **limits):
         """Yield, in order, a row for each picture: `image`, the members of its answer, and `error` (None if none).
 
         `pictures` is a folder or a list of paths; those whose names are in `skip` are left out; `limits` are those
-        of images.read. A picture that cannot be answered has the error alone.
+        of images.read. A picture that cannot be answered has the error alone. `compute` are settings of that group:
+        with its engine dask, the pictures are answered wherever its workers are.
         """
         from tqdm.auto import tqdm
 
         root = Path(pictures) if isinstance(pictures, str | os.PathLike) else None
         names = [name for name in (found(root) if root else pictures) if name not in skip]
-        with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
+        with self._pool(compute, workers) as (pool, row):
             ahead = collections.deque()
             try:
                 for name in tqdm(names, "predict", unit="picture", disable=not progress):
-                    ahead.append((name, pool.submit(self._row, root / name if root else name, str(name), limits)))
-                    if len(ahead) > 2 * workers:
+                    ahead.append((name, pool.submit(row, root / name if root else name, str(name), limits)))
+                    if len(ahead) > 2 * max(workers, compute.workers if compute else 0):
                         yield ahead.popleft()[1].result()
                 while ahead:
                     yield ahead.popleft()[1].result()
             finally:
                 for _, future in ahead:
                     future.cancel()
+
+    @contextlib.contextmanager
+    def _pool(self, compute, workers):
+        """Who answers, and the function that does: threads with this Predictor, or processes that load its export."""
+        if compute is None or compute.engine == "threads":
+            with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
+                yield pool, self._row
+            return
+        with engine.open_engine(compute) as pool:
+            yield pool, functools.partial(_row_elsewhere, str(Path(self.folder).resolve()))
 
     def _row(self, path, name, limits):
         try:
@@ -236,6 +292,16 @@ class Predictor:
             return {"image": name, "error": f"{error.code}: {error}"}
         except Exception as error:  # one picture must not end the run of a hundred thousand
             return {"image": name, "error": f"{type(error).__name__}: {_short(error)}"}
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(folder):
+    return load(folder)
+
+
+def _row_elsewhere(folder, path, name, limits):
+    """The row of a picture, in a process that loads the export from its folder, once."""
+    return _loaded(folder)._row(path, name, limits)
 
 
 def found(folder):
@@ -260,7 +326,7 @@ def rounded(answer, keys, decimals):
     return {key: of(value) if key in keys else value for key, value in answer.items()}
 
 
-def to_csv(predictor, folder, out, workers=2, decimals=0, progress=True, **limits):
+def to_csv(predictor, folder, out, workers=2, decimals=0, progress=True, compute=None, **limits):
     """Answer every picture of a folder into a CSV (RFC 4180); returns the numbers of rows added and with an error.
 
     Rows that are there are kept and their pictures skipped, so that a run that was ended goes on. A file with
@@ -270,7 +336,7 @@ def to_csv(predictor, folder, out, workers=2, decimals=0, progress=True, **limit
     with _held(out) as handle:
         there = _resume(handle, out, header, predictor.version)
         new = bad = 0
-        for row in predictor.answers(folder, progress, workers, there, **limits):
+        for row in predictor.answers(folder, progress, workers, there, compute, **limits):
             _append(handle, [_cell(rounded(row, predictor.job.pixels, decimals).get(key)) for key in header])
             new, bad = new + 1, bad + (row["error"] is not None)
     return new, bad

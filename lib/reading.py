@@ -8,34 +8,35 @@ TRUST = 0.5              # weight of the heatmaps beside the edge maps
 STEPS = 24               # points at which a side is looked up in its edge map
 
 
-# A window as it is, mirrored across, down, and both: which corner, and which side, then stands in for which.
-CORNERS = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0], [2, 3, 0, 1]])
-MIRRORS = (0, 0), (1, 0), (0, 1), (1, 1)
-SIDES = np.array([[0, 1, 2, 3], [0, 3, 2, 1], [2, 1, 0, 3], [2, 3, 0, 1]])
+# A window as it is, turned by 180 degrees, mirrored across, and down: which corner, and which side, then stands in
+# for which.
+MIRRORS = (0, 0), (1, 1), (1, 0), (0, 1)
+CORNERS = np.array([[0, 1, 2, 3], [2, 3, 0, 1], [1, 0, 3, 2], [3, 2, 1, 0]])
+SIDES = np.array([[0, 1, 2, 3], [2, 3, 0, 1], [0, 3, 2, 1], [2, 1, 0, 3]])
 
 
 def mirrored(window):
     """A window (h, w, 3) in its four mirror images: (4, h, w, 3)."""
-    return np.stack([window, window[:, ::-1], window[::-1], window[::-1, ::-1]])
+    return np.stack([_turned(window, *mirror) for mirror in MIRRORS])
 
 
 def agreed(outputs):
-    """One output from those for the four mirror images: their maps turned back and averaged.
+    """One output from those for the first 1, 2 … mirror images: their maps turned back and averaged.
 
-    `apart` (4,) says how far the four readings of a corner lie from one another (standard deviation, parts of the
-    input).
+    `apart` (4,) says how far the readings of a corner lie from one another (standard deviation, parts of the input).
     """
-    heat, edges = (np.stack([_turned(image, at)[..., order[at]] for at, image in enumerate(np.asarray(maps, float))])
+    heat, edges = (np.stack([_turned(image, *MIRRORS[at])[..., order[at]]
+                             for at, image in enumerate(np.asarray(maps, float))])
                    for maps, order in ((outputs["heat"], CORNERS), (outputs["edges"], SIDES)))
     means = np.asarray(outputs["corners"], float)[..., :2]
-    means = np.stack([np.abs(mirror - means[at])[CORNERS[at]] for at, mirror in enumerate(MIRRORS)])
+    means = np.stack([np.abs(np.array(MIRRORS[at]) - found)[CORNERS[at]] for at, found in enumerate(means)])
     heat = (heat - heat.max((1, 2), keepdims=True)).mean(0)
     return {"heat": heat, "edges": edges.mean(0), "corners": centres(heat), "apart": means.std(0).max(-1),
             "rows": np.asarray(outputs["rows"], float).mean(0), "kind": np.asarray(outputs["kind"], float).mean(0)}
 
 
-def _turned(image, at):
-    return image[:: -1 if at >= 2 else 1, :: -1 if at % 2 else 1]
+def _turned(image, across, down):
+    return image[:: -1 if down else 1, :: -1 if across else 1]
 
 
 def centres(heat):
@@ -77,8 +78,9 @@ def peaks(mass):
         y, x = np.unravel_index(rest.argmax(), rest.shape)
         top, left = max(0, y - 3), max(0, x - 3)
         part = mass[top:y + 4, left:x + 4]
-        ys, xs = np.mgrid[top:top + part.shape[0], left:left + part.shape[1]] + 0.5
-        found.append([(part * xs).sum(), (part * ys).sum()] / part.sum() / mass.shape[::-1])
+        across, down = part.sum(0), part.sum(1)
+        place = (np.arange(len(across)) + left + 0.5) @ across, (np.arange(len(down)) + top + 0.5) @ down
+        found.append(np.array(place) / across.sum() / mass.shape[::-1])
         rest[max(0, y - 4):y + 5, max(0, x - 4):x + 5] = 0
     return np.array(found)
 
@@ -99,14 +101,10 @@ def _sides(edges, offered):
 
 
 def _look_up(image, points):
-    """Values of a map (h, w) at points (…, 2) given as parts of its size, bilinear."""
-    height, width = image.shape
-    x = np.clip(points[..., 0] * width - 0.5, 0, width - 1.001)
-    y = np.clip(points[..., 1] * height - 0.5, 0, height - 1.001)
-    left, top = x.astype(int), y.astype(int)
-    right, down = x - left, y - top
-    return (image[top, left] * (1 - down) * (1 - right) + image[top, left + 1] * (1 - down) * right
-            + image[top + 1, left] * down * (1 - right) + image[top + 1, left + 1] * down * right)
+    """Values of a map (h, w) at points (…, 2) given as parts of its size, bilinear (to a 32nd of a cell)."""
+    at = (points * image.shape[::-1] - 0.5).astype(np.float32).reshape(-1, 1, 2)
+    found = cv2.remap(image.astype(np.float32), at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found.reshape(points.shape[:-1]).astype(float)
 
 
 def _sum(corner, side):

@@ -90,6 +90,46 @@ def history(job, source):
         return _select(job, cursor, "source = %s ORDER BY number DESC", (source,)) if cursor else []
 
 
+def chains(job):
+    """By picture, all its Revisions that decide something (not "unsure"), oldest first."""
+    found = {}
+    with _open(job) as cursor:
+        for each in _select(job, cursor, "status <> 'unsure' ORDER BY source, number", ()) if cursor else []:
+            found.setdefault(each.source, []).append(each)
+    return found
+
+
+def added(job):
+    """The pictures that were first labelled here, in a set: no table had a label of theirs."""
+    with _open(job) as cursor:
+        found = _select(job, cursor, "number = 1 AND was IS NULL ORDER BY source", ()) if cursor else []
+    return {revision.source for revision in found}
+
+
+def applied(job):
+    """By picture, the label that was last written into the user's table."""
+    with _open(job) as cursor:
+        if cursor is None or not _there(cursor, "applied"):
+            return {}
+        cursor.execute(f"SELECT DISTINCT ON (source) source, now FROM {SCHEMA}.applied JOIN {SCHEMA}.revision r "
+                       f"ON r.id = revision WHERE task = %s AND relation = %s ORDER BY source, {SCHEMA}.applied.id DESC",
+                       _key(job))
+        return dict(cursor.fetchall())
+
+
+@contextlib.contextmanager
+def noting(job, entries):
+    """Note what is written into the user's table: (revision id, its row before or None, the label) each.
+
+    The notes are kept when the body ends well, in which the table is written; an error there leaves none.
+    """
+    with _open(job, write=True) as cursor:
+        cursor.executemany(f"INSERT INTO {SCHEMA}.applied (revision, was, now) VALUES (%s, %s, %s)",
+                           [(number, before and json.dumps(before), json.dumps(label)) for number, before, label in entries])
+        yield
+        cursor.connection.commit()
+
+
 def since(job, last):
     """The Revisions whose id is above `last`, oldest first: what others did meanwhile."""
     with _open(job) as cursor:
@@ -190,6 +230,11 @@ def _without_token(job):
     values = job.params.plain()
     values["data"] |= {"token": "", "schema": server.schema(job)}
     return type(job)(config.Params(values), job.profile, job.run)
+
+
+def _there(cursor, table):
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.{table}",))
+    return cursor.fetchone()[0]
 
 
 def _exists(connection):

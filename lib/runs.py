@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-import os
 import urllib.parse
 from pathlib import Path
 
@@ -60,8 +59,10 @@ class Record:
 
 def fingerprint(job, *facts):
     """Sixteen letters that change when the settings which training depends on, or the facts, change."""
-    settings = {key: value for key, value in job.params.plain().items() if key not in ("verify", "viewer", "api", "tracking")}
-    settings["training"].pop("reuse")
+    aside = ("verify", "viewer", "api", "tracking", "hub", "compute", "search")
+    settings = {key: value for key, value in job.params.plain().items() if key not in aside}
+    for name in ("reuse", "keep_every"):
+        settings["training"].pop(name, None)
     settings["data"].pop("workers")
     text = json.dumps([job.name, settings, facts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -127,7 +128,7 @@ def settings_text(job):
 def tracker_uri(job):
     """Where MLflow keeps its runs: outputs/mlflow.db, a server, or (postgresql) the database of data.token.
 
-    The password never is a part of it: libpq takes it from the environment of this process.
+    The password never is a part of it, nor of the environment: libpq takes it from a file of this process alone.
     """
     uri = job.params.tracking.uri
     if uri != "postgresql":
@@ -135,9 +136,23 @@ def tracker_uri(job):
     there = server.token(job)
     if there is None:
         raise config.ConfigError("tracking.uri is 'postgresql', which needs data.token to say where")
-    os.environ["PGPASSWORD"] = there.pwd
     user, host, name = (urllib.parse.quote(text, safe="") for text in (there.uid, there.server, there.database))
-    return f"postgresql+psycopg2://{user}@{host}:{there.port}/{name}?sslmode={there.sslmode}"
+    query = {"sslmode": there.sslmode, "passfile": server.passfile(there)}
+    query |= {"sslrootcert": there.sslrootcert} if there.sslrootcert else {}
+    return f"postgresql+psycopg2://{user}@{host}:{there.port}/{name}?{urllib.parse.urlencode(query)}"
+
+
+def experiment(job):
+    """MLflow, with the experiment of a job's profile set, which is made if it is not there yet."""
+    import mlflow
+
+    Path(config.home() / "outputs").mkdir(exist_ok=True)
+    mlflow.set_tracking_uri(tracker_uri(job))
+    name = f"{job.name}/{job.profile}"
+    if mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_location=(config.home() / "outputs" / "mlflow").as_uri())
+    mlflow.set_experiment(name)
+    return mlflow
 
 
 def track(record, metrics, history=None):
@@ -145,14 +160,7 @@ def track(record, metrics, history=None):
     job = record.job
     if not job.params.tracking.enabled:
         return None
-    import mlflow
-
-    Path(config.home() / "outputs").mkdir(exist_ok=True)
-    mlflow.set_tracking_uri(tracker_uri(job))
-    experiment = f"{job.name}/{job.profile}"
-    if mlflow.get_experiment_by_name(experiment) is None:
-        mlflow.create_experiment(experiment, artifact_location=(config.home() / "outputs" / "mlflow").as_uri())
-    mlflow.set_experiment(experiment)
+    mlflow = experiment(job)
     known = record.read("mlflow")["run"] if record.path("mlflow.json").is_file() else None
     with mlflow.start_run(run_id=known, run_name=record.name) as run:
         if known is None:
@@ -165,7 +173,51 @@ def track(record, metrics, history=None):
         for folder in ("figures", "export"):
             if record.path(folder).is_dir():
                 mlflow.log_artifacts(record.path(folder), folder)
+        if record.done:
+            _register(record, run)
         return run.info.run_id
+
+
+def registered(job):
+    """The name of a job's models in MLflow's registry, which takes no slash."""
+    return f"{job.name}-{job.profile}"
+
+
+def _register(record, run):
+    """Make a finished run's export the newest version of its model in the registry, with the alias `candidate`."""
+    from mlflow import MlflowClient
+
+    client, name = MlflowClient(), registered(record.job)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    versions = client.search_model_versions(f"name = '{name}'")
+    if not any(one.run_id == run.info.run_id for one in versions):
+        version = client.create_model_version(name, f"{run.info.artifact_uri}/export", run.info.run_id,
+                                              tags={"run": record.name})
+        client.set_registered_model_alias(name, "candidate", version.version)
+
+
+def export(job, name=""):
+    """The folder of an export: of the run `name`, of that to which the registry's alias `name` points, or the newest.
+
+    `champion` is the alias that people give, `candidate` that of the newest finished run. What lies on a remote tracker
+    alone is fetched. ValueError says what there is.
+    """
+    if name and not Record(job, name).done and job.params.tracking.enabled:
+        import mlflow
+
+        mlflow.set_tracking_uri(tracker_uri(job))
+        try:
+            found = mlflow.MlflowClient().get_model_version_by_alias(registered(job), name)
+        except mlflow.exceptions.MlflowException as error:
+            raise ValueError(f"{job.name}/{job.profile} has no finished run {name!r}, and MLflow's registry no alias "
+                             f"of that name for {registered(job)}; name a run, or give a version that alias") from error
+        record = Record(job, found.tags.get("run", ""))
+        if record.done:
+            return record.path("export")
+        to = config.home() / "outputs" / "registry" / f"{registered(job)}-{found.version}"
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source, dst_path=str(to)))
+    return newest(job if not name else type(job)(job.params, job.profile, name)).path("export")
 
 
 def flat(values, before=""):

@@ -1,5 +1,6 @@
 """PostgreSQL reached: the embedded one by default, a real server through the JSON token file."""
 
+import atexit
 import contextlib
 import hashlib
 import itertools
@@ -14,6 +15,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import psycopg2
@@ -83,6 +85,17 @@ def _token(values, path):
     local = texts["server"] in ("", "localhost", "127.0.0.1", "::1") or texts["server"].startswith("/")
     mode = str(values.get("sslmode") or ("prefer" if local else "verify-full"))
     return Token(port=int(values["port"]), sslmode=mode, **texts)
+
+
+@cache
+def passfile(there):
+    """A file from which libpq takes a Token's password: readable by us alone, gone when this process ends."""
+    handle, name = tempfile.mkstemp(prefix="core-box-pass-")
+    atexit.register(Path(name).unlink, missing_ok=True)
+    texts = there.server, str(there.port), there.database, there.uid, there.pwd
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(":".join(re.sub(r"([:\\])", r"\\\1", text) for text in texts) + "\n")
+    return name
 
 
 def schema(job):
@@ -233,7 +246,8 @@ def _start(folder):
 
 def _plain_folder(folder, runtime):
     """A folder for the socket of a data folder whose own name a shell would break."""
-    path = Path(tempfile.gettempdir()) / f"core-box-{hashlib.sha1(str(folder).encode()).hexdigest()[:10]}"
+    mark = hashlib.sha1(str(folder).encode(), usedforsecurity=False).hexdigest()[:10]
+    path = Path(tempfile.gettempdir()) / f"core-box-{mark}"
     path.mkdir(exist_ok=True)
     return path
 

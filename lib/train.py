@@ -1,5 +1,6 @@
 """Fit the parts of a job: resumable after every epoch, reproducible from a seed, never worse than it began."""
 
+import contextlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from tqdm.auto import tqdm
 
 from lib import data, files, model, runs
 
+CYCLE = 8  # epochs from the highest learning rate to the next, with schedule cyclic
 
 def train(job, prepared, progress=True):
     """The finished Record of this job: trained, saved and exported, or an earlier one of the same settings and data."""
@@ -21,10 +23,12 @@ def train(job, prepared, progress=True):
         if not len(prepared.of(split)):
             raise ValueError(f"the {split} split is empty; see split.* in params.yaml and the groups of notebook 01")
     with files.lock(record.folder):
-        began = time.time()
+        began = time.monotonic()
         networks, history = {}, []
         for part in job.parts():
-            networks[part], lines = fit(job, part, prepared, record, progress)
+            with _in_memory(job):
+                networks[part], lines = fit(job, part, prepared, record, progress)
+            job.finish(part, networks[part], prepared)
             history += lines
         import pandas as pd
 
@@ -35,11 +39,23 @@ def train(job, prepared, progress=True):
         model.export(job, networks, record.path("export"), record.name)
         model.keep_golden(job, record.path("export"), [prepared.rows[at] for at in prepared.of("validation")[:16]])
         metrics = {f"{line['part']}_val_loss": line["val_loss"] for line in _best(history)}
-        record.write("done", {"seconds": round(time.time() - began, 1), "metrics": metrics, "h5_left_out": left_out,
+        record.write("done", {"seconds": round(time.monotonic() - began, 1), "metrics": metrics, "h5_left_out": left_out,
                               "pictures": {name: len(names) for name, names in split.items()}})
         shutil.rmtree(record.path("resume"))
         runs.track(record, metrics, history)
     return record
+
+
+@contextlib.contextmanager
+def _in_memory(job):
+    """ValueError with the remedy where the block needs more memory than there is."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):  # TensorFlow's, which may not be loaded
+            raise
+        raise ValueError(f"training does not fit in memory with training.batch_size {job.params.training.batch_size}; "
+                         "reduce it, or model.width and model.height; the run goes on from its last epoch") from error
 
 
 def history(record):
@@ -58,11 +74,15 @@ def _best(history):
     return best.values()
 
 
-def fit(job, part, prepared, record, progress=True):
+class Diverged(ValueError):
+    """A training whose loss is no number any more."""
+
+
+def fit(job, part, prepared, record, progress=True, told=None):
     """A part's network with its best weights by validation loss, and one line of losses an epoch.
 
     Where it starts from weights that are there already, epoch 0 is their validation loss: weights that training
-    does not better are kept.
+    does not better are kept. `told` is called with the line of every epoch, and may end the training by an error.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow tells of its every step otherwise
     import keras
@@ -77,11 +97,11 @@ def fit(job, part, prepared, record, progress=True):
     state = State(network, record.path("resume", f"{part}.npz"))
     if not state.resume() and given:
         state.keep(-1, {"val_loss": network.evaluate(validation, verbose=0, return_dict=True)["loss"]}, part)
-    if not state.over(settings):
-        batches, _ = data.stream(job, part, prepared, "train", state.epoch + 1)
-        network.fit(batches, validation_data=validation, steps_per_epoch=steps, epochs=settings.epochs,
-                    initial_epoch=state.epoch + 1, verbose=0,
-                    callbacks=[_callback(state, part, settings, progress)])
+    while not state.over(settings):  # once, and once more after an epoch that was broken off
+        batches, _ = data.stream(job, part, prepared, "train", state.epoch + 1, state.step)
+        network.fit(batches, validation_data=validation, steps_per_epoch=steps - state.step, verbose=0,
+                    epochs=state.epoch + 2 if state.step else settings.epochs, initial_epoch=state.epoch + 1,
+                    callbacks=[_callback(state, part, settings, progress, told), *_backup(state, part, record, steps, settings)])
     state.restore_best()
     return network, state.history
 
@@ -94,6 +114,10 @@ def compile_for(job, part, network, steps):
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, max(1, steps * settings.epochs), alpha=0.01)
+    elif settings.schedule == "cyclic":
+        from lib import layers
+
+        rate = layers.Cyclic(rate, CYCLE * steps)
     if settings.loss == "task":
         loss = job.loss(part)
     elif settings.loss == "wing":
@@ -107,11 +131,14 @@ def compile_for(job, part, network, steps):
 
 
 class State:
-    """Everything a training needs to go on, in one file that is replaced whole after each epoch."""
+    """Everything a training needs to go on, in one file that is replaced whole after each epoch, or more often.
+
+    `epoch` is the last that ended, `step` the number of batches that the one after it has had.
+    """
 
     def __init__(self, network, path):
         self.network, self.path = network, path
-        self.epoch, self.history, self.best, self.best_weights = -1, [], np.inf, None
+        self.epoch, self.history, self.best, self.best_weights, self.step = -1, [], np.inf, None, 0
         network.optimizer.build(network.trainable_variables)
 
     def variables(self):
@@ -121,15 +148,19 @@ class State:
         """Take note of an ended epoch (-1: before the first) and write the state down."""
         line = {"part": part, "epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         if not np.isfinite(line["val_loss"]):
-            raise ValueError(f"the loss of {part} is {line['val_loss']} in epoch {epoch + 1}; "
-                             "lower training.learning_rate")
-        self.epoch, self.history = epoch, [*self.history, line]
+            raise Diverged(f"the loss of {part} is {line['val_loss']} in epoch {epoch + 1}; "
+                           "lower training.learning_rate")
+        self.epoch, self.history, self.step = epoch, [*self.history, line], 0
         if line["val_loss"] < self.best:
             self.best, self.best_weights = line["val_loss"], self.network.get_weights()
+        self.write()
+
+    def write(self):
+        """Write the state down."""
         arrays = {f"v{n}": np.asarray(variable) for n, variable in enumerate(self.variables())}
-        arrays |= {f"b{n}": weight for n, weight in enumerate(self.best_weights)}
+        arrays |= {f"b{n}": weight for n, weight in enumerate(self.best_weights or [])}
         buffer = io.BytesIO()
-        np.savez(buffer, note=json.dumps([self.epoch, self.history, self.best]), **arrays)
+        np.savez(buffer, note=json.dumps([self.epoch, self.history, self.best, self.step]), **arrays)
         files.write(self.path, buffer.getvalue())
 
     def resume(self):
@@ -137,10 +168,12 @@ class State:
         if not self.path.is_file():
             return False
         with np.load(self.path, allow_pickle=False) as arrays:
-            self.epoch, self.history, self.best = json.loads(str(arrays["note"]))
+            self.epoch, self.history, self.best, *step = json.loads(str(arrays["note"]))
+            self.step = sum(step)  # files of older versions have none
             for n, variable in enumerate(self.variables()):
                 variable.assign(arrays[f"v{n}"])
-            self.best_weights = [arrays[f"b{n}"] for n in range(len(self.network.get_weights()))]
+            if "b0" in arrays:
+                self.best_weights = [arrays[f"b{n}"] for n in range(len(self.network.get_weights()))]
         return True
 
     def over(self, settings):
@@ -153,7 +186,7 @@ class State:
         self.network.set_weights(self.best_weights)
 
 
-def _callback(state, part, settings, progress):
+def _callback(state, part, settings, progress, told):
     import keras
 
     class Epochs(keras.callbacks.Callback):
@@ -167,8 +200,36 @@ def _callback(state, part, settings, progress):
             self.bar.update()
             if state.over(settings):
                 self.model.stop_training = True
+            if told:
+                told(state.history[-1])
 
         def on_train_end(self, logs=None):
             self.bar.close()
 
     return Epochs()
+
+
+def _backup(state, part, record, steps, settings):
+    """A callback that keeps the weights every `training.keep_every` batches, and the state to go on from; none at 0."""
+    import keras
+
+    if not settings.keep_every:
+        return []
+
+    class Batches(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.first = state.step
+
+        def on_train_batch_end(self, batch, logs=None):
+            step = self.first + batch + 1
+            number = (state.epoch + 1) * steps + step
+            if number % settings.keep_every == 0:
+                with files.writing(record.path("backup", f"{part}-{number:07d}.weights.h5")) as temporary:
+                    named = temporary.with_suffix(".weights.h5")  # Keras takes no other name
+                    self.model.save_weights(named)
+                    named.replace(temporary)
+                if step < steps:  # at its end the epoch is kept as a whole, with its losses
+                    state.step = step
+                    state.write()
+
+    return [Batches()]

@@ -232,11 +232,12 @@ def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
 
 def test_what_was_asked_before_sigterm_is_answered(export):
     large = picture(size=(3000, 2200), kind="PNG")
-    server = api.start(export, settings(workers=1, queue=8))
+    server = api.start(export, settings(workers=1, queue=8, total_timeout=60.0))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(httpx.post, server.url + "/predict", content=large, timeout=30, trust_env=False)
                  for _ in range(4)]
-        time.sleep(0.4)
+        read = 'corebox_stage_seconds_count{stage="read"}'
+        _until(lambda: server.metrics("corebox_stage_seconds_count")[read] == 4)
         status = server.stop()
         assert [one.result().status_code for one in asked] == [200] * 4
     assert status == 0
@@ -467,3 +468,10 @@ def test_without_a_model_the_api_lives_and_is_not_ready(tmp_path):
     assert live.status_code == docs.status_code == 200
     for answer in others:
         problem(answer, 503, "no_model")
+
+
+def test_no_page_of_ours_makes_html_or_code_of_what_it_is_told():
+    pages = [path for kind in ("html", "js", "j2") for path in (config.REPOSITORY / "lib").rglob(f"*.{kind}")]
+    assert len(pages) >= 2
+    unsafe = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
+    assert not [path for path in pages if unsafe.search(path.read_text(encoding="utf-8"))]

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 
 import pytest
+import storage
 from conftest import good, label, picture, reasons
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,23 +151,9 @@ def test_a_share_that_is_gone_is_given_up_soon(walk, place, monkeypatch):
 
 @pytest.fixture(scope="module")
 def bucket():
-    """A bucket of a local S3 server, as an fsspec file system."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    kept = {name: os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                                    "AWS_DEFAULT_REGION")}
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    os.environ.update(AWS_ENDPOINT_URL=f"http://{host}:{port}", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x",
-                      AWS_DEFAULT_REGION="us-east-1")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="cores")
-    yield client
-    moto.stop()
-    for name, value in kept.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
+    """The client of a bucket of a local S3 server."""
+    with storage.s3("cores") as client:
+        yield client
 
 
 def test_pictures_come_from_object_storage(walk, place, bucket):

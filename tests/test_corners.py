@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import files, geometry, images, lessons, tasks, windows
+from lib import files, geometry, images, lessons, reading, tasks, windows
 from lib.tasks import corners
 
 TRUE = np.array([[210.0, 120], [1050, 160], [1010, 700], [180, 640]])
@@ -305,6 +305,35 @@ def test_a_corner_that_is_far_off_is_completed_from_the_others():
 
     answer = job().answer({"coarse": misled, "sides": doubting}, picture())
     assert state["calls"] > 2 and geometry.errors(TRUE, corners.points(answer)).max() < 3
+
+
+@pytest.mark.parametrize("log_error, looks", [(-7.0, 2), (0.0, 2 + 3 + 1 + 4)])
+def test_the_mirror_images_are_looked_at_only_in_doubt(log_error, looks):
+    seen_of = []
+
+    def counted(batch):
+        seen_of.append(len(batch))
+        return coarse()(batch)
+
+    def expecting(batch):
+        lines = sides(batch)["line"]
+        return {"line": np.c_[lines[:, :3], np.full(len(lines), log_error)]}
+
+    answer = job().answer({"coarse": counted, "sides": expecting}, picture())
+    assert sum(seen_of) == looks and geometry.errors(TRUE, corners.points(answer)).max() < 3
+
+
+def test_heatmaps_that_spread_are_asked_of_the_mirror_images_too():
+    def unsure(batch):
+        output = coarse()(batch)
+        output["heat"] = output["heat"] * 0.02
+        state["looks"] += len(batch)
+        output["corners"] = np.array([reading.centres(each) for each in output["heat"]])
+        return output
+
+    state = {"looks": 0}
+    job(corners__head="heatmap").answer({"coarse": unsure}, picture())
+    assert state["looks"] == 6
 
 
 def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():

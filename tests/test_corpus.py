@@ -7,8 +7,9 @@ import httpx
 import numpy as np
 import pytest
 import toy_export
+from conftest import label
 
-from lib import api, config, geometry, images, predict
+from lib import api, config, copies, geometry, images, predict
 from lib.api import errors
 
 CASES = corpus.cases()
@@ -50,6 +51,31 @@ def test_the_api_says_the_same_and_goes_on(export):
             assert answer.status_code == (errors.STATUS[found[name]] if found[name] else 200), name
         assert client.post("/predict", content=good).json() | {"trace_id": ""} == before
     assert found == corpus.EXPECTED
+
+
+def test_notebook_01_takes_and_leaves_the_same_ones(walk, place):
+    """Each case as a file of a share: what the API refuses is left out with the reason of that code, the rest is kept."""
+    rows, expected = [], {}
+    for number, (name, data) in enumerate(CASES.items()):
+        path = place / f"{number:03}.jpg"
+        path.write_bytes(data)
+        code = corpus.EXPECTED[name]
+        expected[f"X:\\{path.name}"] = copies.REASONS[code] if code else None
+        rows.append(labelled(path, images.read(data, (64, 64)).size if code is None else (64, 48)))
+    found = walk(rows, **{"split.by": ""})
+    told = {row.image: row.reason for row in found.dropped.itertuples()}
+    alike = {image for image, reason in told.items() if reason.startswith("same picture") and expected[image] is None}
+    assert {image: told.get(image) for image in expected if image not in alike} == \
+        {image: reason for image, reason in expected.items() if image not in alike}
+    assert len(alike) < 5 and len(found.table) + len(told) == len(CASES)
+    for row in found.table.itertuples():
+        assert (walk.folder / "images" / row.image).read_bytes() == (place / row.source[3:]).read_bytes()
+
+
+def labelled(path, size):
+    """A row whose box fills most of a picture of that size."""
+    near, far = (0.1 * size[0], 0.1 * size[1]), (0.9 * size[0], 0.9 * size[1])
+    return label(f"X:\\{path.name}", corners=(*near, far[0], near[1], *far, near[0], far[1]))
 
 
 def test_odd_pictures_have_the_corners_of_their_plain_twins(export):

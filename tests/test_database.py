@@ -221,3 +221,18 @@ def test_a_line_that_breaks_while_writing_leaves_nothing(server, tcp_job, monkey
     assert server.sql(f"SELECT * FROM {schema(job)}.t") == [("a",)]
 
 
+
+
+def test_a_record_says_only_what_it_says_and_what_is_generated_makes_way_at_once(tcp_job):
+    """What another wrote meanwhile stays; all in one transaction, so that a failure leaves the table as it was."""
+    job = tcp_job()
+    database.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "a", "row_nb": 3},
+                                                                    {"fullname": "gen:1", "row_nb": 9}])
+    database.store(job, "log_pic", {"fullname": str, "site_na": str}, [{"fullname": "a", "site_na": "K"}], "fullname",
+                   merge=True, instead="gen:")
+    names, rows = database.read_table(job, "log_pic")
+    assert [dict(zip(names, row, strict=True)) for row in rows] == [{"fullname": "a", "row_nb": "3", "site_na": "K"}]
+    with pytest.raises(ValueError, match="nothing was written"):
+        database.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "b", "row_nb": "x"}], "fullname",
+                       merge=True, instead="a")
+    assert database.read_table(job, "log_pic")[1] == rows

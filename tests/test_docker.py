@@ -121,6 +121,41 @@ def test_https_in_compose_is_a_setting_that_there_is():
     compile(api["healthcheck"]["test"][-1], "healthcheck", "exec")
 
 
+def test_the_nail_projects_compose_serves_on_its_port_with_settings_that_there_are():
+    compose = yaml.safe_load((ROOT / "docker/compose.nails.yml").read_text())
+    api = compose["services"]["api"]
+    assert api["ports"] == ["127.0.0.1:5000:5000"] and api["command"][api["command"].index("--port") + 1] == "5000"
+    words = [word.replace("${IMAGE_HOSTS:-[]}", "[pictures.example]") for word in api["command"]]
+    settings = config.group("api", config.nested(config.parse(words[words.index("--set") + 1:]))["api"])
+    assert settings.tokens == "/run/secrets/tokens.json" and settings.image_hosts == ["pictures.example"]
+    assert api["read_only"] and api["cap_drop"] == ["ALL"] and compose["secrets"].keys() == set(api["secrets"])
+    compile(api["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_every_command_of_the_recipes_is_one_that_there_is():
+    """The lines of docs/deploy.md and of the compose files that call us, as far as their words go."""
+    from lib import __main__ as command
+
+    text = "\n".join(path.read_text() for path in (ROOT / "docs/deploy.md", *ROOT.glob("docker/compose*.yml")))
+    lines = re.findall(r"python -m lib ([a-z][^`#\n]*)", text)
+    assert len(lines) >= 3
+    for line in lines:
+        command.parser().parse_args(shlex.split(line))
+    for name in re.findall(r"\b(api\.\w+)=", text):
+        assert name.removeprefix("api.") in config.group("api"), name
+
+
+def test_the_recipes_yaml_is_yaml_and_asks_for_paths_that_there_are():
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.S):
+        assert isinstance(yaml.safe_load(block), dict)
+    apps = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.S)
+            if "containers" in block]
+    container, = apps[0]["properties"]["template"]["containers"]
+    paths = {probe["httpGet"]["path"] for probe in container["probes"]}
+    assert paths == {"/v2/health/live", "/v2/health/ready"}
+    assert apps[0]["properties"]["configuration"]["ingress"]["targetPort"] == 8000
+
+
 # --- the API's image, step by step
 
 

@@ -10,6 +10,7 @@ from lib import config, tasks
 
 ROOT = config.REPOSITORY
 README = (ROOT / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 LOCK = (ROOT / "requirements.lock").read_text()
 
 
@@ -23,9 +24,15 @@ def test_every_module_is_in_the_readme(name):
     assert f"`{name}`" in README or name == "__main__"
 
 
-def test_every_file_the_readme_links_is_there():
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / target).is_file(), target
+def test_every_file_the_pages_link_is_there():
+    for folder, text in [(ROOT, README), *((ROOT / "docs", text) for text in PAGES.values())]:
+        for target in re.findall(r"\]\((?!http|#)([^)]+)\)", text):
+            assert (folder / target.partition("#")[0]).is_file(), target
+
+
+def test_the_readme_leads_to_every_page():
+    for name in PAGES:
+        assert f"](docs/{name})" in README, name
 
 
 def test_every_make_target_and_command_of_the_readme_is_there():
@@ -36,15 +43,15 @@ def test_every_make_target_and_command_of_the_readme_is_there():
     from lib.__main__ import parser
 
     commands = parser()._subparsers._group_actions[0].choices
-    for command in set(re.findall(r"python -m lib (\w+)", README)):
+    for command in set(re.findall(r"python -m lib (\w+)", README + "".join(PAGES.values()))):
         assert command in commands
 
 
-def test_the_errors_of_the_readme_are_those_of_the_api():
+def test_the_errors_that_are_told_are_those_of_the_api():
     sources = "".join(path.read_text() for path in [*(ROOT / "lib" / "api").glob("*.py"), ROOT / "lib" / "images.py",
                                                     ROOT / "lib" / "predict.py"])
     for code in ("empty", "slow", "too_large", "not_a_picture", "unreadable", "busy", "no_model"):
-        assert f'"{code}"' in sources and f"`{code}`" in README
+        assert f'"{code}"' in sources and f"`{code}`" in PAGES["api.md"]
 
 
 def test_every_setting_says_what_it_is():

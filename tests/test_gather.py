@@ -75,6 +75,12 @@ def test_a_picture_that_changed_or_vanished_here_is_copied_again(walk, place):
     again = walk(rows)
     assert again.counts["copied"] == 2
     assert again.table.sha256[3] != first.sha256[3] and again.table.sha256[5] == first.sha256[5]
+    assert {path.name for path in (walk.folder / "images").iterdir()} == set(again.table.image)
+    assert list(again.table.split) == list(first.split)
+    picture(place / "p03.jpg", 98)
+    third = walk(rows, **{"split.by": ""}).table
+    assert third.group[3] == first.image[3], "alone in its group, it stays there"
+    assert again.table.image[3] != third.image[3], "a name is not used again while labels.csv speaks of it"
 
 
 # --- rows
@@ -396,6 +402,8 @@ def test_every_write_of_a_run_may_be_its_last(walk, place, monkeypatch):
             labels = (walk.folder / "labels.csv").read_bytes()
             states.add(labels == old)
             assert labels == old or files.sha256(place / "p03.jpg").encode() in labels
+            for row in gather.read(walk.job).itertuples():  # picture and label are of one moment
+                assert files.sha256(walk.folder / "images" / row.image) == row.sha256
         finally:
             monkeypatch.setattr(os, "replace", real)
     assert 3 < number < 98 and states == {True, False}

@@ -53,6 +53,18 @@ def test_columns_without_trust_do_not_move_the_line():
     assert abs(np.asarray(layers.Line(0.1)([logits, np.zeros((1, 40, 1), np.float32)]))[0, 0] - 0.2) > 0.1
 
 
+def test_new_residual_blocks_add_nothing_to_the_small_backbone():
+    inputs = keras.Input((48, 64, 3))
+    plain, deeper = (keras.Model(inputs, each(inputs)) for each in (layers.small, layers.residual))
+    assert len(deeper.layers) > len(plain.layers)
+    for layer in plain.layers:
+        if layer.weights:
+            deeper.get_layer(layer.name).set_weights(layer.get_weights())
+    pixels = np.random.default_rng(0).normal(size=(2, 48, 64, 3)).astype(np.float32)
+    for one, other in zip(plain(pixels), deeper(pixels), strict=True):
+        assert one.shape == other.shape and np.allclose(one, other, atol=1e-6)
+
+
 def test_wing_is_continuous_where_it_changes_its_shape():
     below, above = (float(layers.wing(np.float32(x), 0.05, 0.005)) for x in (0.05 - 1e-6, 0.05 + 1e-6))
     assert below == pytest.approx(above, abs=1e-4) and float(layers.wing(np.float32(0), 0.05, 0.005)) == 0

@@ -5,13 +5,15 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import toy_export
 from PIL import Image
 
-from lib import files, images, predict
+from lib import config, files, images, predict
 
 
 @pytest.fixture(scope="session")
@@ -303,3 +305,11 @@ def test_answers_can_be_left_in_the_middle(predictor, folder):
     answers = predictor.answers(folder, progress=False)
     assert next(answers)["error"] is None
     answers.close()
+
+
+def test_loading_says_nothing_and_hides_no_error(copy):
+    code = ("import os, sys; from lib import predict; run = predict.Part._run;"
+            "predict.Part._run = lambda *words: (os.write(2, b'an error\\n'), run(*words))[1];"
+            "predict.load(sys.argv[1]); os.write(2, b'after\\n')")
+    done = subprocess.run([sys.executable, "-c", code, copy], capture_output=True, text=True, cwd=config.REPOSITORY)
+    assert "INFO" not in done.stderr and done.stderr.startswith("an error\n") and done.stderr.endswith("after\n")

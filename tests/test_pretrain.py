@@ -25,6 +25,16 @@ def test_drawing_goes_on_where_it_stopped(tmp_path):
     assert json.dumps(first.rows) == json.dumps(again.rows)
 
 
+def test_packed_weights_are_half_as_large_and_the_same_to_three_digits(tmp_path):
+    keras = pytest.importorskip("keras")
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(64, 5), keras.layers.BatchNormalization()])
+    pretrain.pack(network, tmp_path / "packed.npz")
+    with np.load(tmp_path / "packed.npz") as packed:
+        for at, weight in enumerate(network.get_weights()):
+            assert np.allclose(packed[f"w{at}"], weight, rtol=1e-3, atol=1e-7)
+            assert packed[f"w{at}"].dtype == (np.float16 if weight.ndim > 1 else np.float32)
+
+
 def invented(count=2000):
     """Signs that tell the size of the error up to a factor, a fifth of the pictures without a whole box."""
     rng = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """From the coarse network's maps to corners that fit together."""
 
 import numpy as np
+import pytest
 
 from lib import reading
 
@@ -47,31 +48,30 @@ def test_maps_of_noise_still_give_four_corners():
     assert np.isfinite(reading.assemble(output)).all()
 
 
-def test_mirrored_readings_that_agree_are_as_one():
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_mirrored_readings_that_agree_are_as_one(count):
     one = {**maps(TRUE), "rows": np.ones(9), "kind": np.array([1.0, 0, 0, 0, 0])}
     four = {"rows": np.stack([one["rows"]] * 4), "kind": np.stack([one["kind"]] * 4), "heat": [], "edges": [],
             "corners": []}
-    for at, mirror in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):  # what a perfect network says of each image
+    for at, mirror in enumerate(reading.MIRRORS):  # what a perfect network says of each image
         back, sides = np.argsort(reading.CORNERS[at]), np.argsort(reading.SIDES[at])
-        four["heat"].append(reading._turned(one["heat"], at)[..., back])
-        four["edges"].append(reading._turned(one["edges"], at)[..., sides])
-        four["corners"].append(np.c_[np.abs(mirror - one["corners"][:, :2])[back], one["corners"][:, 2]])
-    found = reading.agreed(four)
+        four["heat"].append(reading._turned(one["heat"], *mirror)[..., back])
+        four["edges"].append(reading._turned(one["edges"], *mirror)[..., sides])
+        four["corners"].append(np.c_[np.abs(np.array(mirror) - one["corners"][:, :2])[back], one["corners"][:, 2]])
+    found = reading.agreed({name: value[:count] for name, value in four.items()})
     assert np.allclose(found["edges"], one["edges"]) and found["apart"].max() < 1e-9
     assert np.allclose(found["corners"][:, :2], one["corners"][:, :2], atol=1e-6)
 
 
 def test_mirror_images_name_corners_and_sides_by_position():
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
-    for at, mirror in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
-        assert np.array_equal(np.abs(mirror - square)[reading.CORNERS[at]], square)
+    for at, mirror in enumerate(reading.MIRRORS):
+        assert np.array_equal(np.abs(np.array(mirror) - square)[reading.CORNERS[at]], square)
         middles = (square + np.roll(square, -1, 0)) / 2
-        assert np.array_equal(np.abs(mirror - middles)[reading.SIDES[at]], middles)
+        assert np.array_equal(np.abs(np.array(mirror) - middles)[reading.SIDES[at]], middles)
 
 
 def test_centres_are_those_of_the_network():
-    import pytest
-
     layers = pytest.importorskip("lib.layers")
     logits = np.random.default_rng(0).normal(size=(36, 48, 4)).astype(np.float32) * 3
     assert np.allclose(reading.centres(logits), np.asarray(layers.Points()(logits[None]))[0], atol=1e-4)

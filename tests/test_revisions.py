@@ -73,7 +73,7 @@ def test_of_eight_at_once_one_wins_and_the_others_are_told(tcp_job):
 
 def test_a_revision_is_never_changed_or_removed(tcp_job, server):
     revisions.save(tcp_job(), change())
-    for order in ("UPDATE corebox.revision SET who = 'x'", "DELETE FROM corebox.revision", "TRUNCATE corebox.revision"):
+    for order in ("UPDATE corebox.revision SET who = 'x'", "DELETE FROM corebox.revision", "TRUNCATE corebox.revision CASCADE"):
         with pytest.raises(psycopg2.Error, match="never changed or removed"):
             server.sql(order)
 

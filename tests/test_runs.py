@@ -1,6 +1,9 @@
 """Runs: which one is taken, what it keeps, and its mirror in the tracker."""
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 
 import mlflow
@@ -71,7 +74,7 @@ def test_the_tracker_holds_the_same(job, tmp_path):
 
 
 def test_the_tracker_may_be_postgresql_and_keeps_no_password(tcp_job, tmp_path, monkeypatch):
-    monkeypatch.setenv("PGPASSWORD", "")
+    monkeypatch.delenv("PGPASSWORD", raising=False)
     one = tcp_job(**{"tracking.enabled": True, "tracking.uri": "postgresql"})
     assert PASSWORD not in runs.tracker_uri(one)
     record, seen = mirrored(one, {"error": 1.0})
@@ -80,4 +83,35 @@ def test_the_tracker_may_be_postgresql_and_keeps_no_password(tcp_job, tmp_path, 
         assert path.is_dir() or PASSWORD.encode() not in path.read_bytes()
     with pytest.raises(config.ConfigError, match="needs data.token"):
         runs.tracker_uri(toy.job(tracking={"uri": "postgresql"}))
-    assert os.environ["PGPASSWORD"]
+    assert PASSWORD not in str(os.environ)
+
+
+def test_a_password_is_handed_on_in_a_file_of_ours_alone_which_goes_with_us(tmp_path):
+    odd = "a:b\\c 'd"
+    code = ("from lib import server\n"
+            f"there = server.Token('h', 5432, 'd:b', 'u', {odd!r})\n"
+            "print(server.passfile(there)); import os; print(oct(os.stat(server.passfile(there)).st_mode & 0o777))\n"
+            "print(open(server.passfile(there)).read(), end='')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=config.REPOSITORY)
+    path, mode, line = done.stdout.splitlines()
+    assert mode == "0o600" and not os.path.exists(path)
+    assert line == "h:5432:d\\:b:u:a\\:b\\\\c 'd"
+
+
+def test_an_alias_of_the_registry_names_an_export(job, tmp_path):
+    one, two = (finish(runs.start(job(name, tracking={"enabled": True}), name)[0]) for name in ("one", "two"))
+    for record in (one, two, two):
+        runs.track(record, {})
+    here = job(tracking={"enabled": True})
+    assert runs.export(here, "candidate") == two.path("export") == runs.export(here)
+    client = mlflow.MlflowClient()
+    assert len(client.search_model_versions("name = 'toy-smoke'")) == 2
+    client.set_registered_model_alias("toy-smoke", "champion", "1")
+    assert runs.export(here, "champion") == one.path("export") == runs.export(here, "one")
+    shutil.rmtree(one.folder)
+    fetched = runs.export(here, "champion")
+    assert (fetched / "export.json").read_text() == "{}\n" and "registry" in fetched.parts
+    with pytest.raises(ValueError, match="no alias of that name for toy-smoke"):
+        runs.export(here, "nobody")
+    with pytest.raises(ValueError, match="no finished run 'nobody'"):
+        runs.export(job(), "nobody")

@@ -13,7 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from lib.synth import boxes, camera, coreboxes, covers, fields, floors, frames, layouts, light, rocks, stage
+from lib.synth import (
+    boxes,
+    camera,
+    canvas,
+    coreboxes,
+    covers,
+    fields,
+    floors,
+    frames,
+    handwriting,
+    layouts,
+    light,
+    rocks,
+    scenery,
+    stage,
+)
 from lib.synth import textures as tx
 
 SIZES = [(640, 480), (640, 290), (480, 640), (320, 240), (853, 480)]
@@ -240,6 +255,25 @@ def test_a_jpeg_turned_upright_is_the_picture(orientation):
 def test_jpeg_refuses_an_orientation_that_is_none():
     with pytest.raises(ValueError, match="9"):
         coreboxes.jpeg(coreboxes.draw(1, (320, 240)), orientation=9)
+
+
+def test_every_sign_of_what_is_written_can_be_drawn():
+    written = [handwriting.words(np.random.default_rng(seed), kind) for seed in range(300)
+               for kind in ("hole", "box", "depth", "span", "id")]
+    assert {*"".join(written)} - {" "} <= set(handwriting.STROKES)
+    assert any("ЯЩ" in each for each in written) and any("BOX" in each for each in written)
+    pixels = np.zeros((60, 400, 3), np.uint8)
+    assert handwriting.write(np.random.default_rng(0), pixels, "ЯЩ № 27", 5, 5, 40, (255, 255, 255)) > 100
+    assert 0.02 < (pixels > 127).mean() < 0.3
+
+
+def test_somebody_who_stands_there_hides_the_ground_and_tells_where():
+    sheet = canvas.Sheet(np.zeros((600, 600, 3), np.uint8), 5.0)
+    outline = scenery.legs(np.random.default_rng(0), sheet, 60, 30, 0)
+    y, x = np.nonzero(sheet.pixels.max(2))
+    inside = [cv2.pointPolygonTest(outline.astype(np.float32), (float(a) / 5, float(b) / 5), True) > -3
+              for a, b in zip(x[::50], y[::50], strict=True)]
+    assert len(x) > 5000 and np.mean(inside) > 0.98 and y.min() / 5 > 25
 
 
 def test_importing_draws_nothing():

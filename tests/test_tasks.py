@@ -120,7 +120,7 @@ def test_networks_are_read_back_from_both_files(name, tmp_path):
 @EACH
 def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
-    job = tasks.job(name, overrides={"training": {"augment": False, "epochs": 25, "batch_size": 4}, "model": {
+    job = tasks.job(name, overrides={"training": {"augment": False, "epochs": 32, "batch_size": 4}, "model": {
         "weights": "none", "backbone": "small"}})
     made = rows(job)
     for _, row in made:

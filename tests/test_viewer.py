@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hosted import Host
 from PIL import Image
 
 from lib import config, revisions, runs, tasks, viewer
@@ -153,7 +154,8 @@ class Colours(tasks.Job):
 def test_every_task_says_what_of_its_labels_is_corrected(name):
     kind = tasks.find(name) if name else Colours
     job = kind(config.settle(name or "corners", "smoke"), "smoke")
-    assert job.edit in ("points", "choices", None)
+    assert job.edit in ("points", "boxes", "choices", None)
+    assert job.edit != "boxes" or "boxes" in job.columns
     assert set(job.choices) <= set(job.columns) and all(job.choices.values())
 
 
@@ -341,7 +343,7 @@ def test_what_a_killed_kernel_left_is_sent_by_the_next_one(opened):
 
 def test_a_change_that_replaces_one_which_just_got_through_is_built_on_it(make_job):
     job, told = make_job(), []
-    box = outbox.Outbox(job, lambda *event, **facts: told.append((event, facts)))
+    box = outbox.Outbox(job, lambda event, edit, change, **facts: told.append((event, edit, facts)))
     base = {"source": "a", "number": 1, "status": "accepted", "label": {"p1x": 1.0}, "was": None, "who": "anna"}
     first = revisions.Change(edit=str(uuid.uuid4()), **base)
     revisions.save(job, first)
@@ -352,8 +354,9 @@ def test_a_change_that_replaces_one_which_just_got_through_is_built_on_it(make_j
             break
         time.sleep(0.01)
     box.close()
-    assert told[0][0] == ("saved", second.edit) and told[0][1]["revision"]["number"] == 2
-    assert told[0][1]["revision"]["was"] == {"p1x": 1.0}
+    event, edit, facts = told[0]
+    assert (event, edit) == ("saved", second.edit) and facts["revision"].number == 2
+    assert facts["revision"].was == {"p1x": 1.0}
 
 
 # --- the app
@@ -404,7 +407,7 @@ class App:
             [sys.executable, "-m", "lib.viewer", "--profile", "smoke", f"--port={self.port}", "--set",
              "viewer.autosave=600.0", "viewer.refresh=600.0"],
             cwd=config.REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/voila/static/none").close()
             except urllib.error.HTTPError:
@@ -416,8 +419,8 @@ class App:
         """A page of a reviewer, once its first picture is shown."""
         page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
         page.add_init_script(f"localStorage.setItem('corebox-reviewer', {json.dumps(who)})")
-        page.goto(f"http://127.0.0.1:{self.port}/", timeout=60_000)
-        page.locator(".corebox[data-shown]").wait_for(timeout=60_000)
+        page.goto(f"http://127.0.0.1:{self.port}/", timeout=120_000)
+        page.locator(".corebox[data-shown]").wait_for(timeout=120_000)
         page.locator(".corebox").focus()
         return page
 
@@ -450,7 +453,7 @@ def in_app(app, monkeypatch):
 
 def shown(page, image):
     """Wait until a picture of this name is on the screen."""
-    page.wait_for_function("name => document.querySelector('.corebox').dataset.shown === name", arg=image, timeout=10_000)
+    page.wait_for_function("name => document.querySelector('.corebox').dataset.shown === name", arg=image, timeout=30_000)
 
 
 def state(page, text):
@@ -565,9 +568,9 @@ def test_filters_and_keys_lead_to_the_picture(in_app, browser):
     page.keyboard.press("Home")
     shown(page, "e.jpg")
     page.keyboard.press("?")
-    assert page.get_by_text("take the next corner in hand").is_visible()
+    assert page.get_by_text("take the next corner, or box, in hand").is_visible()
     page.keyboard.press("Escape")
-    assert not page.get_by_text("take the next corner in hand").is_visible()
+    assert not page.get_by_text("take the next corner, or box, in hand").is_visible()
     page.get_by_label("answer", exact=True).select_option("refused")
     assert "no picture fits" in page.locator(".corebox .message").inner_text()
 
@@ -591,3 +594,133 @@ def test_what_was_shown_as_saved_outlives_a_killed_kernel(in_app, browser):
     shown(again, "e.jpg")
     state(again, "saved")
     assert again.locator(".corebox .pick .on").inner_text() == "6"
+
+
+class Things(tasks.Job):
+    """Boxes of two kinds."""
+
+    columns, edit, kinds, headline = {"boxes": str}, "boxes", ("boat", "buoy"), "f1"
+
+    def check(self, row):
+        return row
+
+
+@pytest.fixture
+def hosted(home, browser):
+    """A function that opens items of a job in a browser: (page, viewer)."""
+    made = []
+
+    def start(kind, items):
+        job = kind(config.settle("corners", "smoke", {"viewer.autosave": 600.0}), f"h{uuid.uuid4().hex[:8]}", "r1")
+        view = viewer.Viewer(job, store(job, items))
+        made.append(view)
+        return Host(view).open(browser, "anna"), view
+
+    yield start
+    for view in made:
+        view.outbox.close()
+
+
+def kept(view, image):
+    """The label of the newest revision of a picture."""
+    return revisions.latest(view.job)[f"D:\\{image}"].label
+
+
+BOXES = [[200.0, 300.0, 700.0, 600.0, "boat"], [1000.0, 500.0, 1500.0, 1100.0, "boat"]]
+
+
+def test_boxes_are_moved_resized_drawn_named_and_removed_to_half_a_pixel(hosted):
+    found = {"boxes": [[205.0, 305.0, 690.0, 610.0, "boat"]]}
+    page, view = hosted(Things, [item("a.jpg", truth={"boxes": BOXES}, answer=found, scores={"f1": 0.5}),
+                                 item("b.jpg", 1, truth={"boxes": BOXES[:1]}, answer=found, scores={"f1": 1.0})])
+    page.keyboard.press("Tab")   # the first box in hand: its corners say where pictures' pixels are on the page
+    one, two = (page.get_by_role("button", name=f"corner {n}", exact=True).bounding_box() for n in (1, 2))
+    per = (two["x"] - one["x"]) / 500
+
+    def pull(start, end):
+        (x, y), (right, down) = ((one["x"] + one["width"] / 2 + (at[0] - 200) * per,
+                                  one["y"] + one["height"] / 2 + (at[1] - 300) * per) for at in (start, end))
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move((x + right) / 2, (y + down) / 2)
+        page.mouse.move(right, down)
+        page.mouse.up()
+
+    pull((700, 600), (750, 640))                # the corner at the right below
+    pull((1200, 800), (1240, 780))              # another box, by its middle
+    page.keyboard.press("ArrowRight")
+    page.keyboard.down("Shift")
+    pull((300, 900), (100, 1200))               # a new one, drawn from the right above
+    page.keyboard.up("Shift")
+    page.keyboard.press("2")
+    page.keyboard.press("a")
+    pull((800, 100), (900, 200))                # one more, and gone again
+    page.keyboard.press("Delete")
+    pull((1250, 800), (1300, 800))
+    page.keyboard.press("Control+z")
+    assert "label: 3 boxes" in page.locator(".corebox .chips").inner_text()
+    page.keyboard.press("s")
+    state(page, "saved")
+    boxes = json.loads(kept(view, "a.jpg")["boxes"])
+    assert [box[4] for box in boxes] == ["boat", "boat", "buoy"]
+    wanted = [[200, 300, 750, 640], [1041, 480, 1541, 1080], [100, 900, 300, 1200]]
+    assert np.abs(np.array([box[:4] for box in boxes]) - wanted).max() < 0.5
+    assert json.loads(revisions.history(view.job, "D:\\a.jpg")[0].was["boxes"]) == BOXES
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    shown(page, "b.jpg")
+    page.keyboard.press("p")
+    page.keyboard.press("s")
+    state(page, "saved")
+    assert json.loads(kept(view, "b.jpg")["boxes"]) == found["boxes"]
+    page.locator(".corebox .revision", has_text="the table").get_by_role("button").click()
+    page.locator(".corebox").focus()
+    page.keyboard.press("s")
+    page.wait_for_function("document.querySelectorAll('.corebox .revision').length === 3")
+    assert json.loads(kept(view, "b.jpg")["boxes"]) == BOXES[:1]
+
+
+def test_a_class_is_set_by_its_number_and_suspects_stand_first(hosted):
+    page, view = hosted(Colours, [
+        item(f"{name}.jpg", truth={"label": "red"}, answer={"label": "green", "probabilities": {"red": 0.1, "green": 0.9}},
+             scores={"right": 0.0}, surprise=surprise, suspect=surprise > 1)
+        for name, surprise in (("a", 0.2), ("b", 1.4), ("c", 1.8))])
+    shown(page, "c.jpg")
+    assert "2 suspect labels to look at" in page.locator(".corebox .foot").inner_text()
+    assert page.locator(".corebox .chip").all_inner_texts() == ["label: red", "model: green"]
+    page.keyboard.press("2")
+    page.keyboard.press("s")
+    state(page, "saved")
+    assert kept(view, "c.jpg") == {"label": "green"}
+    assert "1 suspect label to look at" in page.locator(".corebox .foot").inner_text()
+    page.get_by_label("answer", exact=True).select_option("doubt")
+    assert page.locator(".corebox .count").inner_text() == "1 of 2"
+
+
+def test_what_is_to_be_labelled_next_begins_at_the_answer_and_is_told_apart(hosted):
+    new = {"truth": None, "scores": {}, "surprise": None, "split": "queue"}
+    page, view = hosted(Colours, [item("known.jpg", truth={"label": "red"}, answer={"label": "red"}, scores={"right": 1.0}),
+                                  item("new.jpg", 1, answer={"label": "green"}, queue=0, **new)])
+    shown(page, "new.jpg")
+    assert "1 to label" in page.locator(".corebox .foot").inner_text()
+    page.keyboard.press("Enter")
+    shown(page, "known.jpg")
+    page.wait_for_function("document.querySelector('.corebox .foot').innerText.includes('1/2 reviewed')")
+    revision = revisions.latest(view.job)["D:\\new.jpg"]
+    assert revision.label == {"label": "green"} and revision.was is None and revision.number == 1
+    assert revisions.added(view.job) == {"D:\\new.jpg"}
+    assert "s a picture" in page.locator(".corebox .foot").inner_text()
+
+
+def test_a_box_that_is_none_is_not_saved(opened, monkeypatch):
+    view = opened()
+    monkeypatch.setattr(type(view.job), "edit", "boxes")
+    monkeypatch.setattr(type(view.job), "columns", {"boxes": str})
+    for box in ([5, 5, 5, 9], [1, 2, float("nan"), 4], [1, 2]):
+        with pytest.raises(ValueError, match="is no box"):
+            view._columns(view.items[0], {"boxes": [box]})
+    assert view._columns(view.items[0], {"boxes": [[1, 2, 3.5, 4]]}) == {"boxes": "[[1.0, 2.0, 3.5, 4.0]]"}
+    monkeypatch.setattr(type(view.job), "kinds", ("cat", "dog"))
+    assert view._columns(view.items[0], {"boxes": [[1, 2, 3, 4, "dog"]]}) == {"boxes": '[[1.0, 2.0, 3.0, 4.0, "dog"]]'}
+    with pytest.raises(ValueError, match="one of cat, dog"):
+        view._columns(view.items[0], {"boxes": [[1, 2, 3, 4, "cow"]]})

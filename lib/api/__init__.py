@@ -1,6 +1,8 @@
 """Serve an export over HTTP: `serve` here and now, `start` in a process of its own.
 
     server     serve and start; the ASGI server and its limits
+    redirect   plain HTTP sent on to HTTPS
+    gateway    the same application as an AWS Lambda function
     shelf      the served folder: promote an export, roll back
     app        the endpoints
     door       the one way in: tokens, trace ids, problems, the log, the counters
@@ -20,6 +22,6 @@
 """
 
 from lib.api.server import Server, serve, start
-from lib.api.shelf import promote, rollback
+from lib.api.shelf import promote, rollback, temporary
 
-__all__ = ["Server", "promote", "rollback", "serve", "start"]
+__all__ = ["Server", "promote", "rollback", "serve", "start", "temporary"]

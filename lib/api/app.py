@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from lib.api import inference, pages
@@ -26,6 +26,7 @@ def create(folder, settings):
     @contextlib.asynccontextmanager
     async def life(app):
         service.begin()
+        await service.watch()
         yield
         service.end()
 
@@ -86,10 +87,10 @@ def _health(app, service):
 
     app.get("/health", summary="The short form of /v2/health/ready", responses=pages.PROBLEMS)(ready)
 
-    @app.get("/metrics", summary="Counters and times, for Prometheus")
+    @app.get("/metrics", summary="Counters and times, for Prometheus", response_class=PlainTextResponse)
     async def metrics():
-        text = service.metrics.text(service.models.served, service.desk, service.journal.lost)
-        return Response(text, media_type=service.metrics.TYPE)
+        service.metrics.see(service.models.served, service.desk, service.journal.lost)
+        return Response(service.metrics.text(), media_type=service.metrics.TYPE)
 
 
 def _models(app, service):

@@ -10,6 +10,7 @@ OPEN = {"/", "/health", "/v2/health/live", "/v2/health/ready"}  # without a toke
 LARGEST = 64 * 1024  # bytes of a request's headers; the server before us lets up to twice as much through
 HEADERS = {b"x-content-type-options": b"nosniff", b"cache-control": b"no-store", b"referrer-policy": b"no-referrer",
            b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+UNKNOWN = {MemoryError: Problem("no_memory", "there is no memory left for this; come again", {"Retry-After": "2"})}
 HTTPS = {b"strict-transport-security": b"max-age=31536000"}
 
 
@@ -80,7 +81,7 @@ async def _tell(error, scope, send):
     A function of its own: were the exception kept in a frame that it went through, the two would hold each other, and
     with them the request's line and bytes, until the next garbage collection.
     """
-    problem = error if isinstance(error, Problem) else Problem(
+    problem = error if isinstance(error, Problem) else UNKNOWN.get(type(error)) or Problem(
         "internal", "something went wrong here; the trace id leads to the log")
     cause = error.__cause__ or error
     scope["state"]["note"].update(code=problem.code, error=type(cause).__name__, trace=journal.trace(cause))

@@ -1,4 +1,10 @@
-"""What is counted and timed, for Prometheus."""
+"""What is counted and timed, for Prometheus; over all processes where several share the port.
+
+https://prometheus.github.io/client_python/multiprocess/
+"""
+
+import os
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -13,8 +19,10 @@ class Metrics:
     TYPE = CONTENT_TYPE_LATEST
 
     def __init__(self):
+        self.shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        if not self.shared:
+            ProcessCollector(registry=registry)
         self._requests = Counter("corebox_requests", "Requests by path, status and code of the problem",
                                  ["path", "status", "code"], registry=registry)
         self._seconds = Histogram("corebox_stage_seconds", "Time of a request's stages", ["stage"],
@@ -22,10 +30,12 @@ class Metrics:
         self._refusals = Counter("corebox_refusals", "Answers that refuse the picture, by reason",
                                  ["task", "reason"], registry=registry)
         self._models = Gauge("corebox_model_info", "1 for each model that is served", ["task", "version"],
-                             registry=registry)
+                             registry=registry, multiprocess_mode="livemax")
         self._held = Gauge("corebox_in_flight", "Requests that are answered or wait, and how many there may be",
-                           ["what"], registry=registry)
-        self._lost = Gauge("corebox_log_lines_lost", "Lines that the log could not take", registry=registry)
+                           ["what"], registry=registry, multiprocess_mode="livesum")
+        self._lost = Gauge("corebox_log_lines_lost", "Lines that the log could not take", registry=registry,
+                           multiprocess_mode="livesum")
+        self._known = set()
         self.reloads = Counter("corebox_reloads", "Models that were loaded", registry=registry)
         self.reload_failures = Counter("corebox_reload_failures", "Models that were refused", registry=registry)
         for stage in STAGES:
@@ -48,12 +58,28 @@ class Metrics:
         if reason:
             self._refusals.labels(task, reason).inc()
 
-    def text(self, models, desk, lost):
-        """Everything in Prometheus' text format, with the models, the desk and the log as they are now."""
-        self._models.clear()
-        for task, one in models.items():
-            self._models.labels(task, one.version).set(1)
+    def see(self, models, desk, lost):
+        """Take note of the models that are served, the desk and the log as they are now."""
+        now = {(task, one.version) for task, one in models.items()}
+        for gone in self._known - now:
+            self._models.labels(*gone).set(0)
+        for one in now:
+            self._models.labels(*one).set(1)
+        self._known |= now
         self._held.labels("now").set(desk.taken)
         self._held.labels("most").set(desk.room)
         self._lost.set(lost)
-        return generate_latest(self.registry)
+
+    def text(self):
+        """Everything in Prometheus' text format; of several processes, what all that live have noted together."""
+        if not self.shared:
+            return generate_latest(self.registry)
+        from prometheus_client import multiprocess
+
+        for path in Path(self.shared).glob("gauge_live*_*.db"):
+            pid = path.stem.rpartition("_")[2]
+            if not Path(f"/proc/{pid}").exists():
+                multiprocess.mark_process_dead(int(pid), self.shared)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together, self.shared)
+        return generate_latest(together)

@@ -10,12 +10,13 @@ from lib.api import shelf, trial
 class Models:
     """The predictors of a folder by task, in `served`; `look` brings in what has changed there.
 
-    `note` is called with what happened, for the log: task, model_version and ms, or an `error`.
+    `note` is called with what happened, for the log: task, model_version and ms, or an `error`. A new export must load
+    within `seconds` elsewhere first; `threads` may ask a model at once, each without waiting for its own copy.
     """
 
-    def __init__(self, folder, note, seconds):
+    def __init__(self, folder, note, seconds, threads=1):
         self.folder, self.served, self.reason = folder, {}, "the model is being loaded"
-        self._note, self._seconds, self._lock = note, seconds, threading.Lock()
+        self._note, self._seconds, self._threads, self._lock = note, seconds, threads, threading.Lock()
         self._keys, self._kept, self._refused, self._failure = {}, {}, {}, ""
 
     def look(self, again=False):
@@ -50,9 +51,26 @@ class Models:
         task = predict.check(folder, shelf.task(folder, self.folder))["task"]
         if task in self.served:  # at the start there is nothing that could be lost
             trial.run(folder, task, self._seconds)
-        predictor = predict.load(folder, task)
+        predictor = self._open(folder, task)
         self._note(task=task, model_version=predictor.version, ms=round(1000 * (time.monotonic() - begun)))
         return predictor
+
+    def _open(self, folder, task):
+        predictor = predict.load(folder, task)
+        predictor.warm(self._threads)
+        return predictor
+
+    def keep_earlier(self):
+        """Hold in memory what a rollback would serve, so that the first one takes no longer than the others."""
+        with self._lock:
+            for folder in shelf.earlier(self.folder):
+                task, key = folder.parent.name, (folder, shelf.mark(folder))
+                if task in self.served and key not in self._kept[task] and self._refused.get(folder) != key:
+                    try:
+                        self._kept[task][key] = self._open(folder, task)
+                    except Exception as error:  # what cannot be gone back to is known before somebody needs it
+                        self._refused[folder] = key
+                        self._fail(error)
 
     def _swap(self, key, predictor):
         """Serve a predictor, and keep the one before it in memory."""

@@ -30,7 +30,8 @@ BODY = {
 FORM = {
     "required": True, "description": "A form with the pictures in fields `file`.",
     "content": {"multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {
-        "file": {"type": "array", "items": {"type": "string", "format": "binary"}}}}}},
+        "file": {"contentMediaType": "application/octet-stream",  # any bytes: OpenAPI 3.1
+                 "description": "a picture; the field comes once for each"}}}}},
 }
 INFER = {
     "required": True, "description": "An inference request of the Open Inference Protocol, version 2.",
@@ -72,13 +73,17 @@ def page():
 
 
 def schema(app, predictors, settings):
-    """The OpenAPI description, with the query and an answer of the first task that is served."""
+    """The OpenAPI description, with the tasks and versions that are served, and the query and an answer of the first."""
     content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     served = next(iter(predictors.values()), None)
     query = (served.job.query if served else {}) | DRAW
     example = predict.rounded(served.example, served.job.pixels, settings.decimals) if served else {}
+    known = {"task": list(predictors), "version": [one.version for one in predictors.values()]}
     for path, methods in content["paths"].items():
         for about in methods.values():
+            for one in about.get("parameters", ()):
+                if one["in"] == "path" and known.get(one["name"]):
+                    one["schema"]["enum"] = known[one["name"]]
             if path.endswith("/predict"):
                 about["parameters"] = about.get("parameters", []) + [_parameter(*one) for one in query.items()]
                 about["responses"]["200"]["content"] = {

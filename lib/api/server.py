@@ -1,7 +1,9 @@
 """Serve here and now, or start a server in a process of its own and ask it."""
 
+import contextlib
 import errno
 import functools
+import io
 import ipaddress
 import json
 import os
@@ -34,7 +36,6 @@ def serve(folder, settings, ready=None):
     """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
-    from granian.http import HTTP1Settings
 
     check_access(settings)
     for export in shelf.exports(folder):
@@ -46,18 +47,62 @@ def serve(folder, settings, ready=None):
             "ssl_protocol_min": SSLProtocols.tls12} if settings.certificate else {}
     server = Granian(
         "lib.api.app", address=settings.host, port=port, interface=Interfaces.ASGI, http=HTTPModes.http1,
-        websockets=False, workers_kill_timeout=DRAIN, respawn_failed_workers=True, log_enabled=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=HEADERS_LARGEST),
-        **pair)
+        websockets=False, workers=settings.processes, workers_kill_timeout=DRAIN, respawn_failed_workers=True,
+        log_enabled=False, http1_settings=http1(), **pair)
     if ready:
         server.on_startup(ready)
-    server.serve(target_loader=functools.partial(_application, Path(folder), settings), wrap_loader=False)
+    with contextlib.ExitStack() as held:
+        if settings.redirect:
+            held.enter_context(_redirecting(settings, port))
+        if settings.processes > 1:  # before anything imports prometheus_client: they count into files there
+            folders = tempfile.TemporaryDirectory(prefix="core-box-metrics-", ignore_cleanup_errors=True)
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = held.enter_context(folders)
+        server.serve(target_loader=functools.partial(_application, Path(folder), settings, os.getpid()),
+                     wrap_loader=False)
 
 
-def _application(folder, settings):
+def http1():
+    """What granian bounds of a client's headers."""
+    from granian.http import HTTP1Settings
+
+    return HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=HEADERS_LARGEST)
+
+
+@contextlib.contextmanager
+def _redirecting(settings, to):
+    """Send plain HTTP on to HTTPS while the block lasts, in a process of its own."""
+    check_port(settings.host, settings.redirect)
+    words = ["-m", "lib.api.redirect", settings.host, str(settings.redirect), str(to)]
+    with subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE, env=trial.environment()) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _application(folder, settings, parent):
+    """The application of one process, which is bounded in memory and ends with its `parent`, which watches over it."""
+    import resource
+
     from lib.api.app import create
 
-    return create(folder, settings)
+    if settings.memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (settings.memory * 2**20,) * 2)
+    return with_parent(create(folder, settings), parent)
+
+
+def with_parent(application, parent):
+    """The application; this process ends as by SIGTERM once its parent (a process id) has gone, however that went."""
+    import signal
+
+    def watch():
+        while True:
+            time.sleep(0.5)
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGTERM)  # again and again: in its first moments it would be deaf to one
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+    return application
 
 
 def check_access(settings):
@@ -74,6 +119,9 @@ def check_access(settings):
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise config.ConfigError(f"api.certificate {settings.certificate!r} and api.key {settings.key!r} are no "
                                      "pair of PEM files without a password") from error
+    if settings.redirect and not settings.certificate:
+        raise config.ConfigError(f"api.redirect is {settings.redirect}, and there is no HTTPS to send on to; set "
+                                 "api.certificate and api.key, or api.redirect=0")
 
 
 def _no_password():
@@ -172,19 +220,41 @@ class Server:
         content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
         return self._call(f"{path}?{urllib.parse.urlencode(query)}", content)
 
+    def draw(self, picture, path="/predict"):
+        """The picture (bytes or a path) with the answer drawn on it by the API, as a PIL image that a notebook shows."""
+        from PIL import Image
+
+        content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+        return Image.open(io.BytesIO(self._send(f"{path}?draw=true", content)))
+
     def get(self, path):
         """What the API answers to a GET, as JSON."""
         return self._call(path)
 
+    def metrics(self, *starts):
+        """What /metrics counts under names that begin so: {name with labels: number}."""
+        lines = [line.rsplit(" ", 1) for line in self._send("/metrics").decode().splitlines()]
+        return {name: float(value) for name, value in lines if name.startswith(starts)}
+
+    def reload(self):
+        """Let the API look at its served folder now; what it serves then, or a problem with the reason."""
+        return self._call("/models/reload", b"")
+
+    def rollback(self, task):
+        """Let the API serve what it served before."""
+        return self._call(f"/models/{task}/rollback", b"")
+
     def _call(self, path, content=None):
-        headers = {"Content-Type": "application/octet-stream", **self._headers}
-        request = urllib.request.Request(self.url + path, content, headers)
         try:
-            with self._opener.open(request, timeout=30) as answer:
-                return json.load(answer)
+            return json.loads(self._send(path, content))
         except urllib.error.HTTPError as error:
             with error:
                 return json.load(error)
+
+    def _send(self, path, content=None):
+        headers = {"Content-Type": "application/octet-stream", **self._headers}
+        with self._opener.open(urllib.request.Request(self.url + path, content, headers), timeout=90) as answer:
+            return answer.read()
 
     def stop(self):
         """End the process; what was asked is still answered. Returns its exit status."""

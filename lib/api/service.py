@@ -1,9 +1,12 @@
 """What lives as long as the process: the models, the desk, the bodies being read, the log, the counters."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import hashlib
 import json
+import os
+import threading
 import time
 from urllib.parse import quote
 
@@ -16,7 +19,8 @@ from lib.api.errors import Problem
 from lib.api.metrics import Metrics
 from lib.api.models import Models
 
-LOOK = 2.0     # s between two looks for another model
+LOOK = 0.5     # s between two looks for another model
+CALM = 5       # by how much the thread that looks steps back behind those that answer (nice)
 FETCHES = 4    # pictures fetched at once
 FETCHING = 5.0  # s that a fetch may take
 
@@ -26,17 +30,26 @@ class Service:
 
     def __init__(self, folder, settings):
         self.folder, self.settings, self.metrics = folder, settings, Metrics()
-        self.models = Models(folder, self._note, settings.trial_timeout)
+        self.models = Models(folder, self._note, settings.trial_timeout, settings.workers)
         self.fetcher = fetch.Fetcher(settings.image_hosts, FETCHING, settings.max_bytes)
 
     def begin(self):
-        """Make threads and queues, and load the export beside the event loop."""
+        """Make threads and queues; nothing is loaded yet."""
         settings = self.settings
         self.journal = journal.Journal(settings.log)
         self.desk = Desk(settings.workers, settings.queue, lambda seconds: self.metrics.observe("queue", seconds))
         self.fetching = Desk(FETCHES, 0)
+        self._looking = concurrent.futures.ThreadPoolExecutor(1, "look", _step_back)
         together = (settings.workers + settings.queue) * (settings.max_bytes + body.AROUND)
         self.bodies = body.Bodies(settings.read_timeout, max(together, settings.batch_bytes + body.AROUND))
+
+    async def watch(self):
+        """Load the export beside the event loop and look for others from then on, until `end`.
+
+        One process alone is live meanwhile; one of several begins when it is ready, since the others answer.
+        """
+        if self.settings.processes > 1:
+            await self._look()
         self._watching = asyncio.create_task(self._watch())
 
     def end(self):
@@ -45,13 +58,22 @@ class Service:
         self.models.served = {}
         self.desk.close()
         self.fetching.close()
+        self._looking.shutdown(cancel_futures=True)
         self.journal.close()
 
     async def _watch(self):
-        """Look for other exports now and then, beside the event loop."""
         while True:
-            await asyncio.to_thread(self.models.look)
+            await self._look()
+            await self._calmly(self.models.keep_earlier)
+            self.metrics.see(self.models.served, self.desk, self.journal.lost)
             await asyncio.sleep(LOOK)
+
+    async def _look(self, again=False):
+        return await self._calmly(self.models.look, again)
+
+    async def _calmly(self, function, *arguments):
+        """What a function returns, in the thread that looks for models."""
+        return await asyncio.get_running_loop().run_in_executor(self._looking, function, *arguments)
 
     def _note(self, error=None, **line):
         """Note in the log, and count, what became of an export."""
@@ -86,14 +108,14 @@ class Service:
 
     async def reload(self):
         """Look at the served folder now; Problem `export_refused` says why something there is not served."""
-        if why := await asyncio.to_thread(self.models.look, True):
+        if why := await self._look(again=True):
             raise Problem("export_refused", "; ".join(why))
         return {"models": self.versions()}
 
     async def rollback(self, task):
         """Serve what was served before; Problem `no_rollback` where that cannot be."""
         self.predictor(task)
-        await asyncio.to_thread(self._roll, task)
+        await self._calmly(self._roll, task)
         return await self.reload()
 
     def _roll(self, task):
@@ -225,6 +247,12 @@ class Service:
             return Response(drawn, media_type="image/png", headers=_about(predictor))
         return JSONResponse({**self._reply(predictor, query, answer), "trace_id": request.state.trace_id},
                             headers=_about(predictor))
+
+
+def _step_back():
+    """Let this thread alone run behind the others (on Linux each has its own niceness)."""
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + CALM))
 
 
 def asked(schema, texts):

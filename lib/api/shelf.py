@@ -4,6 +4,7 @@
     served/corners/2026-…/export.json      a copy of a run's export, never changed
 """
 
+import atexit
 import os
 import re
 import shutil
@@ -27,6 +28,12 @@ def exports(folder):
     return found
 
 
+def earlier(folder):
+    """The export folders to which a rollback would go back."""
+    found = [(path.parent, files.read_json(path).get("before")) for path in sorted(Path(folder).glob("*/current"))]
+    return [home / name for home, name in found if name and (home / name).is_dir()]
+
+
 def mark(export):
     """What changes when an export is replaced by another one under the same name; None where it has no export.json."""
     try:
@@ -41,19 +48,29 @@ def task(export, folder):
     return None if export == Path(folder) else export.parent.name
 
 
-def promote(export, served):
+def promote(export, served, version=""):
     """Copy an export to the served folder and make it its task's current one; returns the folder of the copy.
 
-    It is loaded and passes its golden pictures first: BadExport says why not, and the old one stays.
+    It is loaded and passes its golden pictures first: BadExport says why not, and the old one stays. With a `version`
+    the copy goes by that name instead of its run's.
     """
     export, content = Path(export), predict.load(export).content
     home = Path(served) / content["task"]
-    name = re.sub(r"[^\w.-]+", "-", content["version"])[:60] + "-" + files.sha256(export / "export.json")[:8]
+    readable = re.sub(r"[^\w.-]+", "-", version or content["version"])[:60]
+    name = readable + "-" + files.sha256(export / "export.json")[:8]
     if not (home / name).is_dir():
-        _copy(export, home / name, predict.members(content))
+        _copy(export, home / name, content, version)
     predict.check(home / name)
     _point(home, name)
     return home / name
+
+
+def temporary(export):
+    """A served folder with an export as its current one, which is gone when this process ends."""
+    folder = tempfile.mkdtemp(prefix="core-box-served-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    promote(export, folder)
+    return Path(folder)
 
 
 def rollback(served, task):
@@ -75,14 +92,17 @@ def _point(home, name):
     files.write_json(path, {"export": name, "before": before})
 
 
-def _copy(export, to, names):
+def _copy(export, to, content, version):
     """Copy an export's own files; they are seen under their folder's name when all are on disk, or not at all."""
+    names = predict.members(content)
     files.need(_there(to.parent), sum((export / name).stat().st_size for name in names))
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=to.parent))
     try:
         for name in names:
             with files.writing(temporary / name) as path:
                 shutil.copyfile(export / name, path)
+        if version:
+            files.write_json(temporary / "export.json", {**content, "version": version})
         temporary.chmod(0o755)
         os.replace(temporary, to)
         files._sync(to.parent)

@@ -6,18 +6,22 @@ import sys
 
 from lib import config, predict
 
+# What serves goes first, from the first import on: loading costs this process as much as trying.
+CALM = "import os, sys; os.nice(10); from lib.api import trial; sys.exit(trial.main(*sys.argv[1:]))"
+
 
 def run(folder, task, seconds):
     """Return when the export has been loaded and has passed its golden pictures elsewhere; BadExport says why not."""
     try:
-        done = subprocess.run([sys.executable, "-m", "lib.api.trial", str(folder), task], stdin=subprocess.DEVNULL,
+        done = subprocess.run([sys.executable, "-c", CALM, str(folder), task], stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=seconds, env=environment())
     except subprocess.TimeoutExpired as error:
         raise predict.BadExport(f"{folder.name} was not loaded within {seconds:g} seconds; export it again") from error
     if done.returncode:
         said = done.stdout.decode(errors="replace").strip()[:500]
+        trace = RuntimeError(done.stderr.decode(errors="replace")[-4000:])  # for the log alone
         raise predict.BadExport(said or f"{folder.name} ended its process with status {done.returncode} when it was "
-                                        "loaded; export it again")
+                                        "loaded; export it again") from trace
 
 
 def environment():
@@ -28,13 +32,8 @@ def environment():
 
 def main(folder, task):
     """Load an export; what is wrong with it is one line on standard output and exit status 2."""
-    os.nice(10)  # what serves goes first
     try:
         predict.load(folder, task)
     except predict.BadExport as error:
         print(error)
         return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from lib import config, database, demo, files, gather, images
-from lib.formats import coco, cvat, labelme, labelstudio, sheet, yolo
+from lib.formats import abid, coco, cvat, darknet, labelme, labelstudio, names, openimages, sheet, yolo
 from lib.formats.pictures import Pictures
 from lib.formats.shapes import Label, Scheme
 from lib.tasks import Refusal
 
 BOXES = {"coco": coco, "yolo-pose": yolo.Pose, "yolo-obb": yolo.Obb, "labelme": labelme,
          "labelstudio": labelstudio, "cvat": cvat}
-FORMATS = ("csv", *BOXES)
+SETS = {"abid": abid, "darknet": darknet, "names": names, "openimages": openimages}   # data sets of others: `read(job, path)` gives kinds and records
+FORMATS = ("csv", *BOXES, *SETS)
 
 
 def load(job, path, format="csv", table=""):
@@ -32,10 +33,13 @@ def load(job, path, format="csv", table=""):
     place in it and the remedy; ConfigError a format that cannot hold this task's labels.
     """
     _known(format)
-    kinds, records = sheet.read(job, path) if format == "csv" else _boxes(job, path, format, table)
-    if not job.params.data.token and not table:
-        demo.clear(job)
-    return database.store(job, table or job.params.data.table, kinds, records, job.params.data.columns["image"])
+    if format in BOXES:
+        kinds, records = _boxes(job, path, format, table)
+    else:
+        kinds, records = {"csv": sheet, **SETS}[format].read(job, path)
+    generated = "" if job.params.data.token or table else demo.ROOT
+    return database.store(job, table or job.params.data.table, kinds, records, job.params.data.columns["image"],
+                          merge=format in BOXES, instead=generated)
 
 
 def save(job, path, format="csv", table=""):
@@ -48,6 +52,8 @@ def save(job, path, format="csv", table=""):
     _known(format)
     if format == "csv":
         return sheet.write(job, path, table)
+    if format in SETS:
+        return _export(job, Path(path), format)
     scheme = Scheme.of(job, format)
     labels = _gathered(job, scheme) if not table and (job.folder / "labels.csv").is_file() \
         else _from_table(job, scheme, table)
@@ -64,7 +70,7 @@ def _known(format):
 
 
 def _boxes(job, path, format, table):
-    """Kinds and records for `database.store`: each picture's row as it is in the table, with what the file says."""
+    """Kinds and records for `database.store`: what the file says of each picture."""
     scheme, pictures = Scheme.of(job, format), Pictures(job, table)
     found = {}
     for label in BOXES[format].read(Path(path), scheme, pictures):
@@ -75,8 +81,8 @@ def _boxes(job, path, format, table):
         raise ValueError(f"{path} holds no labels of {format}; export what was labelled, and name that file")
     columns = job.params.data.columns
     asked = [columns[name] for name in ("image", "group") if columns.get(name)]  # gathering cannot do without
-    kinds = dict.fromkeys([*pictures.columns, *asked], str) | {columns[name]: kind for name, kind in job.columns.items()}
-    records = [pictures.rows.get(name, {}) | {columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
+    kinds = dict.fromkeys(asked, str) | {columns[name]: kind for name, kind in job.columns.items()}
+    records = [{columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
                for name, labels in found.items()]
     return kinds, records
 
@@ -108,6 +114,16 @@ def _row(label, scheme, columns):
 
 
 # --- out
+
+
+def _export(job, path, format):
+    """Write the gathered labels as a data set of others' form; ConfigError where it is one that is only read."""
+    if not hasattr(SETS[format], "write"):
+        raise config.ConfigError(f"labels are not written as {format}, only read; the others are "
+                                 f"{', '.join(name for name in FORMATS if name != format)}")
+    rows = gather.read(job).to_dict("records")
+    _put(path, SETS[format].write(job, rows, path))
+    return len(rows)
 
 
 def _gathered(job, scheme):

@@ -44,6 +44,8 @@ def above(stage):
         x, y = stage.wide * rng.uniform(0, 1), stage.high * rng.uniform(0.6, 1.05)
         scenery.hand(rng, stage.sheet, x, y, t)
         stage.occluders.append(np.array([[x - 7, y - 7], [x + 7, y - 7], [x + 7, y + 60], [x - 7, y + 60]]))
+    if rng.random() < 0.04:
+        somebody(stage)
     if rng.random() < 0.05:
         scenery.tool(
             rng,
@@ -52,6 +54,16 @@ def above(stage):
             stage.high * rng.choice([0.0, 0.5, 1.0]),
             float(rng.uniform(0, 180)),
         )
+
+
+def somebody(stage):
+    """Somebody standing at a side of the box, toes beside it or a little over its rim."""
+    rng, side = stage.rng, stage.rng.choice(4, p=[0.1, 0.2, 0.5, 0.2])
+    along, off = rng.uniform(-0.1, 1.1), rng.uniform(-5, 15)
+    x = (along * stage.wide, stage.wide + off, along * stage.wide, -off)[side]
+    y = (-off, along * stage.high, stage.high + off, along * stage.high)[side]
+    angle = (180, -90, 0, 90)[side] + float(rng.normal(0, 12))
+    stage.occluders.append(scenery.legs(rng, stage.sheet, x, y, angle))
 
 
 def mount(stage):

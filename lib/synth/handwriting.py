@@ -42,7 +42,19 @@ STROKES = {
     "e": ["0,1.5 1,1.5 .8,1 .2,1 0,1.6 .4,2 1,1.8"],
     "t": [".4,.3 .4,1.8 .8,2", "0,.9 .9,.9"],
     "r": ["0,.9 0,2", "0,1.3 .5,.9 .9,1"],
+    "Б": [".9,0 0,0 0,2 .7,1.9 .9,1.4 .6,1 0,1"],
+    "Г": ["0,2 0,0 .9,0"],
+    "И": ["0,0 0,2 1,0 1,2"],
+    "Л": ["0,2 .4,0 1,0 1,2"],
+    "П": ["0,2 0,0 1,0 1,2"],
+    "Р": ["0,2 0,0 .8,.2 .8,.9 0,1.1"],
+    "С": ["1,.3 .5,0 0,1 .5,2 1,1.7"],
+    "У": ["0,0 .5,1.1", "1,0 .3,2 0,1.9"],
+    "Щ": ["0,0 0,1.8 .9,1.8 .9,0", ".45,0 .45,1.8", ".9,1.8 1.1,1.8 1.1,2.2"],
+    "Я": ["1,2 1,0 .3,.1 0,.5 .3,.9 1,1", ".5,1 0,2"],
+    "№": ["0,2 0,0 .6,2 .6,0", ".8,1 1.1,1", ".95,.2 .8,.45 .95,.7 1.1,.45 .95,.2"],
 }
+STROKES |= {cyrillic: STROKES[latin] for cyrillic, latin in zip("АВЕКМНОТХ", "ABEKMHOTX", strict=True)}
 
 
 def rounded(p):
@@ -67,13 +79,15 @@ def words(rng, kind="any"):
     kind = kind if kind != "any" else rng.choice(["hole", "box", "depth", "span"])
     letters = "ABDEGHKLMNRSTXZ"
     pick = "".join(rng.choice(list(letters), rng.integers(1, 4)))
-    return {
-        "hole": f"{pick}{'-' if rng.random() < 0.6 else ''}DD-{rng.integers(1, 400)}",
-        "box": f"BOX {rng.integers(1, 300)}",
-        "depth": f"{d:.1f}",
-        "span": f"{d:.1f}-{d + rng.uniform(2, 6):.1f}",
-        "id": str(rng.integers(10000, 999999)),
-    }[str(kind)]
+    where = f"{pick}{'-' if rng.random() < 0.6 else ''}DD-{rng.integers(1, 400)}"
+    box, span = rng.integers(1, 300), f"{d:.1f}-{d + rng.uniform(2, 6):.1f}"
+    if rng.random() < 0.2:  # as people write in Russian
+        where = where if rng.random() < 0.5 else f"СКВ{rng.choice(list(' .-№'))}{rng.integers(1, 400)}"
+        box, span = f"ЯЩ{rng.choice(['', 'ИК'])}{rng.choice(list(' -№'))}{box}", rng.choice(["ИНТ:", ""]) + span
+    else:
+        box = f"BOX {box}"
+    return {"hole": where, "box": box, "depth": f"{d:.1f}", "span": span,
+            "id": str(rng.integers(10000, 999999))}[str(kind)]
 
 
 def write(rng, pixels, text, x, y, height, colour, width=None, neat=0.06, slant=0.0):

@@ -180,6 +180,17 @@ def whole(rng, sheet, kind, start, stop, mid, size, habit, look):
     return pieces
 
 
+def end(rng, sheet, kind, x, mid, size, look):
+    """A piece of core that stands on its end: the cut face seen from above, its wall dark on one side."""
+    t = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ring = np.stack([np.cos(t), np.sin(t)], 1) * size / 2 * rng.uniform(0.9, 1.0, 2)
+    lean = rng.normal(0, 0.12, 2) * size
+    sheet.polygon(ring + (x, mid) + lean, kind["colour"] * 0.3)
+    sheet.textured(ring * 0.96 + (x, mid), lambda shape: face(rng, kind, shape, sheet.s))
+    if look["halved"]:
+        sheet.polygon(ring[:12] + (x, mid), (14, 12, 11))
+
+
 SKY = np.array([[0.92], [0.97], [1.0]], np.float32)  # wet core mirrors the sky
 
 

@@ -19,25 +19,28 @@ def contents(rng, sheet, box, a, b, sink):
         stop = min(
             x1 - 0.1, x + rng.gamma(2.0, box.length * (0.3 if what in ("whole", "rubble") else 0.12)) + 2
         )
-        if what == "block":
-            stop = min(x1 - 0.1, x + rng.uniform(1.5, 5))
+        if what in ("block", "end"):
+            stop = min(x1 - 0.1, x + (box.core if what == "end" else rng.uniform(1.5, 5)))
         pieces += one(rng, sheet, box, what, x, stop, mid, a, b)
         x = stop + (abs(rng.normal(0, 0.2)) if rng.random() < 0.8 else rng.gamma(1.5, 2.0))
     return pieces
 
 
-SEGMENTS = {  # whole, broken, discs, rubble, mud, gap, block
-    "whole": (0.78, 0.1, 0.02, 0.02, 0.0, 0.02, 0.06),
-    "broken": (0.14, 0.62, 0.07, 0.09, 0.01, 0.02, 0.05),
-    "mixed": (0.3, 0.29, 0.05, 0.25, 0.03, 0.02, 0.06),
-    "rubble": (0.03, 0.07, 0.02, 0.77, 0.05, 0.02, 0.04),
-    "empty": (0.02, 0.02, 0.0, 0.05, 0.0, 0.86, 0.05),
+SEGMENTS = {
+    "whole": {"whole": 0.76, "broken": 0.1, "discs": 0.02, "rubble": 0.02, "gap": 0.02, "block": 0.06, "end": 0.02},
+    "broken": {"whole": 0.14, "broken": 0.59, "discs": 0.07, "rubble": 0.09, "mud": 0.01, "gap": 0.02,
+               "block": 0.05, "end": 0.03},
+    "mixed": {"whole": 0.3, "broken": 0.27, "discs": 0.05, "rubble": 0.25, "mud": 0.03, "gap": 0.02,
+              "block": 0.06, "end": 0.02},
+    "rubble": {"whole": 0.03, "broken": 0.07, "discs": 0.02, "rubble": 0.76, "mud": 0.05, "gap": 0.02,
+               "block": 0.04, "end": 0.01},
+    "empty": {"whole": 0.02, "broken": 0.02, "rubble": 0.05, "gap": 0.86, "block": 0.05},
 }
 
 
 def segment(rng, habit):
     """What comes next in a row."""
-    return str(rng.choice(["whole", "broken", "discs", "rubble", "mud", "gap", "block"], p=SEGMENTS[habit]))
+    return str(rng.choice(list(SEGMENTS[habit]), p=list(SEGMENTS[habit].values())))
 
 
 def one(rng, sheet, box, what, x, stop, mid, a, b):
@@ -60,6 +63,8 @@ def one(rng, sheet, box, what, x, stop, mid, a, b):
         rocks.rubble(rng, sheet, box.kinds, x, stop, mid, min(box.core * 1.08, b - a), look)
     elif what == "mud":
         rocks.mud(rng, sheet, kind, x, stop, mid, box.core)
+    elif what == "end":
+        rocks.end(rng, sheet, kind, (x + stop) / 2, mid, min(box.core, stop - x), look)
     elif what == "block":
         block(rng, sheet, box, x, stop, mid)
     return []

@@ -225,18 +225,42 @@ def hand(rng, sheet, x, y, toward):
     limb(rng, sheet, np.array([at + u * 8 + v * 3, at + v * 6 + u * 2]), 2.1, colour)
 
 
-def boot(rng, sheet, x, y, angle):
-    """A boot seen from above."""
+LEATHERS = [(60, 48, 38), (110, 84, 54), (30, 30, 32), (90, 90, 60)]
+
+
+def boot(rng, sheet, x, y, angle, leather=None):
+    """A boot seen from above, its toe up where `angle` is 0."""
     h, w = sheet.n(28), sheet.n(10.5)
     mask = np.zeros((h, w), np.uint8)
     cv2.ellipse(mask, (w // 2, int(h * 0.28)), (w // 2 - 1, int(h * 0.27)), 0, 0, 360, 255, -1, cv2.LINE_AA)
     cv2.ellipse(
         mask, (w // 2, int(h * 0.72)), (int(w * 0.42), int(h * 0.27)), 0, 0, 360, 255, -1, cv2.LINE_AA
     )
-    colour = np.array([(60, 48, 38), (110, 84, 54), (30, 30, 32), (90, 90, 60)][rng.integers(4)], float)
+    colour = np.array(LEATHERS[rng.integers(4)] if leather is None else leather, float)
     pixels = tx.paint(tx.sample("rough", rng, (h, w), sheet.s), tx.shades(colour, 0.5, 4, rng))
     pixels[int(h * 0.6) :] = pixels[int(h * 0.6) :] // 2
     sheet.lay(pixels, x, y, angle, mask, shadow=0.6, reach=2)
+
+
+TROUSERS = [(52, 60, 82), (70, 66, 58), (36, 36, 40), (206, 96, 40), (96, 104, 84)]
+
+
+def legs(rng, sheet, x, y, angle):
+    """Somebody who stands there, seen from above: boots and trousers, toes at (x, y); gives their corners (cm).
+
+    `angle` is where the toes point, degrees clockwise from up.
+    """
+    t = np.deg2rad(angle)
+    ahead, aside = np.array([np.sin(t), -np.cos(t)]), np.array([np.cos(t), np.sin(t)])
+    colour, apart, far = TROUSERS[rng.integers(len(TROUSERS))], rng.uniform(7, 14), rng.uniform(30, 90)
+    at, leather = np.array([x, y], float), LEATHERS[rng.integers(4)]
+    for side in (-1, 1):
+        heel = at + side * apart * aside - (22 + rng.normal(0, 3)) * ahead
+        boot(rng, sheet, *(heel + 8 * ahead), angle + side * rng.uniform(0, 14), leather)
+        limb(rng, sheet, np.array([heel, heel - far * ahead - side * 0.2 * apart * aside]), 13, colour)
+    reach, back = 1.2 * apart + 8, 32 + far
+    return np.array([at - reach * aside, at + reach * aside, at + reach * aside - back * ahead,
+                     at - reach * aside - back * ahead])
 
 
 def tool(rng, sheet, x, y, angle):

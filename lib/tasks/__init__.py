@@ -1,11 +1,12 @@
 """One file a job, all with the contract of Job; shared code never asks which job it runs."""
 
 import importlib
+import json
 import pkgutil
 
 import numpy as np
 
-from lib import config, files, geometry, images
+from lib import config, files, geometry, images, suspicion
 
 
 class Refusal(ValueError):
@@ -24,12 +25,27 @@ def names():
 def job(task, profile="smoke", run="", overrides=None, settings=None):
     """The job of a task, with its settings settled: the first call of every notebook.
 
-    Empty `settings` mean those of params.yaml; ConfigError names a setting that cannot be used.
+    Empty `settings` mean those of params.yaml; ConfigError names a setting that cannot be used. Where `search.use` is
+    true, the best settings that were searched for hold, unless they are overridden.
     """
     if task not in names():
         raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config._nearest(task, names())}")
     kind = find(task)
-    return kind(config.settle(task, profile, overrides, settings, kind.checks), profile, run)
+    params = config.settle(task, profile, overrides, settings, kind.checks)
+    if params.search.use:
+        best = _searched(task, profile)
+        params = config.settle(task, profile, config._join(config.nested(best), config.nested(overrides)), settings,
+                               kind.checks)
+    return kind(params, profile, run)
+
+
+def _searched(task, profile):
+    """The best settings found so far, by dotted keys; ConfigError where there was no search."""
+    path = config.outputs_folder(task, profile) / "search" / "best.json"
+    if not path.is_file():
+        raise config.ConfigError(f"search.use is true and {task}/{profile} was not searched; run python -m lib search "
+                                 "first, or set search.use=false")
+    return files.read_json(path)["settings"]
 
 
 def find(task):
@@ -46,6 +62,7 @@ class Job:
     columns = {"label": str}      # what a row of labels must hold, beside image, width and height
     classes = ()
     checks = {}                   # what its own settings must hold, as in config.CHECKS
+    tree_setting = ""             # the setting that holds the tree of labels, where a data set may bring its own
 
     def __init__(self, params, profile="smoke", run=""):
         self.params, self.profile, self.run = params, profile, run
@@ -97,6 +114,11 @@ class Job:
     def truth(self, row):
         """The label of a row as an answer: plain values in the picture's own scale."""
         return {"label": row["label"]}
+
+    def label(self, answer):
+        """The row of labels that an answer is, where a reviewer accepts it; None where it is none (it was refused)."""
+        row = {name: answer.get(name) for name in self.columns}
+        return None if answer.get("refused") or any(value is None or value == "" for value in row.values()) else row
 
     # --- from picture to network and back
 
@@ -162,17 +184,58 @@ class Job:
 
     # --- in the viewer
 
-    edit = "choices"  # what of a label is corrected there: its "points" too, its "choices", or None: it is only shown
+    edit = "choices"  # what of a label is corrected there: its "points" or "boxes" too, its "choices"; None: it is only shown
+    kinds = ()        # with "boxes": what a box may be; empty: all are of one kind
+
+    def boxes(self, values):
+        """The boxes of a row or an answer: lists [x1, y1, x2, y2] in pixels of the upright picture, x1 < x2, y1 < y2.
+
+        Where there are several `kinds`, a box has its kind as a fifth member.
+        """
+        boxes = values.get("boxes") or []
+        return json.loads(boxes) if isinstance(boxes, str) else list(boxes)
+
+    def with_boxes(self, row, boxes):
+        """The row with these boxes in place of its own: JSON text in the column `boxes`."""
+        return {**row, "boxes": json.dumps(boxes)}
 
     @property
     def choices(self):
         """The values that a label may take in the columns which are chosen from a list (a class, a count)."""
-        return {"label": list(self.classes)}
+        return {"label": list(self.classes)} if "label" in self.columns else {}
 
     def surprise(self, truth, answer):
         """How improbable a label is by the model's own doubt; above 1 it is worth a second look. None: not known."""
-        chance = (answer.get("probabilities") or {}).get(truth["label"])
+        chance = (answer.get("probabilities") or {}).get(truth.get("label"))
         return None if chance is None else float(-np.log2(max(chance, 1e-6)))
+
+    def doubt(self, answer):
+        """How unsure an answer is, from 0 on: pictures with much of it are the ones to be labelled next."""
+        if answer.get("confidence") is not None:
+            return 1.0 - answer["confidence"]
+        return 1.0 - max((answer.get("probabilities") or {"": 1.0}).values())
+
+    # --- labels that may be wrong; the answers are of networks that have not learned from them
+
+    def habit(self, truths, answers):
+        """How good labels differ from answers as a rule: plain values for `evidence`. None: not at all."""
+        return None
+
+    def evidence(self, parts, picture, truth, answer, habit):
+        """What networks see at a label itself, beside their answer: plain values. None: nothing."""
+        return None
+
+    def suspicions(self, truths, answers, evidence):
+        """How improbable each label of a set is: above 1 it is suspect. None: not known, as where an answer is None."""
+        name, values = next(iter(self.choices.items()), ("", ()))
+        classes = [str(value) for value in values]
+        known = [at for at, (truth, answer) in enumerate(zip(truths, answers, strict=True))
+                 if str(truth.get(name)) in classes and (answer or {}).get("probabilities")]
+        if not known:
+            return [answer and self.surprise(truth, answer) for truth, answer in zip(truths, answers, strict=True)]
+        found = suspicion.confident([classes.index(str(truths[at][name])) for at in known],
+                                    [[answers[at]["probabilities"][each] for each in classes] for at in known])
+        return [dict(zip(known, map(float, found), strict=True)).get(at) for at in range(len(truths))]
 
     # --- training
 
@@ -205,6 +268,10 @@ class Job:
         pooled = keras.layers.GlobalAveragePooling2D()(features[-1])
         return keras.layers.Dense(len(self.classes), activation="softmax", name="network")(pooled)
 
+    def outcome(self, part, pixels, features):
+        """Output tensor(s) of a part on its pixels 0 … 255 and its features: those of `head`, unless it measures pixels."""
+        return self.head(part, features)
+
     def start(self, part, network):
         """Give a part's new network the weights it starts from; whether there were any (beside the backbone's)."""
         return False
@@ -214,6 +281,9 @@ class Job:
         import keras
 
         return keras.losses.CategoricalCrossentropy()
+
+    def finish(self, part, network, prepared):
+        """Settle what a trained network still needs (thresholds, calibration), by its validation pictures, in place."""
 
     # --- scores and drawing
 

@@ -3,11 +3,12 @@
 import math
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from lib import config, files, geometry, images, lessons, reading, windows
+from lib import config, files, geometry, images, lessons, reading, suspicion, windows
 from lib.tasks import Job, Refusal
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
@@ -16,9 +17,24 @@ REFUSALS = {"none": "no_box", "cut": "cut", "several": "several", "blurred": "bl
 ROWS = 10                # the most rows that are counted
 OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie, as a part of its sides
 SMALL = 640, 480         # px of the picture that the looks and the first strips are cut from
-DOUBT = 0.002            # of the diagonal: where a corner is expected to be further off, four other guesses are tried
+DOUBT = 0.0015           # of the diagonal: where a corner is expected to be further off, more looks are taken
+SPREAD = 0.058           # of a first look's heatmap, parts of the input: likewise where there are no sides
 MUCH_LESS = 0.74         # how much less a guess must expect to be off to be taken instead
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "corners"
+
+
+class Found(NamedTuple):
+    """Corners (4, 2) in pixels: a guess, those of the second look and those where the sides meet; what is said of them."""
+
+    guess: np.ndarray
+    near: np.ndarray
+    second: dict             # the second look's output
+    corners: np.ndarray
+    blur: np.ndarray         # (4,) px, how far each corner is expected to be off; 0 without sides
+
+    def doubt(self):
+        """The largest expected error, as a part of the diagonal."""
+        return self.blur.max() / geometry.diagonal(self.corners)
 
 
 class Corners(Job):
@@ -140,8 +156,8 @@ class Corners(Job):
     def answer(self, parts, picture):
         """Corners in pixels of the upright original, `confidence`, `radius` (px a corner) and `refused`.
 
-        The coarse network looks at the whole picture and its mirror images, then at the box alone; the sides'
-        network corrects the four sides twice, in strips of the full picture; corners are where they meet.
+        The coarse network looks at the whole picture (in doubt also at its mirror images), then at the box alone;
+        the sides' network corrects the four sides twice, in strips of the full picture; corners are where they meet.
         """
         if self.settings.head == "dense":
             output = _one(parts["coarse"](self.prepare(picture)[None]))["output"]
@@ -154,27 +170,47 @@ class Corners(Job):
         return answer
 
     def signs(self, parts, picture):
-        """Corners (4, 2), signs of doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture."""
-        small = windows.reduced(picture, SMALL)
-        first = reading.agreed(parts["coarse"](reading.mirrored(self.prepare(small))))
-        whole = geometry.order(self.frame(picture.size).back(reading.assemble(first) * self.size))
-        near, second, corners, blur = self._follow(parts, (small, picture), whole)
-        if blur.max() > DOUBT * geometry.diagonal(corners):
-            others = [self._follow(parts, (small, picture), each) for each in completed(corners)]
-            best = min(others, key=lambda other: other[3].max())
-            if best[3].max() < MUCH_LESS * blur.max():
-                near, second, corners, blur = best
-        size = geometry.diagonal(corners)
-        signs = np.stack([second["corners"][:, 2], blur / size, geometry.errors(near, corners) / size,
-                          geometry.errors(whole, corners) / size, first["apart"]], 1)
-        turn = -int(np.argmin(corners.sum(1)))  # the sides may have turned a doubtful guess past its top-left
-        return np.roll(corners, turn, 0), np.roll(signs, turn, 0), first["kind"], second["rows"]
+        """Corners (4, 2), signs of doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture.
 
-    def _follow(self, parts, pictures, corners):
-        """From a guess: the second look's corners and output, then the sides' corners and their expected errors."""
-        near, second = self._look_again(parts, pictures[0], corners)
+        Where there is doubt, the mirror images are looked at too, and the corners completed from one another tried.
+        """
+        pictures = windows.reduced(picture, SMALL), picture
+        shown = self.prepare(pictures[0])
+        looks = [parts["coarse"](shown[None])]
+        first = reading.agreed(looks[0])
+        found = self._follow(parts, pictures, self._placed(first, picture.size))
+        if self._doubtful(first, found):
+            looks += [parts["coarse"](image[None]) for image in reading.mirrored(shown)[1:]]
+            first = reading.agreed({name: np.concatenate([look[name] for look in looks]) for name in looks[0]})
+            other = self._follow(parts, pictures, self._placed(first, picture.size))
+            found = self._surest(parts, pictures, min(other, found, key=Found.doubt))
+        size = geometry.diagonal(found.corners)
+        signs = np.stack([found.second["corners"][:, 2], found.blur / size,
+                          geometry.errors(found.near, found.corners) / size,
+                          geometry.errors(found.guess, found.corners) / size, first["corners"][:, 2]], 1)
+        turn = -int(np.argmin(found.corners.sum(1)))  # the sides may have turned a doubtful guess past its top-left
+        return np.roll(found.corners, turn, 0), np.roll(signs, turn, 0), first["kind"], found.second["rows"]
+
+    def _placed(self, output, size):
+        """The corners, in pixels of a picture of (width, height), that the first look's maps support best."""
+        return geometry.order(self.frame(size).back(reading.assemble(output) * self.size))
+
+    def _doubtful(self, first, found):
+        """Whether more looks may pay: a side's expected error, or without sides the first look's spread, is large."""
+        return found.doubt() > DOUBT if self.settings.head == "cascade" else first["corners"][:, 2].max() > SPREAD
+
+    def _surest(self, parts, pictures, found):
+        """What has been found, or what a completed corner leads to where its sides expect to be off by much less."""
+        if found.doubt() <= DOUBT:
+            return found
+        best = min((self._follow(parts, pictures, each) for each in completed(found.corners)), key=Found.doubt)
+        return best if best.doubt() < MUCH_LESS * found.doubt() else found
+
+    def _follow(self, parts, pictures, guess):
+        """What a guess of the corners leads to, by the second look and the sides."""
+        near, second = self._look_again(parts, pictures[0], guess)
         refined = refine(parts["sides"], pictures, near) if "sides" in parts else (near, np.zeros(4))
-        return near, second, *refined
+        return Found(guess, near, second, *refined)
 
     def _look_again(self, parts, picture, corners):
         """The corners seen in a window that holds little but the box, and the network's output for it."""
@@ -233,9 +269,9 @@ class Corners(Job):
             import keras
 
             return keras.losses.MeanSquaredError()
-        return {"corners": layers.Wing(0.05, 0.005, factor=4.0), "heat": layers.Heat(1.0, factor=0.05),
-                "edges": layers.Edges(factor=0.2), "rows": layers.Ordinal(factor=0.5),
-                "kind": layers.Classes(factor=0.1)}
+        return {"corners": layers.Wing(0.05, 0.005, factor=4.0), "heat": layers.Heat(1.0, factor=0.15),
+                "edges": layers.Edges(factor=0.4), "rows": layers.Ordinal(factor=0.5),
+                "kind": layers.Classes(factor=0.2)}
 
     def start(self, part, network):
         """The shipped weights, where `model.weights` says so and they were made for such a network."""
@@ -243,7 +279,7 @@ class Corners(Job):
         if self.params.model.weights != "shipped" or self.settings.head == "dense" or not path.is_file():
             return False
         with np.load(path, allow_pickle=False) as arrays:
-            weights = [arrays[f"w{at}"] for at in range(len(arrays.files))]
+            weights = [arrays[f"w{at}"].astype(np.float32) for at in range(len(arrays.files))]
         if [each.shape for each in weights] != [tuple(each.shape) for each in network.weights]:
             raise ValueError(f"the shipped weights of {part} are of another network than model.backbone="
                              f"{self.params.model.backbone!r} at {self.size[0]}x{self.size[1]} px; set "
@@ -283,6 +319,28 @@ class Corners(Job):
         wanted = points(truth)
         return (100 * geometry.errors(wanted, points(answer)) / geometry.diagonal(wanted)).tolist()
 
+    def charts(self, truths, answers):
+        """How far the radius can be believed: each corner's distance from its label beside the radius stated for it."""
+        lines = [(100 / geometry.diagonal(points(truth)), np.array(answer["radius"]),
+                  geometry.errors(points(truth), points(answer)))
+                 for truth, answer in zip(truths, answers, strict=True) if answer and answer.get("radius")]
+        if not lines:
+            return {}
+        from matplotlib.figure import Figure
+
+        radius, apart = (np.maximum(np.concatenate([line[0] * line[at] for line in lines]), 1e-3) for at in (1, 2))
+        figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+        ax = figure.subplots()
+        ends = [min(radius.min(), apart.min()) / 1.5, max(radius.max(), apart.max()) * 1.5]
+        ax.loglog(radius, apart, ".", color="red", alpha=0.5)
+        ax.loglog(ends, ends, color="#33415c", lw=1)
+        numbers = calibration(self.settings.head)
+        stated = f", {numbers['coverage']:.0%} stated" if numbers else ""
+        ax.set(xlabel="radius stated, % of the box's diagonal", ylabel="distance from the label, % of the diagonal",
+               title=f"{(apart <= radius).mean():.0%} of {len(radius)} corners lie within their radius{stated}")
+        ax.title.set_fontsize(10)
+        return {"radius": figure}
+
     def chart(self, axes, table):
         """Where the corners lie, as parts of their pictures, and how many rows the boxes hold."""
         for number, color in zip((1, 2, 3, 4), ("tab:red", "tab:orange", "tab:green", "tab:blue"), strict=True):
@@ -309,6 +367,27 @@ class Corners(Job):
             return None
         apart = geometry.errors(points(truth), points(answer))
         return float((apart / np.maximum(answer["radius"], 1e-3)).max())
+
+    def habit(self, truths, answers):
+        known = [(points(truth), points(answer), max(answer["radius"]) / geometry.diagonal(points(answer)))
+                 for truth, answer in zip(truths, answers, strict=True) if answer and answer.get("radius")]
+        usual, near = suspicion.habit(*zip(*known, strict=True)) if known else suspicion.habit([], [], [])
+        return {"usual": usual.tolist(), "near": near}
+
+    def evidence(self, parts, picture, truth, answer, habit):
+        if "sides" not in parts:
+            return None
+        label = suspicion.shifted(points(truth), habit["usual"])
+        pictures = windows.reduced(picture, SMALL), picture
+        refined, expected = refine(parts["sides"], pictures, label)
+        return {"label": label.tolist(), "refined": refined.tolist(), "expected": expected.tolist(),
+                "edges": suspicion.surprise_at(parts["sides"], pictures, label, habit["near"]).tolist()}
+
+    def suspicions(self, truths, answers, evidence):
+        return [suspicion.moved(*map(np.array, (seen["label"], points(answer), answer["radius"], seen["refined"],
+                                                seen["expected"], seen["edges"])))
+                if seen else answer and self.surprise(truth, answer)
+                for truth, answer, seen in zip(truths, answers, evidence, strict=True)]
 
     def outlines(self, answer):
         if answer.get("p1x") is None:

@@ -2,7 +2,10 @@
 
 import getpass
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from lib import revisions
 from lib.tasks import Refusal
@@ -14,14 +17,15 @@ FOLDER = Path(__file__).parent
 TROUBLE = (ValueError, OSError, RuntimeError)   # what is told on the page; RuntimeError: server.Unreachable
 
 
-def show(verification, record):
+def show(verification, record, audited=None):
     """The Viewer of answers that were just made; the run keeps them, with a contact sheet and a list.
 
-    The sheet is folded in above the viewer: it is what a report shows that no kernel stands behind.
+    Labels that an Audit found suspect stand first. The sheet is folded in above the viewer: it is what a report shows
+    that no kernel stands behind.
     """
     from IPython.display import HTML, display
 
-    display(HTML(review.folded(review.keep(verification, record))))
+    display(HTML(review.folded(review.keep(verification, record, audited))))
     return Viewer(verification.job, record)
 
 
@@ -33,7 +37,7 @@ class Viewer:
 
     def __init__(self, job, record):
         self.job, self.record = job, record
-        self.items = review.read(record)
+        self.items = review.read(record) + review.queued(record)
         self.pictures, self.page = Pictures(job), None
         self.outbox = Outbox(job, self._told)
         self._pool, self._desk = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
@@ -82,9 +86,12 @@ class Viewer:
         except Exception as error:  # a thread would swallow it, and the page wait for ever
             self.page.send({**back, "trouble": f"{type(error).__name__}: {error}"})
 
-    def _told(self, event, edit, **facts):
+    def _told(self, event, edit, change, revision=None, **facts):
+        if revision is not None:
+            facts["revision"] = self._plain(revision)
         if self.page is not None:
-            self.page.send({"do": event, "edit": edit, **facts})
+            self.page.send({"do": event, "edit": edit, "source": change.source, **facts,
+                            "change": asdict(change) | {"label": self._shown(change.label)}})
 
     def _row(self, message):
         at = message.get("at")
@@ -96,12 +103,23 @@ class Viewer:
         """All the page needs to begin: the answers, how labels are corrected, and the revisions there are."""
         settings, job = self.job.params.viewer, self.job
         names = [(name, f"{name[:-1]}y") for name in job.columns if name.endswith("x") and f"{name[:-1]}y" in job.columns]
-        return {"items": self.items, "task": job.name, "profile": job.profile, "run": self.record.name,
+        return {"items": [item | {"truth": self._shown(item["truth"]), "answer": self._shown(item["answer"])}
+                          for item in self.items],
+                "task": job.name, "profile": job.profile, "run": self.record.name,
                 "question": job.question, "headline": job.headline, "best": job.best_is, "edit": job.edit,
                 "choices": job.choices if job.edit else {}, "points": names if job.edit == "points" else [],
+                "kinds": list(job.kinds), "order": review.order(self.items),
                 "reviewer": settings.reviewer, "read_only": settings.read_only or job.edit is None,
                 "guess": _user(), "autosave": settings.autosave, "refresh": settings.refresh,
                 **self._known(revisions.latest)}, []
+
+    def _shown(self, values):
+        """A label or an answer as the page draws it: its boxes, where there are any, as lists of numbers."""
+        return values | {"boxes": self.job.boxes(values)} if values and self.job.edit == "boxes" else values
+
+    def _plain(self, revision):
+        plain = revision.plain()
+        return plain | {"label": self._shown(plain["label"]), "was": self._shown(plain["was"])}
 
     def news(self, message):
         """The revisions that others added meanwhile."""
@@ -109,14 +127,14 @@ class Viewer:
 
     def _known(self, ask):
         try:
-            return {"revisions": [revision.plain() for revision in ask(self.job).values()],
+            return {"revisions": [self._plain(revision) for revision in ask(self.job).values()],
                     "place": revisions.place(self.job)}
         except TROUBLE as error:
             return {"revisions": [], "place": "", "offline": str(error)}
 
     def history(self, message):
         """All revisions of a picture."""
-        return {"revisions": [r.plain() for r in revisions.history(self.job, self._row(message)["source"])]}, []
+        return {"revisions": [self._plain(r) for r in revisions.history(self.job, self._row(message)["source"])]}, []
 
     # --- pictures
 
@@ -156,7 +174,7 @@ class Viewer:
             raise ValueError("this viewer is read-only (viewer.read_only); nothing was saved")
         change = revisions.Change(
             edit=str(message["edit"]), source=row["source"], number=int(message["number"]), status=message["status"],
-            label=self._label(row, message), was=message.get("was"),
+            label=self._label(row, message), was=self._columns(row, message.get("was")),
             who=str(settings.reviewer or message.get("who") or "").strip()[:100], why=str(message.get("why", ""))[:200],
             note=str(message.get("note", ""))[:4000].replace("\0", ""), run=self.record.name,
             seconds=message.get("seconds"), sha256=row["sha256"])
@@ -165,13 +183,21 @@ class Viewer:
 
     def _label(self, row, message):
         """The label as it will be used; ValueError where the task would refuse it."""
-        label = {name: message["label"].get(name, row["truth"].get(name)) for name in self.job.columns}
+        label = self._columns(row, message["label"])
         if message["status"] == "accepted":
             try:
                 self.job.check({**label, "image": row["image"], "width": row["width"], "height": row["height"]})
             except Refusal as error:
                 raise ValueError(f"not saved: {error.reason}; put it right, or mark the picture instead") from error
         return label
+
+    def _columns(self, row, label):
+        """A label as the page has it, in the columns of the job; None where there was none."""
+        if label is None:
+            return None
+        if self.job.edit == "boxes":
+            label = self.job.with_boxes(label, [_box(each, self.job.kinds) for each in label["boxes"]])
+        return {name: label.get(name, (row["truth"] or {}).get(name)) for name in self.job.columns}
 
     def again(self, message):
         """Try what an earlier visit left unsaved; the page hears what becomes of it."""
@@ -182,6 +208,16 @@ class Viewer:
         """Forget a correction that its reviewer gave up."""
         self.outbox.drop(str(message["edit"]))
         return {}, []
+
+
+def _box(box, kinds):
+    """A box as the page sent it; ValueError where it is none."""
+    numbers = [float(each) for each in box[:4]]
+    if len(numbers) < 4 or not np.isfinite(numbers).all() or numbers[0] >= numbers[2] or numbers[1] >= numbers[3] \
+            or kinds and (len(box) < 5 or box[4] not in kinds):
+        raise ValueError(f"not saved: {str(box)[:100]} is no box of left, top, right and bottom"
+                         + (f" and one of {', '.join(kinds)}" if kinds else ""))
+    return [*numbers, box[4]] if kinds else numbers
 
 
 def _user():

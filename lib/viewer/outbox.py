@@ -11,10 +11,10 @@ LATER = "not saved yet, kept on this machine and tried again"
 
 
 class Outbox:
-    """Sends Changes in the background. `told(event, edit, **facts)` hears what became of each.
+    """Sends Changes in the background. `told(event, edit, change, **facts)` hears what became of each.
 
     Events: "saved" (revision), "waiting" (text; it is sent again), "conflict" (revision: theirs, text) and
-    "refused" (text), each with the `source` and the `change`. A change in conflict stays on disk until it is
+    "refused" (text). A change in conflict stays on disk until it is
     replaced or dropped.
     """
 
@@ -89,10 +89,10 @@ class Outbox:
         if change is None:
             return True
         try:
-            event, facts = "saved", {"revision": self._save(change).plain()}
+            event, facts = "saved", {"revision": self._save(change)}
         except revisions.Conflict as error:
             self._aside.add(edit)
-            event, facts = "conflict", {"revision": error.theirs.plain(), "text": str(error)}
+            event, facts = "conflict", {"revision": error.theirs, "text": str(error)}
         except config.ConfigError as error:
             event, facts = "waiting", {"text": f"{LATER}: {error}"}
         except ValueError as error:
@@ -101,7 +101,7 @@ class Outbox:
             event, facts = "waiting", {"text": f"{LATER}: {error}"}
         if event in ("saved", "refused"):
             self.drop(edit)
-        self.told(event, edit, source=change.source, change=asdict(change), **facts)
+        self.told(event, edit, change, **facts)
         return event != "waiting"
 
     def _save(self, change):

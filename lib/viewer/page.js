@@ -6,9 +6,11 @@ const KEYS = [
   ["PageDown  PageUp", "next, previous picture, whatever is in hand"],
   ["Home  End", "first, last picture"],
   ["Enter", "accept the label as it stands, and go on"],
-  ["Tab  C", "take the next corner in hand"],
+  ["Tab  C", "take the next corner, or box, in hand"],
   ["Esc", "lay the corner down"],
   ["1 … 9  0", "set the rows of core (0: ten), or the class"],
+  ["A  Shift drag", "boxes: draw a new one"],
+  ["Delete", "boxes: remove the one in hand"],
   ["P", "label as the model predicts"],
   ["T", "label as the table has it"],
   ["R", "mark: not usable (no whole box), the model is to refuse"],
@@ -33,6 +35,7 @@ const MARKS = [["accepted", "Accept", "Enter"], ["refused", "Not usable", "R"], 
 const SORTS = {
   rank: ["worst first", null],
   surprise: ["suspect labels", (item) => -(item.surprise ?? -1)],
+  queue: ["to label next", (item) => item.queue ?? Infinity],
   radius: ["largest radius", (item) => -Math.max(-1, ...(item.answer.radius ?? []))],
   confidence: ["least confident", (item) => item.answer.confidence ?? 2],
   name: ["name", (item) => item.image],
@@ -115,6 +118,7 @@ class View {
     this.pieces = {};             // by use: {at, rect, bitmap}
     this.scale = 1; this.left = 0; this.top = 0; this.fitted = true;
     this.corner = -1;
+    this.held = -1;               // which box is in hand
     this.pointer = null;
     this.lines = true;
     this.seen = performance.now();
@@ -188,7 +192,7 @@ class View {
       ...["corrected", "accepted", "refused", "bad", "unsure"].map((name) => [name, STATUS[name]])],
       (value) => this.filter("status", value));
     this.answers = select("answer", [["", "any answer"], ["refused", "refused by the model"], ["doubt", "suspect label"],
-      ["apart", "other rows or class"]], (value) => this.filter("answer", value));
+      ["apart", "other rows, class or number"]], (value) => this.filter("answer", value));
     this.splits = select("split", [["", "any split"]], (value) => this.filter("split", value));
     this.groups = select("group", [["", "any group"]], (value) => this.filter("group", value));
     this.who = make("input", "who");
@@ -222,7 +226,7 @@ class View {
     this.message = make("div", "message");
     this.label = make("div", "chips");
     const stage = make("div", "stage", "", [this.canvas, ...this.handles, this.label, this.banner, this.message]);
-    stage.addEventListener("pointerdown", (event) => this.pan(event));
+    stage.addEventListener("pointerdown", (event) => this.boxed && this.press(event) || this.pan(event));
     stage.addEventListener("pointermove", (event) => this.hover(event));
     stage.addEventListener("pointerleave", () => { this.pointer = null; this.later1("loupe", () => this.drawLoupe()); });
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -327,6 +331,9 @@ class View {
     this.readOnly = message.read_only;
     this.root.classList.toggle("read-only", this.readOnly);
     this.names = message.points;
+    this.boxed = message.edit === "boxes";
+    if (!this.items.some((item) => item.queue != null)) this.sorter.querySelector("[value=queue]")?.remove();
+    this.sorter.value = this.sort = message.order;
     this.box.parentNode.style.display = this.names.length ? "" : "none";
     let name = "";
     try { name = localStorage.getItem("corebox-reviewer") ?? ""; } catch { /* see buildBar */ }
@@ -516,7 +523,8 @@ class View {
     if (status && !["open", "done", is].includes(status)) return false;
     if (answer === "refused" && !item.answer.refused) return false;
     if (answer === "doubt" && !(item.surprise > 1)) return false;
-    return answer !== "apart" || Object.keys(this.about.choices).some((name) => item.truth[name] !== item.answer[name]);
+    return answer !== "apart" || Object.keys(this.about.choices).some((name) => item.truth?.[name] !== item.answer[name])
+      || this.boxed && item.truth?.boxes.length !== item.answer.boxes.length;
   }
 
   statusOf(item) {
@@ -527,7 +535,8 @@ class View {
   }
 
   rounded(label) {
-    return Object.keys(label ?? {}).sort().map((name) => [name, typeof label[name] === "number" ? Math.round(label[name] * 1e4) : label[name]]);
+    const plain = (value) => Array.isArray(value) ? value.map(plain) : typeof value === "number" ? Math.round(value * 1e4) : value;
+    return Object.keys(label ?? {}).sort().map((name) => [name, plain(label[name])]);
   }
 
   arrange() {
@@ -569,7 +578,8 @@ class View {
 
   came() {
     this.seen = performance.now();
-    this.corner = -1;
+    this.corner = this.held = -1;
+    this.drawing = false;
     this.rectified = null;
     this.pieces = {};
     this.past.replaceChildren();
@@ -603,8 +613,8 @@ class View {
   // --- labels and what is changed of them
 
   truth(item) {
-    const names = [...this.names.flat(), ...Object.keys(this.about.choices)];
-    return Object.fromEntries(names.map((name) => [name, item.truth[name] ?? item.answer[name] ?? null]));
+    const names = [...this.names.flat(), ...Object.keys(this.about.choices), ...(this.boxed ? ["boxes"] : [])];
+    return Object.fromEntries(names.map((name) => [name, item.truth?.[name] ?? item.answer[name] ?? null]));
   }
 
   base(at) {
@@ -712,7 +722,7 @@ class View {
     draft.seconds += (performance.now() - this.seen) / 1000;
     this.times.push(draft.seconds);
     this.say({ do: "save", at, edit, number: (this.revisions.get(item.source)?.number ?? 0) + 1, status,
-               label: draft.now.label, was: base.label, note: draft.now.note, who: this.who.value.trim(),
+               label: draft.now.label, was: item.truth || this.revisions.has(item.source) ? base.label : null, note: draft.now.note, who: this.who.value.trim(),
                why: draft.conflict ? `on top of ${draft.conflict.who}'s` : draft.why, replaces: draft.sending,
                seconds: Math.round(draft.seconds * 10) / 10 });
     Object.assign(draft, { sending: edit, sent: { ...draft.now, status, edit }, conflict: null, refused: "", seconds: 0 });
@@ -764,7 +774,7 @@ class View {
     }
     if (event.altKey) return false;
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (key in arrows && this.corner >= 0) {
+    if (key in arrows && (this.corner >= 0 || this.held >= 0)) {
       this.nudge(arrows[key].map((by) => by * (event.shiftKey ? 10 : 1)));
       return true;
     }
@@ -774,7 +784,7 @@ class View {
       ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1), PageDown: () => this.step(1),
       PageUp: () => this.step(-1), Home: () => this.go(0), End: () => this.go(this.order.length - 1),
       Enter: () => this.mark("accepted"), c: () => this.hold(1),
-      Escape: () => this.escape(), p: () => this.reset("prediction"), t: () => this.reset("table"),
+      Escape: () => this.escape(), a: () => this.pen(), Delete: () => this.remove(), Backspace: () => this.remove(), p: () => this.reset("prediction"), t: () => this.reset("table"),
       r: () => this.mark("refused"), b: () => this.mark("bad"), u: () => this.mark("unsure"),
       n: () => this.note.focus(), s: () => this.save(this.at), z: () => this.undo(), y: () => this.redo(),
       "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), f: () => this.fit(),
@@ -790,6 +800,15 @@ class View {
   }
 
   tab(by, target) {
+    if (this.boxed) {
+      const last = by > 0 ? this.held + 1 >= this.boxes.length : this.held === 0;
+      if (last || this.readOnly || !this.boxes.length || target !== this.root && !target.classList.contains("handle")) {
+        this.take1(-1);
+        return false;
+      }
+      this.hold(by);
+      return true;
+    }
     const last = this.corner === (by > 0 ? 3 : 0);
     if (!this.editable() || last || target !== this.root && !target.classList.contains("handle")) {
       this.corner = -1;   // from the last corner on, Tab leaves the picture as it leaves anything else
@@ -802,12 +821,16 @@ class View {
 
   escape() {
     if (this.help.classList.contains("open")) this.toggleHelp();
-    this.corner = -1;
+    this.corner = this.held = -1;
+    this.pen(false);
     this.draw();
     this.drawLoupe();
   }
 
   digit(number) {
+    const kind = this.boxed && this.about.kinds[number - 1];
+    if (kind) return this.held >= 0 && (this.rebox(this.boxes.map((box, at) => at === this.held ? [...box.slice(0, 4), kind] : box),
+                                                   "kind set"), true);
     const [name, values] = Object.entries(this.about?.choices ?? {})[0] ?? [];
     if (!name) return false;
     const counted = typeof values[0] === "number";
@@ -818,6 +841,11 @@ class View {
   }
 
   hold(by) {
+    if (this.boxed && this.boxes.length && !this.readOnly) {
+      const count = this.boxes.length;
+      this.take1((this.held + by + (this.held < 0 && by < 0 ? count + 1 : count)) % count);
+      return;
+    }
     if (!this.editable()) return;
     this.corner = (this.corner + by + (this.corner < 0 && by < 0 ? 5 : 4)) % 4;
     this.draw();
@@ -826,20 +854,124 @@ class View {
   }
 
   nudge([x, y]) {
-    const corners = this.corners(this.now(this.at).label);
+    const corners = this.editable(), what = this.corner >= 0 ? this.corner : `box ${this.held}`;
     if (!corners || this.readOnly) return;
-    const [left, top] = corners[this.corner];
-    const fresh = this.nudged !== this.corner || performance.now() - (this.nudgedAt ?? 0) > 1500;
-    this.move(this.corner, [left + x, top + y], !fresh);
-    [this.nudged, this.nudgedAt] = [this.corner, performance.now()];
+    const fresh = this.nudged !== what || performance.now() - (this.nudgedAt ?? 0) > 1500;
+    if (this.corner >= 0) this.move(this.corner, [corners[this.corner][0] + x, corners[this.corner][1] + y], !fresh);
+    else this.shift([x, y], !fresh);
+    [this.nudged, this.nudgedAt] = [what, performance.now()];
   }
 
   move(number, [x, y], merge) {
+    if (this.boxed) return this.stretch(number, [x, y], merge);
     const [nameX, nameY] = this.names[number];
     this.change({ label: { [nameX]: x, [nameY]: y } }, "corner moved", merge);
   }
 
+  // --- boxes
+
+  get boxes() { return this.boxed && this.at >= 0 && this.now(this.at).label.boxes || []; }
+
+  rebox(boxes, why, merge = false) {
+    this.change({ label: { boxes } }, why, merge);
+  }
+
+  take1(number) {
+    this.held = number;
+    this.corner = -1;
+    this.nudged = -1;
+    this.draw();
+    this.drawLoupe();
+    this.look();
+  }
+
+  pen(on = !this.drawing) {
+    this.drawing = on && this.boxed && !this.readOnly;
+    this.stage.classList.toggle("drawing", this.drawing);
+  }
+
+  remove() {
+    if (this.held < 0 || this.readOnly) return;
+    this.rebox(this.boxes.filter((_, at) => at !== this.held), "box removed");
+    this.take1(-1);
+  }
+
+  stretch(number, place, merge) {
+    const [x, y] = this.within(place), box = [...this.boxes[this.held]];
+    box[number === 0 || number === 3 ? 0 : 2] = x;
+    box[number < 2 ? 1 : 3] = y;
+    if (box[2] - box[0] < 1 || box[3] - box[1] < 1) return;   // it is not turned inside out
+    this.rebox(this.boxes.map((each, at) => at === this.held ? box : each), "box resized", merge);
+  }
+
+  shift([x, y], merge) {
+    const { width, height } = this.item, [left, top, right, bottom, ...rest] = this.boxes[this.held];
+    const across = Math.min(width - right, Math.max(-left, x)), down = Math.min(height - bottom, Math.max(-top, y));
+    this.rebox(this.boxes.map((each, at) => at === this.held
+      ? [left + across, top + down, right + across, bottom + down, ...rest] : each), "box moved", merge);
+  }
+
+  within([x, y]) {
+    return [Math.min(this.item.width, Math.max(0, x)), Math.min(this.item.height, Math.max(0, y))];
+  }
+
+  toPicture(event) {
+    const frame = this.canvas.getBoundingClientRect();
+    return [(event.clientX - frame.left - this.left) / this.scale, (event.clientY - frame.top - this.top) / this.scale];
+  }
+
+  under([x, y]) {   // the smallest box there
+    const area = (at) => (this.boxes[at][2] - this.boxes[at][0]) * (this.boxes[at][3] - this.boxes[at][1]);
+    return this.boxes.map((_, at) => at).filter((at) => {
+      const [left, top, right, bottom] = this.boxes[at];
+      return x >= left && x <= right && y >= top && y <= bottom;
+    }).sort((one, other) => area(one) - area(other))[0] ?? -1;
+  }
+
+  press(event) {
+    if (event.button || event.target !== this.canvas || this.readOnly || this.at < 0) return false;
+    const start = this.toPicture(event), draws = this.drawing || event.shiftKey, under = this.under(start);
+    if (!draws && under < 0) {
+      this.take1(-1);
+      return false;   // the picture is moved
+    }
+    this.root.focus({ preventScroll: true });
+    event.preventDefault();
+    this.canvas.setPointerCapture(event.pointerId);
+    let last = start, moved = false;
+    if (!draws) this.take1(under);
+    const go = (next) => {
+      const here = this.toPicture(next);
+      if (!moved && Math.hypot(here[0] - start[0], here[1] - start[1]) * this.scale < 3) return;
+      if (draws) this.spread(this.within(start), this.within(here), moved);
+      else this.shift([here[0] - last[0], here[1] - last[1]], moved);
+      [last, moved] = [here, true];
+    };
+    const stop = () => {
+      this.canvas.removeEventListener("pointermove", go);
+      if (draws) this.pen(false);
+    };
+    this.canvas.addEventListener("pointermove", go);
+    this.canvas.addEventListener("pointerup", stop, { once: true });
+    this.canvas.addEventListener("pointercancel", stop, { once: true });
+    return true;
+  }
+
+  spread([x, y], [right, bottom], merge) {
+    const box = [Math.min(x, right), Math.min(y, bottom), Math.max(x, right), Math.max(y, bottom)];
+    if (box[2] - box[0] < 1) box[2] = box[0] + 1;
+    if (box[3] - box[1] < 1) box[3] = box[1] + 1;
+    if (this.about.kinds.length) box.push(merge ? this.boxes.at(-1)[4] : this.about.kinds[0]);
+    const others = merge ? this.boxes.slice(0, -1) : this.boxes;
+    this.rebox([...others, box], "box drawn", merge);
+    if (!merge) this.take1(this.boxes.length - 1);
+  }
+
   editable() {
+    if (this.boxed && !this.readOnly && this.held >= 0 && this.held < this.boxes.length) {
+      const [left, top, right, bottom] = this.boxes[this.held];
+      return [[left, top], [right, top], [right, bottom], [left, bottom]];
+    }
     return !this.readOnly && this.names?.length === 4 && this.at >= 0 && this.corners(this.now(this.at).label);
   }
 
@@ -852,14 +984,14 @@ class View {
     this.look();
     const handle = event.currentTarget;
     handle.setPointerCapture(event.pointerId);
-    const start = this.corners(this.now(this.at).label)[number];
+    const start = this.editable()[number];
     let last = [event.clientX, event.clientY], moved = false, place = start;
     const go = (next) => {
       const slow = next.altKey ? 8 : 1;
       place = [place[0] + (next.clientX - last[0]) / this.scale / slow, place[1] + (next.clientY - last[1]) / this.scale / slow];
       last = [next.clientX, next.clientY];
       if (moved || Math.hypot(place[0] - start[0], place[1] - start[1]) * this.scale > 0.01) {
-        this.move(number, this.inside(place), moved);
+        this.move(number, this.boxed ? place : this.inside(place), moved);
         moved = true;
       }
     };
@@ -917,7 +1049,7 @@ class View {
 
   zoom(by, about = null) {
     if (!this.item) return;
-    const held = this.corner >= 0 && this.corners(this.now(this.at).label)?.[this.corner];
+    const held = this.corner >= 0 && this.editable()?.[this.corner];
     about ??= held ? this.toStage(held) : [this.stage.clientWidth / 2, this.stage.clientHeight / 2];
     const scale = Math.min(40, Math.max(this.fitScale() / 2, this.scale * by));
     this.left = about[0] - (about[0] - this.left) * scale / this.scale;
@@ -969,8 +1101,8 @@ class View {
   }
 
   target() {
-    const corners = this.at >= 0 && this.corners(this.now(this.at).label);
-    return this.corner >= 0 && corners ? corners[this.corner] : this.pointer;
+    const corners = this.at >= 0 && this.corner >= 0 && this.editable();
+    return corners ? corners[this.corner] : this.pointer;
   }
 
   look(early = false) {
@@ -1054,10 +1186,27 @@ class View {
     const item = this.item, now = this.now(this.at), draft = this.drafts.get(this.at);
     const changed = !same(this.rounded(now.label), this.rounded(this.truth(item)));
     const radius = this.names.length ? item.answer.radius : null;
+    if (this.boxed) return this.paintBoxes(context, to, now.label.boxes ?? [], changed, draft);
     this.outline(context, this.corners(item.answer)?.map(to), "#ff4438", 1.6, [], radius?.map((each) => each * this.scale));
     if (changed) this.outline(context, this.corners(this.truth(item))?.map(to), "#ffffff", 1.2, [5, 4]);
     if (draft?.conflict) this.outline(context, this.corners(draft.conflict.label)?.map(to), "#d66bff", 2, [9, 4]);
     this.outline(context, this.corners(now.label)?.map(to), changed ? "#35c8ff" : "#ffffff", 2);
+  }
+
+  paintBoxes(context, to, boxes, changed, draft) {
+    const item = this.item, paint = (many, color, width, dashes = []) => many?.forEach((box, at) => {
+      const [left, top, right, bottom, kind] = box, mine = many === boxes && at === this.held;
+      const corners = [[left, top], [right, top], [right, bottom], [left, bottom]].map(to);
+      this.outline(context, corners, mine ? "#ffd60a" : color, mine ? 2.4 : width, dashes);
+      if (!this.about.kinds.length) return;
+      context.font = "11px sans-serif";
+      context.fillStyle = mine ? "#ffd60a" : color;
+      context.fillText(kind, corners[many === boxes ? 0 : 3][0] + 2, corners[many === boxes ? 0 : 3][1] + (many === boxes ? -4 : 12));
+    });
+    paint(item.answer.boxes, "#ff4438", 1.6);
+    if (changed) paint(this.truth(item).boxes, "#ffffff", 1.2, [5, 4]);
+    if (draft?.conflict) paint(draft.conflict.label?.boxes, "#d66bff", 2, [9, 4]);
+    paint(boxes, changed ? "#35c8ff" : "#ffffff", 2);
   }
 
   outline(context, corners, color, width, dashes = [], radius = null) {
@@ -1083,11 +1232,13 @@ class View {
   }
 
   placeHandles() {
-    const corners = this.lines && this.editable();
+    const corners = this.lines && this.at >= 0 && this.editable();
+    // round a small box they stand a little off, so that it is seen
+    const away = this.boxed && corners && this.scale * Math.min(corners[2][0] - corners[0][0], corners[2][1] - corners[0][1]) < 60 ? 9 : 0;
     this.handles.forEach((handle, number) => {
       handle.style.display = corners ? "" : "none";
       if (!corners) return;
-      const [x, y] = this.toStage(corners[number]);
+      const [x, y] = this.toStage(corners[number]).map((each, axis) => each + away * [[-1, -1], [1, -1], [1, 1], [-1, 1]][number][axis]);
       handle.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
       handle.classList.toggle("held", number === this.corner);
     });
@@ -1120,6 +1271,9 @@ class View {
     };
     context.lineWidth = 1;
     const now = this.now(this.at);
+    const around = ([left, top, right, bottom]) => [[left, top], [right, top], [right, bottom], [left, bottom]];
+    for (const box of this.boxed ? item.answer.boxes : []) thin(around(box), "#ff4438");
+    this.boxes.forEach((box, at) => thin(around(box), at === this.held ? "#ffd60a" : "#ffffff"));
     thin(this.corners(item.answer), "#ff4438");
     thin(this.corners(now.label), same(this.rounded(now.label), this.rounded(this.truth(item))) ? "#ffffff" : "#35c8ff");
     context.strokeStyle = "#ffd60acc";
@@ -1214,6 +1368,11 @@ class View {
   showChips(item, now) {
     this.label.replaceChildren();
     if (!item || this.names.length) return;
+    if (this.boxed) {
+      this.label.append(make("span", "chip white", `label: ${this.boxes.length} boxes`),
+                        make("span", "chip red", `model: ${item.answer.boxes.length} boxes`));
+      this.about.kinds.forEach((kind, at) => this.label.append(make("span", "chip", `${at + 1} ${kind}`)));
+    }
     for (const name of Object.keys(this.about.choices)) {
       this.label.append(make("span", "chip white", `label: ${short(now.label[name])}`),
                         make("span", "chip red", `model: ${short(item.answer[name])}`));
@@ -1225,6 +1384,8 @@ class View {
     this.facts.replaceChildren();
     if (!item) return;
     const fact = (name, value, className = "") => this.facts.append(make("span", "", name), make("b", className, value));
+    if (item.suspect) fact("audit", "suspect label", "doubt");
+    if (item.doubt != null) fact("doubt", short(item.doubt));
     fact("group", item.group || "–");
     fact("split", item.split);
     fact("size", `${item.width} × ${item.height}`);
@@ -1234,7 +1395,7 @@ class View {
     }
     if (item.answer.confidence != null) fact("confidence", `${Math.round(100 * item.answer.confidence)} %`);
     if (item.answer.radius) fact("radius", `${item.answer.radius.map((each) => each.toFixed(0)).join(" ")} px`);
-    if (item.surprise != null) fact(this.names.length ? "label / radius" : "surprise", short(item.surprise), item.surprise > 1 ? "doubt" : "");
+    if (item.surprise != null) fact(item.suspect != null ? "suspicion" : this.names.length ? "label / radius" : "surprise", short(item.surprise), item.surprise > 1 ? "doubt" : "");
     if (item.answer.refused) fact("model refused", item.answer.refused, "doubt");
     const revision = this.revisions.get(item.source);
     fact("label", STATUS[this.statusOf(item)] + (revision ? ` by ${revision.who}` : ""));
@@ -1263,7 +1424,10 @@ class View {
     this.done.style.width = `${100 * reviewed / Math.max(1, this.items.length)}%`;
     const times = [...this.times].sort((one, other) => one - other);
     const pace = times.length ? `, ${times[times.length >> 1].toFixed(0)} s a picture` : "";
-    this.tally.textContent = `${reviewed}/${this.items.length} reviewed, ${fixed} corrected${pace}`;
+    const left = this.items.filter((item, at) => item.suspect && !statuses[at]).length;
+    const next = this.items.filter((item, at) => item.queue != null && !statuses[at]).length;
+    this.tally.textContent = `${reviewed}/${this.items.length} reviewed, ${fixed} corrected${pace}`
+      + (left ? `, ${left} suspect ${left > 1 ? "labels" : "label"} to look at` : "") + (next ? `, ${next} to label` : "");
   }
 
   showState() {
@@ -1288,7 +1452,7 @@ class View {
 
   showPast(revisions) {
     this.past.replaceChildren();
-    const table = { number: 0, who: "the table", at: "", status: "", why: "", note: "", 
+    const table = { number: 0, who: this.item.truth ? "the table" : "the model", at: "", status: "", why: "", note: "", 
                     label: revisions.at(-1)?.was ?? this.truth(this.item) };
     for (const revision of [...revisions, table]) {
       const about = [revision.who, revision.at && clock(revision.at), STATUS[revision.status] === "to do" ? "" : STATUS[revision.status],

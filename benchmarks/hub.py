@@ -1,0 +1,484 @@
+"""What does the image hub reach? Twins, wrong labels, speed, a million rows, a crowd with faults, memory.
+
+    python -m benchmarks.hub [duplicates labels verify dask rows crowd stream]
+
+Everything generated is called so. COREBOX_REAL_DATA names the folder of real pictures, COREBOX_IMAGENET the weights of
+MobileNetV2 for the second kind of features; without them those lines are left out. Results accumulate in
+outputs/benchmarks/hub.json.
+"""
+
+import argparse
+import glob
+import io
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lib import config, files, images, tasks
+from lib.hub import (
+    access,
+    checks,
+    crowd,
+    doubts,
+    export,
+    features,
+    people,
+    selection,
+    store,
+    submission,
+    twins,
+    verification,
+    versions,
+)
+
+REAL = os.environ.get("COREBOX_REAL_DATA", "")
+NETWORK = os.environ.get("COREBOX_IMAGENET", "")
+
+
+def open_hub(name, **overrides):
+    """A migrated hub of its own in the embedded PostgreSQL."""
+    hub = access.open_hub({"hub.name": name, **{key.replace("__", "."): value for key, value in overrides.items()}})
+    hub.migrate()
+    return hub
+
+
+def person(hub, name, *roles):
+    try:
+        return people.find(hub, name)
+    except ValueError:
+        return people.add(hub, name, list(roles))[0]
+
+
+def jpeg(pixels, quality=85):
+    return cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def generated(task, count, size=(640, 480), seed=0):
+    """Pictures (uint8 RGB) that the job of a task draws, with their rows."""
+    job = tasks.job(task, "smoke")
+    for number in range(count):
+        data, row = job.sample(np.random.default_rng((seed, number)), size)
+        yield images.read(data).pixels, row
+
+
+# --- near duplicates
+
+
+def collections():
+    """By name: pictures (uint8 RGB) of which no two are the same, as far as names and pixels tell."""
+    yield "generated tags", [pixels for pixels, _ in generated("tags", 60)]
+    yield "generated core boxes", [pixels for pixels, _ in generated("corners", 60)]
+    if REAL:
+        core = {}   # of a box that is there at two sizes, one
+        for path in sorted(glob.glob(f"{REAL}/coreboxes/labelled/*") + glob.glob(f"{REAL}/coreboxes/unlabelled/*")):
+            core.setdefault(Path(path).name.removeprefix("resized_"), path)
+        yield "real core boxes", _apart(core.values())
+        yield "real bins", _apart(sorted(glob.glob(f"{REAL}/bins/images/*")))
+        yield "real nails (alike by nature)", _apart(sorted(glob.glob(f"{REAL}/nails/Data/**/*.*", recursive=True))[::3])
+        yield "real boats (frames of one video)", _apart(sorted(glob.glob(f"{REAL}/boats/images/*")))
+
+
+def _apart(paths):
+    """The pictures of files without those that are, pixel by pixel, the same photograph under another name."""
+    kept, tiny = [], []
+    for path in [path for path in paths if path.lower().endswith((".jpg", ".jpeg", ".png"))]:
+        pixels = images.read(path, at_least=checks.LOOK).pixels
+        small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA).astype(float)
+        if not any(np.abs(small - other).mean() < 1.0 for other in tiny):
+            kept.append(pixels)
+            tiny.append(small)
+    return kept
+
+
+def copies(pixels, rng):
+    """What people do to a picture before they send it once more."""
+    height, width = pixels.shape[:2]
+    yield "re-encoded", jpeg(pixels, 40)
+    yield "resized", jpeg(cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    across, down = width // 20, height // 20
+    left, top = int(rng.integers(0, across + 1)), int(rng.integers(0, down + 1))
+    yield "5 % crop", jpeg(pixels[top:top + height - down, left:left + width - across])
+    factor, more = rng.uniform(0.75, 1.25), rng.uniform(-20, 20)
+    yield "brightness", jpeg((pixels * factor + more).clip(0, 255).astype(np.uint8))
+
+
+def duplicates(limit=None):
+    """Recall and precision of twins among copies, beside a perceptual hash alone at the same distance."""
+    settings, results = config.group("hub"), {}
+    for name, pictures in collections():
+        pictures, rng, began = pictures[:limit], np.random.default_rng(0), time.monotonic()
+        known = [_fingerprint(pixels) for pixels in pictures]
+        found, alone, missed, scores = [], [], {}, {"same": [], "other": []}
+        for at, pixels in enumerate(pictures):
+            for kind, data in copies(pixels, rng):
+                mine = _fingerprint(images.read(data, at_least=checks.LOOK).pixels)
+                near = [(-float(mine[1] @ theirs[1]), other) for other, theirs in enumerate(known)
+                        if set(twins.probes(mine[0])) & set(twins.keys(theirs[0]))
+                        and twins.distance(mine[0], theirs[0]) <= settings.hash_distance]
+                alone += [other == at for _, other in near]
+                hit = False
+                for _, other in sorted(near)[:verification.NEAREST]:
+                    score = twins.alike(twins.grey(mine[2]), twins.grey(known[other][2]), settings.twin)
+                    scores["same" if other == at else "other"].append(round(score, 3))
+                    if score >= settings.twin:
+                        found.append(other == at)
+                        hit |= other == at
+                        break
+                if not hit:
+                    missed[kind] = missed.get(kind, 0) + 1
+        number = 4 * len(pictures)
+        results[name] = {"pictures": len(pictures), "copies": number, "recall": round(sum(found) / number, 4),
+                         "precision": round(sum(found) / max(1, len(found)), 4),
+                         "hash_alone_recall": round(sum(alone) / number, 4),
+                         "hash_alone_precision": round(sum(alone) / max(1, len(alone)), 4), "missed": missed,
+                         "lowest_same": sorted(scores["same"])[:8], "highest_other": sorted(scores["other"])[-8:],
+                         "seconds": round(time.monotonic() - began, 1)}
+        print(f"{name:34} {results[name]}", flush=True)
+    return results
+
+
+def _fingerprint(pixels):
+    pixels = checks._shrunk(pixels, checks.SIDE)
+    small = checks._shrunk(pixels, 256)
+    return twins.hashes(pixels), features.classic(small), small
+
+
+# --- wrong labels
+
+
+def labels(repeats=5):
+    """Area under ROC of doubts on 10 % planted wrong labels; the baseline is chance, 0.5."""
+    results = {}
+    for kind, extract in extractors().items():
+        for name, (pictures, truth) in labelled().items():
+            found = extract(pictures)
+            scores = [_area(found, np.array(truth), seed) for seed in range(repeats)]
+            results[f"{name}, {kind}"] = {"pictures": len(truth), "labels": len(set(truth)), "baseline": 0.5,
+                                          "area_under_roc": round(float(np.mean(scores)), 4),
+                                          "lowest_of_seeds": round(min(scores), 4), "seeds": repeats}
+            print(f"{name}, {kind:40} {results[f'{name}, {kind}']}", flush=True)
+        if REAL:
+            results[f"openimages thumbnails, {kind}"] = _thumbnails(extract)
+            print(json.dumps(results[f"openimages thumbnails, {kind}"], indent=1))
+    return results
+
+
+def extractors():
+    found = {"classic": features.extractor(access.open_hub())}
+    if NETWORK:
+        network = features.extractor(access.open_hub({"hub.features": "MobileNetV2", "hub.features_weights": NETWORK}))
+        found[f"MobileNetV2 ({Path(NETWORK).name.split('.weights')[0]})"] = lambda pictures: np.concatenate(
+            [network(pictures[at:at + 16]) for at in range(0, len(pictures), 16)])
+    return found
+
+
+def labelled():
+    """Pictures (small, uint8 RGB) and labels, of collections whose labels are right."""
+    drawn = [(checks._shrunk(pixels, 256), task) for task in tasks.names() for pixels, _ in generated(task, 60, (320, 240))]
+    found = {"generated, by which task's generator": tuple(map(list, zip(*drawn, strict=True)))}
+    if REAL:
+        kinds = {"core box": "coreboxes/*labelled/*", "bin": "bins/images/*", "nail": "nails/Data/**/*.*", "boat": "boats/images/*"}
+        pairs = [(checks._shrunk(images.read(path, at_least=(256, 256)).pixels, 256), label) for label, pattern in kinds.items()
+                 for path in sorted(glob.glob(f"{REAL}/{pattern}", recursive=True))[::2] if path.lower().endswith((".jpg", ".jpeg"))]
+        found["real core boxes, bins, nails and boats"] = tuple(map(list, zip(*pairs, strict=True)))
+    return found
+
+
+def _area(found, truth, seed):
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(seed)
+    wrong = rng.permutation(len(truth)) < round(0.1 * len(truth))
+    names = np.unique(truth)
+    planted = np.array([rng.choice(names[names != label]) if bad else label
+                        for label, bad in zip(truth, wrong, strict=True)])
+    return float(roc_auc_score(wrong, doubts.doubts(found, planted, seed=seed)[0]))
+
+
+def _thumbnails(extract):
+    paths = sorted(glob.glob(f"{REAL}/openimages/thumbnails/*/*"))
+    truth = np.array([Path(path).parent.name for path in paths])
+    doubt, better, sure = doubts.doubts(extract([images.read(path).pixels for path in paths]), truth)
+    order = np.argsort(-doubt)
+    return [f"{Path(paths[at]).parent.name}/{Path(paths[at]).name}: looks like {better[at]} ({sure[at]:.2f}), doubt {doubt[at]:.2f}"
+            for at in order if doubt[at] > 1 and better[at] != truth[at]][:15]
+
+
+# --- speed
+
+
+def _submitted(name, count, **overrides):
+    """A hub with `count` generated pictures of 640x480 that wait."""
+    hub = open_hub(name, **overrides)
+    who = person(hub, "bench", "supplier", "customer")
+    drawn = [jpeg(pixels) for pixels, _ in generated("tags", 40)]
+    rng = np.random.default_rng(0)
+
+    def items():
+        for number in range(count):   # each its own: other noise over one of forty drawings, mirrored or not
+            pixels = cv2.imdecode(np.frombuffer(drawn[number % 40], np.uint8), 1)[..., ::-1]
+            noise = cv2.resize(rng.integers(-50, 50, (8, 8, 3)).astype(np.float32), (640, 480), interpolation=cv2.INTER_CUBIC)
+            pixels = (pixels[:, ::(-1) ** (number // 40)] + noise).clip(0, 255).astype(np.uint8)
+            yield submission.parcels.Item(f"{number}.jpg", jpeg(pixels), {"licence": "CC0-1.0", "labels": ["drawn"]})
+
+    began = time.monotonic()
+    receipt = submission.receive(hub, who, "bench", items())
+    return hub, receipt, time.monotonic() - began
+
+
+def verify(count=1000):
+    """Pictures verified in a second, 640x480, with two threads; beside decoding alone."""
+    hub, _, seconds = _submitted(f"verify{os.getpid()}", count)
+    with hub.owner() as cursor:
+        cursor.execute("SELECT sha256 FROM hub.picture ORDER BY id LIMIT 300")
+        names = [name for name, in cursor.fetchall()]
+    began, spent = time.monotonic(), time.process_time()
+    for name in names:
+        images.read(store.read(hub, name))
+    alone, alone_spent = len(names) / (time.monotonic() - began), len(names) / (time.process_time() - spent)
+    began, spent = time.monotonic(), time.process_time()
+    found = verification.verify(hub)
+    # On a machine that others use too, what it takes of a processor says more than the clock; PostgreSQL's part is not in it.
+    return {"pictures": count, "verified_per_second": round(count / (time.monotonic() - began), 1), "found": found,
+            "verified_per_two_processor_seconds": round(2 * count / (time.process_time() - spent), 1),
+            "baseline_decoding_alone_per_second": round(alone, 1),
+            "baseline_decoding_alone_per_two_processor_seconds": round(2 * alone_spent, 1),
+            "submitted_per_second_with_drawing": round(count / seconds, 1), "load": os.getloadavg()[0]}
+
+
+def dask(count=600):
+    """Pictures measured in a second by one and by two processes of Dask, and after a worker was killed in the middle."""
+    from distributed import Client, LocalCluster
+
+    hub, _, _ = _submitted(f"dask{os.getpid()}", count)
+    with hub.owner() as cursor:
+        cursor.execute("SELECT sha256 FROM hub.picture ORDER BY id")
+        jobs = [(hub, name, True) for name, in cursor.fetchall()]
+    from lib.engine import _Dask
+
+    results = {"pictures": len(jobs)}
+    for workers in (1, 2):
+        with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+            engine = _Dask(client, 3)
+            list(engine.map(verification._measured, jobs[:64]))   # imports
+            began = time.monotonic()
+            found = list(engine.map(verification._measured, jobs))
+            results[f"per_second_with_{workers}"] = round(len(jobs) / (time.monotonic() - began), 1)
+            if workers == 2:
+                pids = list(client.run(os.getpid).values())
+                threading.Timer(0.5, os.kill, (pids[0], signal.SIGKILL)).start()
+                again = list(engine.map(verification._measured, jobs))
+                results["after_kill_9_pictures"] = len(again)
+                results["after_kill_9_the_same"] = all(one["hashes"] == other["hashes"] for one, other in
+                                                       zip(found, again, strict=True))
+    results["ratio"] = round(results["per_second_with_2"] / results["per_second_with_1"], 2)
+    return {**results, "load": os.getloadavg()[0]}
+
+
+# --- a million rows
+
+
+def rows(count=1_000_000, chunk=20_000):
+    """Metadata of generated pictures: COPY with all constraints, selection, counts."""
+    hub = open_hub(f"rows{os.getpid()}", data__statement_timeout=600)
+    who = person(hub, "bench", "supplier", "customer")
+    rng = np.random.default_rng(0)
+    with hub.owner() as cursor:   # a tree of 600 labels: 12 kinds, each with 49 below, in two steps
+        cursor.execute("INSERT INTO hub.label (key, name) SELECT 'k' || n, 'label ' || n FROM generate_series(1, 600) AS n")
+        cursor.execute("INSERT INTO hub.edge SELECT 1 + (n - 13) % 12, n FROM generate_series(13, 96) AS n")
+        cursor.execute("INSERT INTO hub.edge SELECT 13 + (n - 97) % 84, n FROM generate_series(97, 600) AS n")
+        cursor.execute("INSERT INTO hub.place (city, region, country) SELECT 'city ' || n, '', chr(65 + n % 20) || 'A' "
+                       "FROM generate_series(1, 400) AS n")
+        cursor.execute("SELECT array_agg(id ORDER BY id) FROM hub.label")
+        names = np.array(cursor.fetchone()[0])
+        cursor.execute("SELECT array_agg(id ORDER BY id) FROM hub.place")
+        where = np.array(cursor.fetchone()[0])
+        cursor.execute("INSERT INTO hub.batch (person, key, source) VALUES (%s, 'rows', 'generated') RETURNING id", (who.id,))
+        batch, = cursor.fetchone()
+    popular = 1 / np.arange(1, 505) ** 0.7
+    licences, spent, processor = ["CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0"], 0.0, 0.0
+    for start in range(0, count, chunk):
+        leaves = names[96 + rng.choice(504, chunk, p=popular / popular.sum())]
+        at, which = where[rng.integers(0, len(where), chunk)], rng.integers(0, 3, chunk)
+        lines = "".join(f"{n}.jpg\t1|1\t\t{n:064x}\t90000\t{n:064x}\t89000\tJPEG\t640\t480\t\\N\tsomeone\t{place}\t{licences[one]}"
+                        f"\t{{{leaf}}}\t\\N\t\\N\t\\N\t\\N\n"
+                        for n, leaf, place, one in zip(range(start, start + chunk), leaves, at, which, strict=True))
+        began = time.monotonic()
+        with hub.act(who, "submit", 600) as cursor:
+            cursor.execute(submission.INCOMING)
+            cursor.copy_expert("COPY incoming FROM STDIN", io.StringIO(lines))
+            submission.enter(cursor, who, batch)
+            processor += _processor(cursor)
+        spent += time.monotonic() - began
+        print(f"\r{start + chunk} rows, {(start + chunk) / spent:.0f} a second", end="", file=sys.stderr, flush=True)
+    began = time.monotonic()
+    with hub.act(people.OPERATOR, "work", 1200) as cursor:
+        cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = (id % 100) / 100.0, verified = now()")
+    accepted = time.monotonic() - began
+    with hub.owner() as cursor:
+        cursor.execute("SELECT hub.sum_up()")
+        cursor.connection.commit()
+        cursor.connection.autocommit = True
+        cursor.execute("VACUUM (ANALYZE) hub.picture")
+    return {"rows": count, "copied_per_second": round(count / spent),
+            "copied_per_processor_second_of_the_server": round(count / processor), "accepted_in_seconds": round(accepted, 1),
+            **_selected(hub, who, rng), "load": os.getloadavg()[0]}
+
+
+def _processor(cursor):
+    """Seconds of a processor that this connection's server process has used: tells more than the clock on a busy machine."""
+    import psutil
+
+    times = psutil.Process(cursor.connection.info.backend_pid).cpu_times()
+    return times.user + times.system
+
+
+def _selected(hub, who, rng):
+    queries = []
+    for _ in range(100):
+        labels = [f"label {int(n)}" for n in rng.choice([*range(1, 13), *range(13, 97), *range(97, 601)], rng.integers(1, 4))]
+        queries.append({"labels": labels, "places": [f"{chr(65 + int(rng.integers(20)))}A"],
+                        "licences": [str(rng.choice(["CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0"]))]})
+    times, spent, plans, found = [], [], set(), 0
+    with hub.act(who, "select", 600) as cursor:
+        for query in [selection.check(query) for query in queries]:
+            began, before = time.monotonic(), _processor(cursor)
+            found += len(selection._ids(cursor, selection._values(cursor, query), 1000))
+            times.append(time.monotonic() - began)
+            spent.append(_processor(cursor) - before)
+            cursor.execute("EXPLAIN SELECT id FROM hub.published WHERE " + selection.FITS + " ORDER BY id LIMIT 1000",
+                           selection._values(cursor, query))
+            plans |= {word for line, in cursor.fetchall() for word in line.split() if word.startswith("picture_")}
+    with hub.act(who, "browse") as cursor:   # a connection that is there, as a program has it that asks often
+        began = time.monotonic()
+        counts = selection._counts(cursor, "accepted")
+        counted = time.monotonic() - began
+    with hub.owner() as cursor:
+        began = time.monotonic()
+        cursor.execute("SELECT label.name, count(*) FROM hub.picture, unnest(filed) AS one JOIN hub.label ON label.id = one "
+                       "WHERE status = 'accepted' GROUP BY 1")
+        truth, plain = dict(cursor.fetchall()), time.monotonic() - began
+    return {"select_p50_ms": round(1000 * float(np.percentile(times, 50)), 1),
+            "select_p95_ms": round(1000 * float(np.percentile(times, 95)), 1), "ids_found": found,
+            "select_p95_processor_ms_of_the_server": round(1000 * float(np.percentile(spent, 95)), 1),
+            "indexes_used": sorted(plans), "counts_ms": round(1000 * counted, 1), "counts_equal_counted": counts == truth,
+            "baseline_counting_ms": round(1000 * plain)}
+
+
+# --- a crowd, with faults
+
+
+def crowded(suppliers=50, seconds=180, pictures=20):
+    """Suppliers that submit at once, while the program is killed (kill -9) and PostgreSQL restarted in the middle."""
+    name = f"crowd{os.getpid()}"
+    hub = open_hub(name)
+    command = [sys.executable, "-m", "benchmarks.hub", "--crowd-child", name, str(suppliers), str(pictures)]
+    began, kills, rounds = time.monotonic(), 0, 0
+    while time.monotonic() - began < seconds:
+        child = subprocess.Popen([*command, str(rounds)])
+        for moment, fault in ((seconds / 6, _restart), (seconds / 6, child.kill)) if rounds == 0 else ():
+            try:
+                child.wait(moment)
+            except subprocess.TimeoutExpired:
+                fault()
+                kills += 1
+        if child.wait() < 0:
+            subprocess.run([*command, str(rounds)], check=True)   # its suppliers send all of it again
+        rounds += 1
+    totals = crowd.totals(hub)
+    expected = suppliers * pictures * rounds
+    return {"suppliers": suppliers, "files_sent": expected, "files_known": sum(totals["files"].values()), "faults": kills,
+            "seconds": round(time.monotonic() - began, 1), **totals,
+            "reconciles": sum(totals["files"].values()) == expected and sum(totals["pictures"].values()) == totals["files"]["new"]
+            and not totals["pictures_without_their_file"] and not totals["files_without_their_picture"]
+            and not totals["counts_that_are_off"], "load": os.getloadavg()[0]}
+
+
+def _restart():
+    """PostgreSQL stopped at once, as by a power cut; whoever asks next starts it again."""
+    pid = int((config.home() / "data" / "postgres" / "postmaster.pid").read_text().split("\n")[0])
+    os.kill(pid, signal.SIGQUIT)
+
+
+# --- streaming
+
+
+def stream(megabytes=1024):
+    """Peak memory of a process that streams a data set, and the same for a small one: what the program itself takes."""
+    hub = open_hub(f"stream{os.getpid()}")
+    who = person(hub, "bench", "supplier", "customer")
+    rng = np.random.default_rng(0)
+
+    def items(count, label):
+        for number in range(count):
+            pixels = rng.integers(0, 255, (800, 1100, 3), np.uint8)   # noise: no twins, and a megabyte each
+            yield submission.parcels.Item(f"{label}{number}.jpg", jpeg(pixels, 88), {"licence": "CC0-1.0", "labels": [label]})
+
+    results = {}
+    for label, size in (("small", 16), ("large", megabytes)):
+        submission.receive(hub, who, label, items(size, label))
+        with hub.act(people.OPERATOR, "work") as cursor:
+            cursor.execute("UPDATE hub.picture SET status = 'accepted'")
+        version = versions.version(hub, who, {"labels": [label]})
+        began = time.monotonic()
+        sent, peak = _in_a_process(hub, who, version.id)
+        results[label] = {"pictures": version.pictures, "sent_mb": round(sent / 1e6), "peak_mb": round(peak),
+                          "mb_per_second": round(sent / 1e6 / (time.monotonic() - began))}
+    return results
+
+
+def _in_a_process(hub, who, number):
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_streamed, args=(there, hub, who, number))
+    process.start()
+    found = here.recv()
+    process.join()
+    return found
+
+
+def _streamed(there, hub, who, number):
+    sent = sum(map(len, export.stream_tar(hub, who, number, export.FORMATS)))
+    high = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    there.send((sent, int(high.split()[1]) / 1024))
+
+
+PARTS = {"duplicates": duplicates, "labels": labels, "verify": verify, "dask": dask, "rows": rows, "crowd": crowded,
+         "stream": stream}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("--crowd-child", nargs=4, metavar=("HUB", "SUPPLIERS", "PICTURES", "SEED"))
+    parser.add_argument("--home", help="where the hubs of the benchmark live; else a folder that is removed")
+    parser.add_argument("--count", type=int, help="another size than the part's own (pictures, rows, megabytes)")
+    arguments = parser.parse_args()
+    if arguments.crowd_child:
+        name, suppliers, pictures, seed = arguments.crowd_child
+        crowd.simulate(open_hub(name), int(suppliers), int(pictures), seed=int(seed), batch=5)
+        return
+    where = config.home() / "outputs" / "benchmarks" / "hub.json"
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["COREBOX_HOME"] = arguments.home or folder
+        for part in arguments.parts or PARTS:
+            found = PARTS[part](**({"limit" if part == "duplicates" else "megabytes" if part == "stream" else
+                                    "seconds" if part == "crowd" else "repeats" if part == "labels" else "count":
+                                    arguments.count} if arguments.count else {}))
+            print(part, json.dumps(found, indent=1), flush=True)
+            before = files.read_json(where) if where.is_file() else {}
+            files.write_json(where, before | {part: found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Do two workers find as good settings in little more than half the time, what does pruning save, what does a kill cost?
+
+    python -m benchmarks.search [--trials 12] [--pictures 480] [--rounds 1]
+
+The demo study: the task bins on generated pictures of 80x60 px, learning rate and batch size searched, nine epochs each.
+Every worker has one thread. Candidates are drawn at random from
+one seed, the same ones for every way, so that pruning and sharing are compared on equal terms; `tpe` is the default of
+the settings. Times include the start of the workers.
+"""
+
+import argparse
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib import config, data, files, search, server, tasks
+
+SPACE = [{"key": "training.learning_rate", "low": 1e-4, "high": 3e-2, "log": True},
+         {"key": "training.batch_size", "choices": [8, 16, 32, 64]}]
+WAYS = {  # name: workers, pruner, sampler
+    "one worker": (1, "none", "random"), "two workers": (2, "none", "random"),
+    "one worker, pruned": (1, "halving", "random"), "two workers, pruned, TPE": (2, "halving", "tpe"),
+    "two workers, one killed": (2, "none", "random")}
+
+
+def job(way, trials, seed):
+    workers, pruner, sampler = WAYS[way]
+    return tasks.job("bins", "demo", overrides={
+        "search": {"space": SPACE, "trials": trials, "workers": workers, "pruner": pruner, "sampler": sampler,
+                   "heartbeat": 3},
+        "model": {"width": 80, "height": 60}, "training": {"epochs": 9, "threads": 1, "seed": seed},
+        "tracking.enabled": False, "bins.head": "ordinal"})
+
+
+def table(pictures):
+    """The labels of generated bins, drawn once, of which every fourth is for validation."""
+    folder, rows = job("one worker", 1, 1).folder / "images", []
+    for seed in range(pictures):
+        one = job("one worker", 1, 1)
+        content, row = one.sample(np.random.default_rng(seed), (160, 120))
+        files.write(folder / f"{seed}.jpg", content)
+        rows.append({"image": f"{seed}.jpg", "width": 160, "height": 120, "group": str(seed),
+                     "split": "validation" if seed % 4 == 3 else "train", **row})
+    return pd.DataFrame(rows)
+
+
+def run(way, labels, trials, seed):
+    """What a study took and found."""
+    one = job(way, trials, seed)
+    with server.connect(one) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {search.studies.SCHEMA} CASCADE")  # the study of the way before has the same name
+        connection.commit()
+    study = search.begin(job(way, 0, seed), labels)
+    if WAYS[way][2] == "random":
+        rng = np.random.default_rng(seed)
+        for _ in range(trials):
+            study.enqueue_trial({"training.learning_rate": float(np.exp(rng.uniform(*np.log([1e-4, 3e-2])))),
+                                 "training.batch_size": int(rng.choice([8, 16, 32, 64]))})
+    killer = threading.Thread(target=_kill, args=(study,))
+    if "killed" in way:
+        killer.start()
+    began = time.perf_counter()
+    found = search.search(one, labels, progress=False)
+    seconds = time.perf_counter() - began
+    states = found.trials["state"].value_counts().to_dict()
+    return {"way": way, "seed": seed, "seconds": seconds, "best": float(found.study.best_value),
+            "epochs": int(found.trials["epochs"].sum()), "load": os.getloadavg()[0], **states}
+
+
+def _kill(study):
+    """Kill one of two workers once its training has had some epochs."""
+    import psutil
+
+    while True:
+        running = [trial for trial in study.get_trials(deepcopy=False)
+                   if trial.state.name == "RUNNING" and len(trial.intermediate_values) > 3]
+        workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        if running and len(workers) > 1:
+            workers[0].send_signal(signal.SIGKILL)
+            return
+        time.sleep(0.3)
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    words.add_argument("--trials", type=int, default=12)
+    words.add_argument("--pictures", type=int, default=480)
+    words.add_argument("--rounds", type=int, default=1)
+    words.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
+    words = words.parse_args()
+    out = config.home() / "outputs" / "benchmarks" / "search.json"
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+        os.environ["COREBOX_HOME"] = home
+        os.chmod(home, 0o755)  # PostgreSQL runs as a user of its own
+        files.write(Path(home) / "params.yaml", (config.REPOSITORY / "params.yaml").read_text())
+        labels = table(words.pictures)
+        data.prepare(job("one worker", 1, 1), labels, progress=False)
+        lines = []
+        for seed in range(1, words.rounds + 1):
+            for way in words.ways:
+                lines.append(run(way, labels, words.trials, seed))
+                print(lines[-1], flush=True)
+    shown = pd.DataFrame(lines)
+    middle = shown.groupby("way", sort=False)[["seconds", "best", "epochs"]].median()
+    if "one worker" in middle.index:
+        alone = middle.loc["one worker"]
+        middle["time to one worker's"] = middle["seconds"] / alone["seconds"]
+        middle["epochs saved"] = 1 - middle["epochs"] / alone["epochs"]
+        middle["best to one worker's"] = middle["best"] / alone["best"]
+    print(f"{words.trials} trials of 9 epochs on {words.pictures} generated bins, {os.cpu_count()} cores, "
+          f"medians of {words.rounds} rounds, load {os.getloadavg()[0]:.1f}")
+    print(middle.round(3).to_string())
+    files.write_json(out, {"trials": words.trials, "pictures": words.pictures, "cores": os.cpu_count(),
+                           "lines": shown.astype(object).where(shown.notna(), None).to_dict("records")})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The hub opened: its settings, its database, and each action under the PostgreSQL role that may take it."""
+
+import contextlib
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import errors
+
+from lib import config, server
+from lib.hub import people, schema
+
+GROUPS = ("hub", "data", "api", "compute")   # the settings the hub reads
+
+
+class Hub:
+    """The hub's settings and its way to PostgreSQL, for any number of threads.
+
+    `params` holds the groups `hub`, `compute`, `data` (the server's time limits) and `api` (what a picture may be).
+    """
+
+    name = "hub"   # with the profile, that of its database in the embedded PostgreSQL
+
+    def __init__(self, params):
+        self.params, self.profile = params, params.hub.name
+
+    @property
+    def settings(self):
+        return self.params.hub
+
+    @property
+    def folder(self):
+        """What the hub keeps on this machine."""
+        return config.home() / "data" / "hub" / self.profile
+
+    @property
+    def place(self):
+        """The folder or URL of the store."""
+        to = self.settings.store
+        return to if "://" in to else str(config.home() / Path(to).expanduser() if to else self.folder / "store")
+
+    def migrate(self):
+        """Bring the schema up to date and return the names of the migrations that were run."""
+        with server.connect(self) as connection, server.within(connection, self.limit):
+            return schema.migrate(connection)
+
+    @property
+    def limit(self):
+        return server.GRACE + self.params.data.statement_timeout
+
+    @contextlib.contextmanager
+    def owner(self):
+        """A cursor in a transaction under the role that owns the schema; committed where the block ends well.
+
+        Errors: config.ConfigError (the schema is not there), server.Unreachable.
+        """
+        with self._cursor() as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def act(self, person, action, seconds=None):
+        """A cursor in a transaction that may do what the action needs, and no more; people.Forbidden.
+
+        It is cut after `seconds`, by default after as long as one statement may take.
+        """
+        role = people.role(person, action)
+        with self._cursor(seconds) as cursor:
+            cursor.execute("SELECT set_config('role', %s, true), set_config('hub.person', %s, true)",
+                           (role, str(person.id or "")))
+            yield cursor
+
+    @contextlib.contextmanager
+    def _cursor(self, seconds=None):
+        try:
+            with server.connect(self) as connection, server.within(connection, seconds or self.limit), \
+                    connection.cursor() as cursor:
+                yield cursor
+                connection.commit()
+        except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedFunction) as error:
+            raise config.ConfigError(f"the hub's schema is not there or too old ({server.said(error)}); run: "
+                                     "python -m lib hub migrate") from error
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if isinstance(error, errors.QueryCanceled):
+                raise server.Unreachable(f"PostgreSQL needs more than {self.params.data.statement_timeout} s for a "
+                                         "query of the hub; raise data.statement_timeout") from error
+            raise server.Unreachable(f"PostgreSQL broke off at the hub: {server.said(error)}; nothing of this step "
+                                     "was written, run again") from error
+        except errors.InsufficientPrivilege as error:
+            raise people.Forbidden(f"PostgreSQL does not allow it: {server.said(error)}") from error
+
+
+def open_hub(overrides=None):
+    """The Hub of params.yaml; `overrides` are dotted keys. Nothing is connected yet; config.ConfigError."""
+    overrides = config.nested(overrides)
+    config._known({name: overrides.get(name) for name in (*GROUPS, *overrides)}, GROUPS, "the hub's settings")
+    return _hub({name: config.group(name, overrides.get(name)).plain() for name in GROUPS})
+
+
+def of(job):
+    """The Hub that a job's settings name."""
+    return _hub({name: job.params[name].plain() for name in GROUPS})
+
+
+def _hub(values):
+    """The hub's own token file stands for that of the data; where both are empty, PostgreSQL is the embedded one."""
+    values["data"]["token"] = values["hub"]["token"] or values["data"]["token"]
+    return Hub(config.Params(values))

@@ -1,0 +1,816 @@
+"""The image hub: what is sent comes in once, is judged with reasons, is chosen, and leaves without metadata."""
+
+import ast
+import io
+import itertools
+import json
+import os
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import psycopg2
+import pytest
+import storage
+from hub_toys import LICENCE, exif, folder, jpeg, picture, pixels
+
+from lib import config, images, tasks
+from lib.hub import (
+    access,
+    export,
+    metadata,
+    parcels,
+    people,
+    places,
+    schema,
+    selection,
+    store,
+    submission,
+    verification,
+    versions,
+    vocabulary,
+)
+
+NUMBERS = itertools.count()
+NASTY = ["x'; DROP TABLE hub.picture; --", "' OR '1'='1", "1); SELECT pg_sleep(9) --", '" OR 1=1 #', "%s %(x)s {} \\", "😀\u202e"]
+
+
+@pytest.fixture(scope="module")
+def template(server):
+    """The name of a migrated database, from which each test's is copied."""
+    name = f"hubs{os.getpid()}"
+    server.sql(f'CREATE DATABASE "{name}"')
+    connection = psycopg2.connect(host="127.0.0.1", port=server.port, dbname=name, user=server.uid,
+                                  password="pl4nted-S3cret")
+    schema.migrate(connection)
+    connection.close()
+    return name
+
+
+@pytest.fixture
+def hub(template, server, home, tmp_path):
+    """A hub of its own, on a PostgreSQL on TCP; its pictures lie in memory."""
+    name = f"hub{os.getpid()}x{next(NUMBERS)}"
+    server.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield access.open_hub({"hub.token": server.token(tmp_path / "hub.json", database=name), "hub.store": f"memory://{name}",
+                           "hub.chunk": 7})
+    server.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def crowd(hub):
+    """One person of each role, by role, and `other`, a second supplier."""
+    found = {role: people.add(hub, role, [role])[0] for role in people.ROLES}
+    return found | {"other": people.add(hub, "other", ["supplier"])[0]}
+
+
+def rows(hub, query, *values):
+    with hub.owner() as cursor:
+        cursor.execute(query, values)
+        return cursor.fetchall()
+
+
+def send(hub, person, items, key="k", **values):
+    """Receive pictures {name: bytes} and return the Receipt."""
+    common = {"licence": LICENCE, **values}
+    return submission.receive(hub, person, key, [parcels.Item(name, data, common) for name, data in items.items()])
+
+
+# --- the schema
+
+
+def test_the_schema_comes_up_from_every_version_and_twice_changes_nothing(server):
+    looks = set()
+    for number in range(len(schema.files()) + 1):
+        name = f"up{os.getpid()}x{number}"
+        server.sql(f'CREATE DATABASE "{name}"')
+        connection = psycopg2.connect(host="127.0.0.1", port=server.port, dbname=name, user=server.uid,
+                                      password="pl4nted-S3cret")
+        first = schema.migrate(connection, number)
+        assert first + schema.migrate(connection) == [path.name for path in schema.files()]
+        assert schema.migrate(connection) == []
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT table_name, column_name, data_type FROM information_schema.columns "
+                           "WHERE table_schema = 'hub' ORDER BY 1, 2")
+            looks.add(str(cursor.fetchall()))
+        connection.close()
+        server.sql(f'DROP DATABASE "{name}"')
+    assert len(looks) == 1
+
+
+def test_without_a_schema_the_command_is_named(server, home, tmp_path):
+    hub = access.open_hub({"hub.token": server.token(tmp_path / "t.json", database="template1")})
+    with pytest.raises(config.ConfigError, match="python -m lib hub migrate"):
+        people.find(hub, "anna")
+
+
+def executed(tree):
+    """The arguments of a module that are run as SQL, and what calls hand to parameters which are."""
+    names = {"execute": 0, "executemany": 0, "copy_expert": 0, "execute_values": 1}
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        arguments = [argument.arg for argument in function.args.args]
+        for node in ast.walk(function):
+            name = isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in names and isinstance(node.args[names[name]], ast.Name) and node.args[names[name]].id in arguments:
+                where = arguments.index(node.args[names[name]].id)
+                yield from (call.args[where] for call in ast.walk(tree) if isinstance(call, ast.Call)
+                            and getattr(call.func, "id", "") == function.name)
+            elif name in names:
+                yield node.args[names[name]]
+
+
+def test_every_statement_is_a_literal_with_parameters():
+    """No SQL of the hub is put together at run time, but for constants."""
+    seen = 0
+    for path in (config.REPOSITORY / "lib" / "hub").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        constants = {name.id for node in tree.body if isinstance(node, ast.Assign) for name in ast.walk(node)
+                     if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+
+        def fixed(node, constants=constants):
+            parts = {ast.BinOp: lambda: (node.left, node.right), ast.IfExp: lambda: (node.body, node.orelse),
+                     ast.Subscript: lambda: (node.value,), ast.Dict: lambda: node.values,
+                     ast.JoinedStr: lambda: node.values, ast.FormattedValue: lambda: (node.value,)}.get(type(node))
+            if parts:
+                return all(map(fixed, parts())) and not isinstance(getattr(node, "op", None), ast.Mod)
+            return (isinstance(node, ast.Constant) or isinstance(node, ast.Name) and node.id in constants
+                    or isinstance(node, ast.Attribute) and node.attr.isupper()
+                    or ast.unparse(node) == "path.read_text()")   # the migrations
+
+        for text in executed(tree):
+            seen += 1
+            assert fixed(text), f"{path.name}:{text.lineno}: {ast.unparse(text)[:80]}"
+    assert seen > 60
+
+
+# --- who may do what
+
+
+@pytest.mark.parametrize("action", people.ACTIONS)
+@pytest.mark.parametrize("role", people.ROLES)
+def test_a_role_may_do_what_the_table_says(role, action):
+    person = people.Person(1, "p", (role,))
+    expected = {"supplier": {"submit", "own", "browse"}, "customer": {"browse", "select", "version", "download", "watch"},
+                "premium": {"browse", "select", "version", "download", "watch", "train"},
+                "reviewer": {"browse", "review"}}[role]
+    assert people.may(person, action) == (action in expected)
+    if action not in expected:
+        with pytest.raises(people.Forbidden, match="may not"):
+            people.role(person, action)
+
+
+# What PostgreSQL itself allows each role, whatever the program asks for: a statement, and who may run it.
+RIGHTS = {
+    "SELECT count(*) FROM hub.published": "supplier customer premium reviewer work",
+    "SELECT count(*) FROM hub.picture": "supplier reviewer work",
+    "SELECT count(*) FROM hub.batch": "supplier reviewer work",
+    "SELECT count(*) FROM hub.position": "supplier",
+    "SELECT token FROM hub.person": "",
+    "SELECT count(*) FROM hub.person_role": "work",
+    "SELECT count(*) FROM hub.finding": "supplier reviewer work",
+    "SELECT count(*) FROM hub.watch": "customer premium work",
+    "SELECT count(*) FROM hub.training": "premium work",
+    "SELECT count(*) FROM hub.version": "customer premium work",
+    "SELECT count(*) FROM hub.review": "reviewer work",
+    "DELETE FROM hub.picture": "",
+    "DELETE FROM hub.submission": "",
+    "UPDATE hub.picture SET status = 'accepted' WHERE false": "reviewer work",
+    "UPDATE hub.picture SET licence = 'MIT' WHERE false": "",
+    "UPDATE hub.version SET pictures = 1 WHERE false": "",
+    "UPDATE hub.tally SET change = 0": "",
+    "INSERT INTO hub.review (picture, person, verdict, was) SELECT 1, 1, 'accept', '' WHERE false": "reviewer",
+    "INSERT INTO hub.training (version, requested_by, request) SELECT 1, 1, '{}' WHERE false": "premium",
+    "INSERT INTO hub.person_role SELECT 1, 'premium' WHERE false": "",
+    "INSERT INTO hub.licence SELECT 'a', 'b', 'c' WHERE false": "",
+    "DROP TABLE hub.tag": "",
+    "CREATE TABLE hub.mine (a int)": "",
+}
+
+
+def test_postgresql_itself_holds_each_role_to_its_rights(hub, crowd):
+    actions = {"supplier": "submit", "customer": "select", "premium": "train", "reviewer": "review", "work": "work"}
+    for statement, who_may in RIGHTS.items():
+        allowed = set()
+        for who, action in actions.items():
+            try:
+                with hub.act(people.OPERATOR if who == "work" else crowd[who], action) as cursor:
+                    cursor.execute(statement)
+                allowed.add(who)
+            except people.Forbidden:
+                pass
+        assert allowed == set(who_may.split()), statement
+
+
+def test_a_supplier_sees_nothing_of_another_and_cannot_accept_pictures(hub, crowd):
+    receipt = send(hub, crowd["supplier"], {"a.jpg": picture(0, 1)}, labels=["ring"], place="Perth, AU")
+    assert submission.status(hub, crowd["supplier"], receipt.batch)["counts"] == {"submitted": 1}
+    with pytest.raises(ValueError, match="has no batch"):
+        submission.status(hub, crowd["other"], receipt.batch)
+    with hub.act(crowd["other"], "own") as cursor:
+        for table in ("picture", "batch", "submission", "tag"):
+            cursor.execute({"picture": "SELECT count(*) FROM hub.picture", "batch": "SELECT count(*) FROM hub.batch",
+                            "submission": "SELECT count(*) FROM hub.submission", "tag": "SELECT count(*) FROM hub.tag"}[table])
+            assert cursor.fetchone() == (0,), table
+    assert selection.pictures(hub, crowd["other"], [1]) == []
+    with pytest.raises(people.Forbidden, match="may not review"):
+        verification.review(hub, crowd["supplier"], 1, "accept")
+    for values in (("other", "submitted"), ("supplier", "accepted")):   # for someone else, or accepted at once
+        with pytest.raises(people.Forbidden, match="row-level security"), hub.act(crowd["supplier"], "submit") as cursor:
+            cursor.execute("INSERT INTO hub.picture (sha256, bytes, clean_sha256, clean_bytes, format, width, height, name, "
+                           "licence, person, batch, status) SELECT repeat('a', 64), 1, repeat('a', 64), 1, 'JPEG', 9, 9, "
+                           "'x', 'MIT', %s, %s, %s", (crowd[values[0]].id, receipt.batch, values[1]))
+
+
+def test_a_token_is_told_once_and_kept_as_a_hash(hub):
+    person, token = people.add(hub, "zoe", ["supplier", "customer"])
+    assert people.by_token(hub, token) == person and people.by_token(hub, token + "x") is None
+    assert token not in str(rows(hub, "SELECT * FROM hub.person"))
+    with pytest.raises(ValueError, match="there is a person 'zoe' already"):
+        people.add(hub, "zoe", ["supplier"])
+    with pytest.raises(ValueError, match="must be some of supplier"):
+        people.add(hub, "max", ["admin"])
+
+
+# --- coming in
+
+
+def state(hub):
+    return [rows(hub, f"SELECT * FROM hub.{table} ORDER BY 1, 2") for table in
+            ("picture", "batch", "submission", "tag", "label", "annotation", "position")]
+
+
+def test_the_same_submission_twice_changes_nothing(hub, crowd, tmp_path):
+    source = folder(tmp_path / "in", {"ring": 0, "bar": 1})
+    first = submission.submit(hub, crowd["supplier"], source, licence=LICENCE, labels=["drawn"], place="Perth, AU")
+    before = state(hub)
+    assert (first.new, first.known, first.refused) == (8, 0, 0)
+    assert submission.submit(hub, crowd["supplier"], source, licence=LICENCE, labels=["drawn"], place="Perth, AU") == first
+    again = [parcels.Item(f"ring/{n:03}.jpg", picture(0, n), {"licence": LICENCE}) for n in range(4)]
+    assert state(hub) == before
+    other = submission.receive(hub, crowd["other"], "k", again)   # what someone else sent before stays theirs
+    assert (other.new, other.known) == (0, 4) and len(rows(hub, "SELECT 1 FROM hub.picture")) == 8
+
+
+def test_a_stopped_submission_goes_on_where_it_was(hub, crowd, tmp_path, monkeypatch):
+    source, read = folder(tmp_path / "in", {"ring": 0}, count=20), []
+    whole = parcels.items(hub, str(source))
+
+    def stop():
+        for number, item in enumerate(whole):
+            if number == 16:
+                raise KeyboardInterrupt
+            yield item
+
+    key = {"licence": LICENCE}
+    with pytest.raises(KeyboardInterrupt):
+        submission.receive(hub, crowd["supplier"], "k", stop(), values=key)
+    assert len(rows(hub, "SELECT 1 FROM hub.submission")) == 14   # two whole chunks of seven
+    monkeypatch.setattr(parcels.Item, "read", lambda self: read.append(self.name) or self.data())
+    receipt = submission.receive(hub, crowd["supplier"], "k", parcels.items(hub, str(source)), values=key)
+    assert receipt.new == 20 and len(read) == 6
+
+
+def zipped(path, files, **options):
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_an_archive_and_a_url_are_taken_like_a_folder(hub, crowd, tmp_path):
+    import fsspec
+
+    files = {f"{label}/{n}.jpg": picture(kind, n) for label, kind in (("ring", 0), ("bar", 1)) for n in range(3)}
+    path = zipped(tmp_path / "in.zip", files)
+    assert submission.submit(hub, crowd["supplier"], path, licence=LICENCE).new == 6
+    with fsspec.open("memory://elsewhere/in.zip", "wb") as file:
+        file.write(path.read_bytes())
+    assert submission.submit(hub, crowd["supplier"], "memory://elsewhere/in.zip", licence=LICENCE).known == 6
+    assert dict(rows(hub, "SELECT name, count(*) FROM hub.tag JOIN hub.label ON id = label GROUP BY 1")) == {"ring": 3, "bar": 3}
+
+
+def test_a_hostile_archive_is_refused_whole(hub, crowd, tmp_path):
+    hub = access.Hub(config.Params(hub.params.plain() | {"hub": hub.params.hub.plain() | {"max_files": 50}}))
+    for names, message in ((["../../etc/cron.d/x.jpg"], "leads out"), (["/etc/x.jpg"], "leads out"),
+                           (["C:\\x.jpg"], "leads out"), (["a.jpg", "b\n.jpg"], "control characters"),
+                           ([f"{n}.jpg" for n in range(100_000)], "hub.max_files is 50")):
+        path = zipped(tmp_path / "in.zip", dict.fromkeys(names, b"x"))
+        with pytest.raises(ValueError, match=message):
+            submission.submit(hub, crowd["supplier"], path, licence=LICENCE)
+    assert not rows(hub, "SELECT 1 FROM hub.submission")
+
+
+def test_bombs_links_and_damaged_archives_are_refused(hub, crowd, tmp_path):
+    bomb = zipped(tmp_path / "bomb.zip", {"a.jpg": bytes(9 * 2**20)}, compression=zipfile.ZIP_DEFLATED)
+    link = tmp_path / "link.zip"
+    with zipfile.ZipFile(link, "w") as archive:
+        entry = zipfile.ZipInfo("a.jpg")
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, "/etc/passwd")
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(bomb.read_bytes()[:-30])
+    text = tmp_path / "text.zip"
+    text.write_text("no archive")
+    large = zipped(tmp_path / "large.zip", {f"{n}.jpg": bytes(2**20) for n in range(5)})
+    small = access.Hub(config.Params(hub.params.plain() | {"hub": hub.params.hub.plain() | {"max_unpacked": 4e6}}))
+    for path, which, message in ((bomb, hub, "no picture does that"), (link, hub, "holds a link"), (cut, hub, "damaged ZIP"),
+                                 (text, hub, "no ZIP archive"), (large, small, "hub.max_unpacked")):
+        with pytest.raises(ValueError, match=message):
+            submission.submit(which, crowd["supplier"], path, licence=LICENCE)
+
+
+def test_a_file_that_is_no_picture_is_refused_with_its_reason_and_spoils_no_other(hub, crowd, tmp_path):
+    good = picture(0, 1)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "outside.jpg").write_bytes(picture(0, 2))
+    (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "outside.jpg")
+    for name, data in {"good.jpg": good, "text.jpg": b"hello", "png.jpg": b"\x89PNG\r\n\x1a\n" + good, "jpg.exe": good,
+                       "cut.jpg": good[:900], "empty.jpg": b"", "jpeg.png": good}.items():
+        (tmp_path / "in" / name).write_bytes(data)
+    os.mkfifo(tmp_path / "in" / "pipe.jpg")
+    receipt = submission.submit(hub, crowd["supplier"], tmp_path / "in", licence=LICENCE)
+    status = submission.status(hub, crowd["supplier"], receipt.batch)
+    found = {each["name"]: each["reason"] for each in status["files"]}
+    assert receipt.new == 1 and receipt.refused == 8 and found["good.jpg"] == ""
+    for name, words in {"text.jpg": "not a JPEG", "png.jpg": "ends in .jpg and the file is a PNG", "jpg.exe": "ends in .exe",
+                        "cut.jpg": "damaged", "empty.jpg": "no bytes", "jpeg.png": "ends in .png and the file is a JPEG",
+                        "link.jpg": "leads out", "pipe.jpg": "not a plain file"}.items():
+        assert words in found[name], (name, found[name])
+
+
+def test_a_csv_brings_labels_of_a_task(hub, crowd, tmp_path):
+    corners = {f"p{n}{axis}": value for n, pair in enumerate(((20, 20), (300, 25), (290, 220), (25, 210)), 1)
+               for axis, value in zip("xy", pair, strict=True)}
+    (tmp_path / "a.jpg").write_bytes(picture(0, 1))
+    (tmp_path / "b.jpg").write_bytes(picture(0, 2))
+    names = ["image", "labels", "row_nb", *corners]
+    lines = [names, ["a.jpg", "ring;box", 3, *corners.values()], ["b.jpg", "", "three", *corners.values()]]
+    (tmp_path / "labels.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
+    receipt = submission.submit(hub, crowd["supplier"], tmp_path / "labels.csv", licence=LICENCE, task="corners")
+    assert receipt.new == 1 and receipt.reasons == {"row_nb is 'three', not a whole number": 1}
+    (label,), = rows(hub, "SELECT label FROM hub.annotation")
+    assert label == {**corners, "row_nb": 3} or label == {**{key: float(value) for key, value in corners.items()}, "row_nb": 3}
+    with pytest.raises(ValueError, match="name the task"):
+        submission.submit(hub, crowd["supplier"], tmp_path / "labels.csv", licence=LICENCE)
+
+
+def test_sql_in_any_field_stays_text(hub, crowd):
+    who = crowd["customer"]
+    for number, text in enumerate(NASTY):
+        words = {"key": text, "labels": [text.replace(";", "")], "author": text}
+        receipt = send(hub, crowd["supplier"], {f"{text.replace('/', '')}.jpg": picture(0, number)}, **words)
+        assert receipt.new + receipt.refused == 1
+        for values in ({"licence": text}, {"place": text}):
+            assert send(hub, crowd["supplier"], {"b.jpg": picture(0, 2)}, key=text + str(values), **values).refused == 1
+        for query in ({"labels": [text + "?"]}, {"places": [text]}, {"licences": [text]}, {"task": text}, {"since": text},
+                      {"until": text}, {text: 1}, {"quality": text}, {"per_label": text}):
+            with pytest.raises(ValueError):
+                selection.select(hub, who, query)
+        for call in (lambda text=text: people.find(hub, text), lambda text=text: versions.find(hub, text)):
+            with pytest.raises(ValueError):
+                call()
+        assert people.by_token(hub, text) is None
+        assert people.add(hub, text, ["supplier"])[0].name == people.find(hub, text).name == text
+    assert len(rows(hub, "SELECT 1 FROM hub.batch")) == 3 * len(NASTY)
+
+
+# --- metadata
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_what_is_given_out_shows_the_same_and_tells_nothing(orientation, kind):
+    file = io.BytesIO()
+    from PIL import Image, PngImagePlugin
+
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Author", "A. Smith")
+    Image.fromarray(pixels(0, 3)).save(file, kind, exif=exif(orientation), **({"pnginfo": about} if kind == "PNG" else
+                                                                             {"comment": b"A. Smith was here"}))
+    data = file.getvalue() + (b"" if kind == "PNG" else picture(0, 4, exif=exif()))   # a second picture, as in MPO
+    clean = metadata.strip(data, images.orientation(data))
+    assert images.orientation(clean) == orientation
+    assert np.array_equal(images.read(clean).pixels, images.read(file.getvalue()).pixels)
+    for secret in (b"Smith", b"SERIAL-4711", b"2024:05:06", b"GPS"):
+        assert secret not in clean
+    assert metadata.read(clean).position is None and metadata.strip(clean, orientation) == clean
+
+
+def test_metadata_that_is_cut_or_wild_is_no_harm():
+    data = picture(0, 1, exif=exif())
+    told = metadata.read(data)
+    assert told.position == (-31.95, 115.86) and told.author == "A. Smith" and told.taken.year == 2024
+    for at in range(2, 600, 7):
+        metadata.read(data[:at] + b"\xff\xfe" + data[at + 2:])
+        with pytest.raises(ValueError):
+            metadata.strip(data[:at], 1)
+
+
+def test_a_position_is_kept_with_consent_only_and_never_given_out(hub, crowd):
+    open_one, _ = people.add(hub, "open", ["supplier"], keep_position=True)
+    send(hub, crowd["supplier"], {"a.jpg": picture(0, 1, exif=exif())})
+    send(hub, open_one, {"b.jpg": picture(0, 2, exif=exif())})
+    verification.verify(hub)
+    assert rows(hub, "SELECT latitude, longitude FROM hub.position") == [(-31.95, 115.86)]
+    assert {place["city"] for place in selection.places(hub, crowd["customer"])} == {"Perth"}
+    found = versions.version(hub, crowd["customer"], {})
+    sent = b"".join(export.stream_tar(hub, crowd["customer"], found.id, export.FORMATS))
+    assert found.pictures == 2 and b"SERIAL-4711" not in sent and b"115.86" not in sent and b"Exif" not in sent
+
+
+# --- places and labels
+
+
+def test_places_are_found_by_name_and_by_position(hub):
+    for text, city, country in (("Perth, AU", "Perth", "AU"), ("Kalgoorlie, Australia", "Kalgoorlie", "AU"), ("Chile", "", "CL"),
+                                ("Springfield, Illinois", "Springfield", "US"), ("münchen, de", "Munich", "DE")):
+        found = places.locate(hub, text)
+        assert (found.city, found.country) == (city, country), text
+    assert places.locate(hub, position=(40.7128, -74.006)).country == "US"
+    assert places.locate(hub, position=(-25.0, 130.0)) == places.Place(country="AU")   # nothing near
+    assert places.locate(hub) == places.Place()
+    with pytest.raises(ValueError, match="no place is called"):
+        places.locate(hub, "Nowhereville, AU")
+
+
+def test_a_hierarchy_in_open_images_form_is_loaded_once(hub, tmp_path):
+    tree = {"LabelName": "/m/0bl9f", "Subcategory": [
+        {"LabelName": "/m/a", "Subcategory": [{"LabelName": "/m/dog"}, {"LabelName": "/m/seal"}]},
+        {"LabelName": "/m/w", "Subcategory": [{"LabelName": "/m/seal"}], "Part": [{"LabelName": "/m/fin"}]}]}
+    (tmp_path / "tree.json").write_text(json.dumps(tree))
+    (tmp_path / "names.csv").write_text("/m/a,Animal\n/m/w,Water animal\n/m/dog,Dog\n/m/seal,Seal\n/m/fin,Fin\n")
+    for _ in range(2):
+        assert vocabulary.load(hub, tmp_path / "tree.json", tmp_path / "names.csv") == (6, 5)
+    with hub.owner() as cursor:
+        ids = dict(zip(("Animal", "Dog", "Seal"), vocabulary.find(cursor, ["animal", "/m/dog", "SEAL"]), strict=True))
+        assert len(vocabulary.tree(cursor)) == 6
+        cursor.execute("SELECT name FROM hub.label WHERE id IN (SELECT hub.above(%s))", ([ids["Seal"]],))
+        assert {name for name, in cursor.fetchall()} == {"Seal", "Animal", "Water animal", "Entity"}
+    with pytest.raises(ValueError, match="cannot stand under Dog"):
+        vocabulary.put_under(hub, "Animal", "Dog")
+    (tmp_path / "bad.json").write_text('{"LabelName": 3, "Subcategory": 5}')
+    with pytest.raises(ValueError, match="no hierarchy in Open Images' form"):
+        vocabulary.load(hub, tmp_path / "bad.json")
+
+
+def test_the_600_classes_of_open_images_load(hub):
+    if not (real := os.environ.get("COREBOX_REAL_DATA")):
+        pytest.skip("COREBOX_REAL_DATA is not set")
+    where = Path(real) / "openimages" / "metadata"
+    labels, _ = vocabulary.load(hub, where / "bbox_labels_600_hierarchy.json", where / "class-descriptions-boxable.csv")
+    assert labels == 602
+    with hub.owner() as cursor:
+        cursor.execute("SELECT count(*) FROM hub.under(%s)", (vocabulary.find(cursor, ["Animal"]),))
+        assert cursor.fetchone()[0] > 90
+
+
+# --- verification
+
+
+def spoilt():
+    import cv2
+
+    sharp = pixels(0, 50)
+    return {"dark.jpg": jpeg((sharp * 0.05).astype(np.uint8)), "bright.jpg": jpeg(255 - (sharp * 0.05).astype(np.uint8)),
+            "blurred.jpg": jpeg(cv2.GaussianBlur(pixels(0, 51), (0, 0), 9)), "tiny.jpg": jpeg(pixels(0, 52, (60, 50))),
+            "long.jpg": jpeg(pixels(0, 53, (640, 100))), "plain.jpg": jpeg(np.full((240, 320, 3), 120, np.uint8)),
+            "good.jpg": picture(0, 54)}
+
+
+def test_each_decision_has_its_reason_and_its_figure(hub, crowd):
+    batch = send(hub, crowd["supplier"], spoilt()).batch
+    assert verification.verify(hub)["refused"] >= 4
+    found = {each["name"]: each for each in submission.status(hub, crowd["supplier"], batch)["files"]}
+    for name, check, status in (("dark.jpg", "dark", "review"), ("bright.jpg", "bright", "review"), ("blurred.jpg", "blur", None),
+                                ("tiny.jpg", "size", "refused"), ("long.jpg", "aspect", "refused"),
+                                ("plain.jpg", "information", "refused"), ("good.jpg", None, "accepted")):
+        reasons = {each["check"]: each for each in found[name]["findings"]}
+        assert set(reasons) == {check} - {None} or check in reasons, (name, reasons)
+        if check:
+            assert reasons[check]["reason"] and reasons[check]["figure"] is not None and reasons[check]["limit"] is not None
+        assert status in (None, found[name]["status"]), (name, found[name])
+    assert len(rows(hub, "SELECT 1 FROM hub.finding WHERE verdict = 'accept'")) > 20   # good figures are kept too
+
+
+def test_twins_are_found_across_batches_and_suppliers_and_others_are_not(hub, crowd):
+    import cv2
+
+    one = pixels(0, 7, (640, 480))
+    send(hub, crowd["supplier"], {"one.jpg": jpeg(one), "two.jpg": jpeg(pixels(0, 8, (640, 480)))})
+    verification.verify(hub)
+    twins = {"encoded.jpg": jpeg(one, 40), "half.jpg": jpeg(cv2.resize(one, (320, 240), interpolation=cv2.INTER_AREA)),
+             "cut.jpg": jpeg(one[12:-12, 16:-16]), "bright.jpg": jpeg((one * 1.15 + 8).clip(0, 255).astype(np.uint8))}
+    batch = send(hub, crowd["other"], twins | {"own.jpg": jpeg(pixels(0, 9, (640, 480)))}).batch
+    verification.verify(hub)
+    found = {each["name"]: each["status"] for each in submission.status(hub, crowd["other"], batch)["files"]}
+    assert found == {**dict.fromkeys(twins, "refused"), "own.jpg": "accepted"}
+    others = rows(hub, "SELECT name FROM hub.picture WHERE id IN (SELECT other FROM hub.finding WHERE verdict = 'refuse')")
+    assert {name for name, in others} - set(twins) == {"one.jpg"}
+
+
+def test_a_wrong_label_goes_to_review_and_the_reviewer_puts_it_right(hub, crowd):
+    items = [parcels.Item(f"{label}/{n}.jpg", picture(kind, n), {"labels": [label], "licence": LICENCE})
+             for label, kind in (("ring", 0), ("bar", 1)) for n in range(14)]
+    items.append(parcels.Item("wrong.jpg", picture(1, 90), {"labels": ["ring"], "licence": LICENCE}))
+    submission.receive(hub, crowd["supplier"], "k", items)
+    assert verification.verify(hub)["doubted"] >= 1
+    queue = {tuple(each["labels"]): each for each in verification.queue(hub, crowd["reviewer"])}
+    wrong = next(each for each in verification.queue(hub, crowd["reviewer"])
+                 if rows(hub, "SELECT name FROM hub.picture WHERE id = %s", each["picture"]) == [("wrong.jpg",)])
+    assert ("ring",) in queue and wrong["findings"][0]["reason"] == "it is labelled ring and looks like bar"
+    verification.review(hub, crowd["reviewer"], wrong["picture"], "accept", ["bar"], "bars, clearly")
+    assert selection.pictures(hub, crowd["customer"], [wrong["picture"]])[0]["labels"] == ["bar"]
+    assert verification.verify(hub).get("doubted") == 0   # it is not asked again
+    with pytest.raises(psycopg2.errors.RestrictViolation):
+        rows(hub, "DELETE FROM hub.review RETURNING 1")
+
+
+def test_points_out_of_order_go_to_review(hub, crowd):
+    size = (640, 480)
+    right = {"row_nb": 3, "p1x": 40., "p1y": 40., "p2x": 600., "p2y": 45., "p3x": 590., "p3y": 440., "p4x": 45., "p4y": 430.}
+    turned = {**right, "p1x": right["p3x"], "p1y": right["p3y"], "p3x": right["p1x"], "p3y": right["p1y"]}
+    for name, label in (("right", right), ("turned", turned)):
+        send(hub, crowd["supplier"], {f"{name}.jpg": jpeg(pixels(0, len(name), size))}, key=name, task="corners", label=label)
+    verification.verify(hub)
+    assert dict(rows(hub, "SELECT name, status FROM hub.picture")) == {"right.jpg": "accepted", "turned.jpg": "review"}
+    assert "out of order" in verification.queue(hub, crowd["reviewer"])[0]["findings"][0]["reason"]
+
+
+def test_corrected_labels_flow_back_for_review(hub, crowd):
+    send(hub, crowd["supplier"], {"a.jpg": picture(0, 1)}, labels=["ring"])
+    verification.verify(hub)
+    sha256, = rows(hub, "SELECT sha256 FROM hub.picture")[0]
+    label = {"row_nb": 3, **{f"p{n}{axis}": float(v) for n, pair in enumerate(((20, 20), (300, 25), (290, 220), (25, 210)), 1)
+                             for axis, v in zip("xy", pair, strict=True)}}
+    with pytest.raises(ValueError, match="there is no picture"):
+        submission.annotate(hub, crowd["other"], sha256, "corners", label)
+    with pytest.raises(ValueError, match="lacks p1x"):
+        submission.annotate(hub, crowd["supplier"], sha256, "corners", {"row_nb": 3})
+    submission.annotate(hub, crowd["supplier"], sha256, "corners", label, "api")
+    verification.verify(hub)
+    assert verification.queue(hub, crowd["reviewer"])[0]["annotations"] == {"corners": label}
+
+
+def test_suppliers_are_rated_by_what_could_be_used(hub, crowd):
+    send(hub, crowd["supplier"], {"a.jpg": picture(0, 1), "b.jpg": picture(0, 2), "c.jpg": b"text", "d.jpg": spoilt()["plain.jpg"]})
+    send(hub, crowd["other"], {"e.jpg": picture(0, 5)})
+    verification.verify(hub)
+    found = {each["name"]: each["quality"] for each in verification.qualities(hub)}
+    assert found == {"supplier": 0.5, "other": 1.0}
+
+
+# --- choosing and downloading
+
+
+@pytest.fixture
+def filled(hub, crowd, tmp_path):
+    """A hub with 12 verified pictures of rings and bars, which both are shapes, from two countries."""
+    for number, (label, kind, place, licence) in enumerate((("ring", 0, "Perth, AU", LICENCE), ("bar", 1, "Chile", "CC0-1.0"))):
+        items = {f"{n}.jpg": picture(kind, n, exif=exif()) for n in range(6)}
+        send(hub, crowd["supplier"], items, key=f"k{number}", labels=[label], place=place, licence=licence, author="A. Smith")
+    with hub.owner() as cursor:
+        vocabulary.identify(cursor, ["shape"])
+    for label in ("ring", "bar"):
+        vocabulary.put_under(hub, label, "shape")
+    verification.verify(hub)
+    return hub
+
+
+def test_a_query_finds_by_subtree_place_licence_quality_and_day(filled, crowd):
+    who = crowd["customer"]
+
+    def total(**query):
+        return selection.select(filled, who, query).total
+
+    assert total(labels=["shape"]) == total() == 12 and total(labels=["shape"], subtree=False) == 0
+    assert total(labels=["ring"]) == total(labels=["ring"], subtree=False) == 6
+    assert total(places=["AU"]) == total(places=["au/perth"]) == total(licences=[LICENCE]) == 6
+    assert total(labels=["ring"], places=["CL"]) == 0 and total(quality=1.0) <= 12
+    assert total(since="2000-01-01", until="2999-01-01") == 12 and total(since="2999-01-01") == 0
+    assert total(labels=["ring", "bar"], per_label=2) == 4 and total(labels=["shape"], per_label=5) == 5
+    assert total(per_label=1) == 2 and total(task="corners") == 0
+    found = selection.select(filled, who, {"labels": ["shape", "bar"]})
+    assert found.labels == {"shape": 12, "bar": 6} and found.places == {"AU/Perth": 6, "CL": 6}
+    assert found.licences == {LICENCE: 6, "CC0-1.0": 6} and len(found.ids) == 12 and found.bytes > 10_000
+    for query, message in (({"labels": ["dgo"]}, "no label 'dgo'"), ({"label": ["ring"]}, "did you mean 'labels'"),
+                           ({"labels": "ring"}, "a list of texts"), ({"since": "yesterday"}, "a day such as"),
+                           ({"places": ["XX"]}, "no picture comes from"), ({"licences": ["MITT"]}, "did you mean 'MIT'")):
+        with pytest.raises(ValueError, match=message):
+            selection.select(filled, who, query)
+
+
+def test_maintained_counts_are_the_counted_ones(filled, crowd):
+    counted = dict(rows(filled, "SELECT label.name, count(*) FROM hub.picture, unnest(filed) AS one JOIN hub.label ON label.id = one "
+                        "WHERE status = 'accepted' GROUP BY 1"))
+    assert selection.counts(filled, crowd["customer"]) == counted == {"shape": 12, "ring": 6, "bar": 6}
+    first, = rows(filled, "SELECT min(picture) FROM hub.tag")[0]
+    verification.review(filled, crowd["reviewer"], first, "refuse")
+    with filled.owner() as cursor:
+        cursor.execute("DELETE FROM hub.edge WHERE child = (SELECT id FROM hub.label WHERE name = 'bar')")
+        cursor.execute("SELECT hub.sum_up()")
+    assert selection.counts(filled, crowd["customer"]) == {"shape": 5, "ring": 5, "bar": 6}
+    assert rows(filled, "SELECT 1 FROM hub.picture WHERE filed <> hub.filed(ARRAY(SELECT label FROM hub.tag "
+                "WHERE picture = picture.id))") == []
+
+
+def test_too_few_pictures_are_watched_for_until_enough_have_come(filled, crowd):
+    who = crowd["customer"]
+    with pytest.raises(selection.TooFew, match="ring 6") as few:
+        versions.version(filled, who, {"labels": ["ring"]}, least=8)
+    assert selection.fire(filled) == []
+    send(filled, crowd["other"], {f"{n}.jpg": picture(0, n) for n in range(20, 23)}, labels=["ring"])
+    verification.verify(filled)
+    assert selection.fire(filled) == [few.value.watch] and selection.fire(filled) == []
+    assert selection.watches(filled, who)[0]["found"] == {"ring": 9}
+    assert selection.watches(filled, crowd["premium"]) == []
+    with pytest.raises(ValueError, match="no wish"):
+        selection.withdraw(filled, who, few.value.watch)
+    assert versions.version(filled, who, {"labels": ["ring"]}, least=8).pictures == 9
+
+
+def test_a_version_never_changes_and_is_the_same_for_the_same_pictures(filled, crowd):
+    who = crowd["customer"]
+    first = versions.version(filled, who, {"labels": ["ring"]})
+    sent = b"".join(export.stream_tar(filled, who, first.id, export.FORMATS))
+    assert versions.version(filled, crowd["premium"], {"labels": ["ring"], "places": ["AU"]}).id == first.id
+    send(filled, crowd["other"], {"x.jpg": picture(0, 31)}, labels=["ring"])
+    verification.verify(filled)
+    second = versions.version(filled, who, {"labels": ["ring"]})
+    assert second.id != first.id and second.pictures == 7 and versions.find(filled, first.id) == first
+    assert b"".join(export.stream_tar(filled, who, first.id, export.FORMATS)) == sent
+    with pytest.raises(psycopg2.errors.RestrictViolation):
+        rows(filled, "UPDATE hub.version SET pictures = 3 RETURNING 1")
+    with pytest.raises(ValueError, match="no accepted picture"):
+        versions.version(filled, who, {"labels": ["ring"], "places": ["CL"]})
+    with pytest.raises(people.Forbidden):
+        export.stream_tar(filled, crowd["supplier"], first.id)
+
+
+def test_a_download_is_read_by_pandas_tensorflow_and_pycocotools(filled, crowd, tmp_path):
+    import hashlib
+
+    import pandas as pd
+    from pycocotools.coco import COCO
+
+    found = versions.version(filled, crowd["customer"], {})
+    size = export.send(filled, crowd["customer"], found.id, f"{tmp_path}/out/set.tar", export.FORMATS)
+    assert size == (tmp_path / "out" / "set.tar").stat().st_size and len(list((tmp_path / "out").iterdir())) == 1
+    with tarfile.open(tmp_path / "out" / "set.tar") as archive:
+        archive.extractall(tmp_path / "set", filter="data")
+    table = pd.read_parquet(tmp_path / "set" / "manifest.parquet")
+    lines = pd.read_json(tmp_path / "set" / "manifest.jsonl", lines=True)
+    assert len(table) == len(lines) == 12 and set(table["country"]) == {"AU", "CL"}
+    for row in table.itertuples():
+        data = (tmp_path / "set" / row.path).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == row.sha256 and len(data) == row.bytes and b"SERIAL" not in data
+        assert Path(row.path).parts[1] == row.labels[0]
+    assert len(COCO(tmp_path / "set" / "coco.json").getImgIds()) == 12
+    licences = pd.read_csv(tmp_path / "set" / "licences.csv").set_index("licence")
+    assert licences.loc[LICENCE, "pictures"] == 6 and "by/4.0" in licences.loc[LICENCE, "url"]
+    assert set(pd.read_csv(tmp_path / "set" / "authors.csv")["author"]) == {"A. Smith"}
+    assert len(pd.read_csv(tmp_path / "set" / "image-labels.csv")) == 12
+    if os.environ.get("COREBOX_TF"):   # two seconds of import are spent where they are asked for
+        import keras
+
+        batches = keras.utils.image_dataset_from_directory(tmp_path / "set" / "images", image_size=(32, 32), verbose=False)
+        assert batches.class_names == ["bar", "ring"] and next(iter(batches))[0].shape == (12, 32, 32, 3)
+
+
+def test_shapes_of_labels_reach_coco_yolo_and_open_images(hub, crowd, tmp_path):
+    import csv
+
+    boxes = json.dumps([{"class": "boat", "xmin": 32, "ymin": 24, "xmax": 96, "ymax": 72}])
+    corners = {"row_nb": 3, **{f"p{n}{axis}": v for n, pair in enumerate(((20, 20), (300, 20), (300, 220), (20, 220)), 1)
+                               for axis, v in zip("xy", pair, strict=True)}}
+    send(hub, crowd["supplier"], {"a.jpg": picture(0, 1)}, key="a", task="corners", label=corners)
+    verification.verify(hub)
+    found = versions.version(hub, crowd["customer"], {"task": "corners"})
+    entry = next(versions.entries(hub, found)) | {"annotations": {"corners": corners, "boats": {"boxes": boxes}}}
+    from lib.hub import shapes
+
+    assert [name for name, _ in shapes.shapes(entry)] == ["boat", "corners"]
+    plain = entry | {"annotations": {"boats": {"boxes": "[[1, 2, 3, 4], [5, 6, 7, 8.5]]"}}}
+    assert [points[2] for _, points in shapes.shapes(plain)] == [(3, 4), (7, 8.5)]
+    assert shapes.yolo(entry, ["boat", "corners"]).decode().splitlines() == [
+        "0 0.20000000 0.20000000 0.20000000 0.20000000", "1 0.50000000 0.50000000 0.87500000 0.83333333"]
+    sent = io.BytesIO(b"".join(export.stream_tar(hub, crowd["customer"], found.id, export.FORMATS)))
+    with tarfile.open(fileobj=sent) as archive:
+        coco = json.load(archive.extractfile("coco.json"))
+        assert coco["annotations"][0]["bbox"] == [20, 20, 280, 200] and coco["annotations"][0]["area"] == 280 * 200
+        line, = (name for name in archive.getnames() if name.startswith("labels/"))
+        assert archive.extractfile(line).read().startswith(b"0 0.5")
+        rows_ = list(csv.reader(io.TextIOWrapper(archive.extractfile("boxes.csv"))))
+        assert len(rows_[0]) == 13 and rows_[1][4:8] == ["0.062500", "0.937500", "0.083333", "0.916667"]
+
+
+def test_a_picture_that_the_store_has_lost_or_changed_is_told(filled, crowd):
+    found = versions.version(filled, crowd["customer"], {})
+    entry = next(versions.entries(filled, found))
+    fs = store._open(filled.place)[0]
+    fs.pipe_file(store.path(filled, entry["picture"]), b"changed")
+    with pytest.raises(ValueError, match="is damaged"):
+        b"".join(export.stream_tar(filled, crowd["customer"], found.id))
+    fs.rm(store.path(filled, entry["picture"]))
+    with pytest.raises(ValueError, match="is missing in the hub's store"):
+        export.send(filled, crowd["customer"], found.id, "memory://gone/set.tar")
+    assert not fs.exists("/gone/set.tar") and not fs.exists("/gone/set.tar.part")
+
+
+def test_notebook_01_reads_a_version(hub, crowd, tmp_path, make_job):
+    from lib import gather
+
+    corners = [f"p{n}{axis}" for n in (1, 2, 3, 4) for axis in "xy"]
+    lines = [["image", "row_nb", *corners]]
+    for n in range(24):
+        (tmp_path / f"{n}.jpg").write_bytes(jpeg(pixels(0, n), exif=exif()))
+        lines.append([f"{n}.jpg", 2 + n % 4, 20 + n, 20, 300, 25, 290, 220, 25, 210])
+    (tmp_path / "labels.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
+    submission.submit(hub, crowd["supplier"], tmp_path / "labels.csv", licence=LICENCE, task="corners", labels=["box"])
+    verification.verify(hub)
+    found = versions.version(hub, crowd["premium"], {"task": "corners"})
+    job = make_job(data__source="hub", data__version=str(found.id), split__by="", hub__token=hub.params.data.token,
+                   hub__store=hub.settings.store)
+    gathered = gather.gather(job)
+    assert gathered.counts["kept"] == found.pictures >= 20 and gathered.counts["dropped"] == 0
+    assert set(gathered.table["row_nb"]) == {2, 3, 4, 5}
+    for path in (job.folder / "images").iterdir():
+        assert b"SERIAL-4711" not in path.read_bytes()
+    before = (job.folder / "labels.csv").read_bytes()
+    assert gather.gather(job).counts["copied"] == 0 and (job.folder / "labels.csv").read_bytes() == before
+    with pytest.raises(config.ConfigError, match="no data set version 999"):
+        gather.gather(make_job(data__source="hub", data__version="999", hub__token=hub.params.data.token))
+
+
+# --- what goes wrong in the middle, Dask, a crowd, and the command line
+
+
+def test_a_verification_that_is_killed_loses_nothing(hub, crowd, monkeypatch):
+    send(hub, crowd["supplier"], {f"{n}.jpg": picture(0, n) for n in range(10)})
+    decide, chunks = verification._decide, []
+
+    def killed(*arguments):
+        found = decide(*arguments)
+        chunks.append(found)
+        if len(chunks) == 2:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(verification, "_decide", killed)
+    with pytest.raises(KeyboardInterrupt):
+        verification.verify(hub)
+    assert dict(rows(hub, "SELECT status, count(*) FROM hub.picture GROUP BY 1")) == {"accepted": 7, "submitted": 3}
+    assert len(rows(hub, "SELECT 1 FROM hub.fingerprint")) == 7
+    monkeypatch.setattr(verification, "_decide", decide)
+    assert verification.verify(hub)["accepted"] == 3
+
+
+def test_a_simulated_crowd_adds_up(hub):
+    from lib.hub import crowd as people_
+
+    found = people_.simulate(hub, 3, 8, batch=3)
+    assert found["sent"] == sum(found["files"].values()) == 24
+    assert sum(found["pictures"].values()) == found["files"]["new"]
+    assert not (found["pictures_without_their_file"] or found["files_without_their_picture"] or found["counts_that_are_off"])
+    again = people_.simulate(hub, 3, 8, batch=3)
+    assert (again["files"], again["pictures"]) == (found["files"], found["pictures"])
+
+
+def test_pictures_come_from_and_lie_in_an_object_store(hub, crowd, monkeypatch):
+    with storage.s3("pit") as client:
+        for n in range(3):
+            client.put_object(Bucket="pit", Key=f"in/ring/{n}.jpg", Body=picture(0, n))
+        values = hub.params.plain()
+        values["hub"]["store"] = "s3://pit/store"
+        there = access.Hub(config.Params(values))
+        for _ in range(2):
+            assert submission.submit(there, crowd["supplier"], "s3://pit/in", licence=LICENCE).new == 3
+        verification.verify(there)
+        found = versions.version(there, crowd["customer"], {"labels": ["ring"]})
+        size = export.send(there, crowd["customer"], found.id, "s3://pit/out/set.tar")
+        assert found.pictures == 3 and client.head_object(Bucket="pit", Key="out/set.tar")["ContentLength"] == size
+
+
+def test_the_commands_walk_from_submission_to_download(hub, tmp_path, capsys):
+    from lib.__main__ import main
+
+    settings = [f"hub.token={hub.params.data.token}", f"hub.store={tmp_path / 'store'}"]
+
+    def run(*words):
+        status = main(["hub", *map(str, words), "--set", *settings])
+        return status, capsys.readouterr()
+
+    folder(tmp_path / "in", {"ring": 0, "bar": 1})
+    assert run("migrate")[0] == 0
+    assert "has the token hub_" in run("people", "anna", "--roles", "supplier", "customer")[1].out
+    assert '"new": 8' in run("submit", tmp_path / "in", "--person", "anna", "--licence", LICENCE)[1].out
+    assert '"accepted": 8' in run("verify")[1].out
+    assert re.search(r"4  ring", run("labels")[1].out)
+    assert '"total": 4' in run("select", "--person", "anna", "--query", '{"labels": ["ring"]}')[1].out
+    assert '"pictures": 8' in run("version", "--person", "anna")[1].out
+    assert run("download", "1", tmp_path / "set.tar", "--person", "anna")[0] == 0 and tarfile.is_tarfile(tmp_path / "set.tar")
+    status, said = run("version", "--person", "anna", "--query", '{"labels": ["rnig"]}')
+    assert status == 1 and said.err.count("\n") == 1 and "no label 'rnig'" in said.err
+    assert run("submit", tmp_path / "in", "--person", "nobody")[0] == 1
+    assert "corners" in tasks.names()

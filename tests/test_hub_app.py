@@ -1,0 +1,519 @@
+"""The hub over HTTP: who may what, what is taken and refused, downloads, and that nothing accepted is ever lost."""
+
+import hashlib
+import io
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zlib
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib import config
+from lib.hub import access, people, store, trainings
+
+NUMBERS = itertools.count()
+HOSTILE = ["x'; DROP TABLE hub.picture; --", "' OR '1'='1", "1; SELECT pg_sleep(5)", "%s%(x)s{}", "\\'; --", "Robert\"); --",
+           "$$ || version() || $$"]
+
+
+def jpeg(seed, size=(96, 72)):
+    """A picture of its own: the bytes of a JPEG."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(zlib.crc32(repr(seed).encode())).integers(0, 255, (9, 12, 3), np.uint8)
+    Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def hub(session_home, tmp_path_factory):
+    """A migrated hub in the embedded PostgreSQL."""
+    before = os.environ.get("COREBOX_HOME")
+    os.environ["COREBOX_HOME"] = str(session_home)
+    made = access.open_hub({"hub.name": f"app{os.getpid()}", "hub.store": str(tmp_path_factory.mktemp("store")),
+                            "api.batch": 4, "api.batch_bytes": 4 * 2**20, "api.max_bytes": 2**20, "api.total_timeout": 1.0,
+                            "hub.training_profile": "smoke"})
+    made.migrate()
+    yield made
+    os.environ.pop("COREBOX_HOME") if before is None else os.environ.update(COREBOX_HOME=before)
+
+
+@pytest.fixture(scope="module")
+def log():
+    return []
+
+
+@pytest.fixture(scope="module")
+def app(hub, log):
+    from fastapi.testclient import TestClient
+
+    from lib.hub.app import create
+
+    with TestClient(create(hub, log.append), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def tokens(hub):
+    """A token of each role."""
+    return {role: people.add(hub, f"{role} {next(NUMBERS)}", (role,))[1] for role in people.ROLES}
+
+
+def headers(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def submit(app, token, key, files, **words):
+    words = {"labels": "saw", "licence": "CC0-1.0", "place": "Perth, AU", **words}
+    return app.post(f"/v1/batches/{key}/pictures", headers=headers(token), data=words,
+                    files=[("file", (name, data, "image/jpeg")) for name, data in files.items()])
+
+
+def key():
+    return f"key-{next(NUMBERS)}"
+
+
+def accept(hub):
+    with hub.owner() as cursor:
+        cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = 0.9, verified = now() WHERE status = 'submitted'")
+
+
+def made(app, hub, tokens, number=3, label="saw"):
+    """A version of accepted pictures of a label of its own; its plain form."""
+    label = f"{label} {next(NUMBERS)}"
+    submit(app, tokens["supplier"], key(), {f"{n}.jpg": jpeg((next(NUMBERS), n)) for n in range(number)}, labels=label)
+    accept(hub)
+    answer = app.post("/v1/versions", headers=headers(tokens["premium"]), json={"labels": [label]})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+# --- who may what
+
+CALLS = {  # what may be called by whom
+    ("POST", "/v1/batches/k/pictures"): ("supplier",),
+    ("POST", "/v1/batches/k/wanted"): ("supplier",),
+    ("POST", "/v1/batches/k/done"): ("supplier",),
+    ("GET", "/v1/batches"): ("supplier",),
+    ("GET", "/v1/batches/999999"): ("supplier",),
+    ("GET", "/v1/me"): people.ROLES,
+    ("GET", "/v1/labels"): people.ROLES,
+    ("GET", "/v1/places"): people.ROLES,
+    ("GET", "/v1/pictures/999999/thumbnail"): people.ROLES,
+    ("POST", "/v1/select"): ("customer", "premium"),
+    ("POST", "/v1/versions"): ("customer", "premium"),
+    ("GET", "/v1/versions"): ("customer", "premium"),
+    ("GET", "/v1/versions/999999/download"): ("customer", "premium"),
+    ("POST", "/v1/versions/999999/ticket"): ("customer", "premium"),
+    ("POST", "/v1/watches"): ("customer", "premium"),
+    ("GET", "/v1/watches"): ("customer", "premium"),
+    ("POST", "/v1/trainings"): ("premium",),
+    ("GET", "/v1/trainings"): ("premium",),
+    ("GET", "/v1/trainings/999999"): ("premium",),
+    ("POST", "/v1/trainings/999999/cancel"): ("premium",),
+    ("POST", "/v1/trainings/999999/again"): ("premium",),
+    ("POST", "/v1/trainings/999999/ticket"): ("premium",),
+    ("GET", "/v1/trainings/999999/files/model.zip"): ("premium",),
+}
+BODIES = {"/v1/watches": {"query": {}, "least": 5}, "/v1/trainings": {"version": 999999}, "/v1/select": {}, "/v1/versions": {},
+          "/v1/batches/k/wanted": {"a.jpg": "0" * 64}}
+
+
+def call(app, method, path, token):
+    if path.endswith("/pictures"):
+        return submit(app, token, "k", {"a.jpg": jpeg(0)})
+    return app.request(method, path, headers=headers(token) if token else {}, json=BODIES.get(path) if method == "POST" else None)
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_every_call_is_open_to_its_roles_and_to_nobody_else(app, tokens, method, path):
+    for role, token in tokens.items():
+        answer = call(app, method, path, token)
+        if role in CALLS[method, path]:
+            assert answer.status_code not in (401, 403, 405, 500), (role, answer.text)
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed"), (role, answer.text)
+    for token in ("", "hub_wrong", "' OR '1'='1"):
+        answer = call(app, method, path, token)
+        assert (answer.status_code, answer.json()["code"]) == (401, "no_token") and "www-authenticate" in answer.headers
+
+
+def test_the_table_of_calls_is_whole(app):
+    there = {(method.upper(), path) for path, about in app.get("/openapi.json").json()["paths"].items() for method in about}
+    import re
+
+    pattern = {(method, re.sub(r"\{name\}|model\.zip", "{}", re.sub(r"\{number\}|999999", "{}", path)).replace("{key}", "k"))
+               for method, path in there}
+    mine = {(method, re.sub(r"model\.zip", "{}", path.replace("999999", "{}"))) for method, path in CALLS}
+    assert pattern - mine == {("GET", "/health"), ("GET", "/v1/tickets/{}")}
+
+
+def test_a_person_who_was_struck_off_is_let_in_no_longer(app, hub, monkeypatch):
+    from lib.hub import guard
+
+    monkeypatch.setattr(guard, "REMEMBERED", 0.0)
+    person, token = people.add(hub, f"gone {next(NUMBERS)}", ("customer",))
+    assert app.get("/v1/me", headers=headers(token)).json()["name"] == person.name
+    with hub.owner() as cursor:
+        cursor.execute("UPDATE hub.person SET active = false WHERE id = %s", (person.id,))
+    assert app.get("/v1/me", headers=headers(token)).status_code == 401
+
+
+def test_suppliers_see_their_own_batches_alone(app, hub, tokens):
+    other = people.add(hub, f"other {next(NUMBERS)}", ("supplier",))[1]
+    batch = submit(app, tokens["supplier"], key(), {"mine.jpg": jpeg(next(NUMBERS))}).json()["batch"]
+    assert app.get(f"/v1/batches/{batch}", headers=headers(tokens["supplier"])).json()["files"][0]["name"] == "mine.jpg"
+    assert app.get(f"/v1/batches/{batch}", headers=headers(other)).status_code == 404
+    assert batch not in [each["batch"] for each in app.get("/v1/batches", headers=headers(other)).json()["batches"]]
+
+
+# --- pictures in
+
+
+def test_a_submission_is_taken_once_and_says_what_is_still_wanted(app, tokens):
+    token, name = tokens["supplier"], key()
+    files = {f"{n}.jpg": jpeg((7, n)) for n in range(3)}
+    hashes = {each: sha(data) for each, data in files.items()}
+    asked = {"url": f"/v1/batches/{name}/wanted", "headers": headers(token), "json": hashes}
+    assert app.post(**asked).json()["wanted"] == list(files)
+    first = submit(app, token, name, dict(list(files.items())[:2]), sha256=",".join(list(hashes.values())[:2])).json()
+    assert (first["new"], first["known"], first["refused"]) == (2, 0, 0) and [each["outcome"] for each in first["files"]] == ["new"] * 2
+    assert app.post(**asked).json()["wanted"] == ["2.jpg"]
+    again = submit(app, token, name, dict(list(files.items())[:2])).json()
+    assert (again["batch"], again["new"]) == (first["batch"], 2)
+    submit(app, token, name, {"2.jpg": files["2.jpg"]})
+    done = app.post(f"/v1/batches/{name}/done", headers=headers(token)).json()
+    assert done["new"] == 3 and app.post(**asked).json()["wanted"] == []
+    about = app.get(f"/v1/batches/{done['batch']}", headers=headers(token)).json()
+    assert about["done"] and {each["sha256"] for each in about["files"]} == set(hashes.values())
+
+
+@pytest.mark.parametrize(("files", "words", "status", "said"), [
+    ({"a.jpg": jpeg(1)}, {"sha256": "0" * 64}, 422, "came with the SHA-256"),
+    ({"a.jpg": jpeg(1)}, {"sha256": "0" * 64 + "," + "1" * 64}, 400, "1 files and 2 hashes"),
+    ({"../../etc/passwd": jpeg(1)}, {}, 422, "leads out of the folder"),
+    ({f"{n}.jpg": jpeg(n) for n in range(5)}, {}, 400, "1 to 4 fields"),
+    ({}, {}, 400, "no field `file`"),
+    ({"a.jpg": jpeg(1)}, {"label": "{"}, 422, "is no JSON"),
+    ({"a.jpg": jpeg(1)}, {"label": "[1]"}, 422, "no object"),
+])
+def test_what_cannot_be_taken_is_told_and_changes_nothing(app, hub, tokens, files, words, status, said):
+    name = key()
+    if files:
+        answer = submit(app, tokens["supplier"], name, files, **words)
+    else:
+        answer = app.post(f"/v1/batches/{name}/pictures", headers=headers(tokens["supplier"]), files={"other": b"x"})
+    assert answer.status_code == status and said in answer.json()["detail"], answer.text
+    with hub.owner() as cursor:
+        cursor.execute("SELECT count(*) FROM hub.batch WHERE key = %s", (name,))
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_file_that_is_no_picture_is_refused_by_itself_with_its_reason(app, tokens):
+    found = submit(app, tokens["supplier"], key(), {"good.jpg": jpeg(next(NUMBERS)), "bad.jpg": b"<html>", "lie.png": jpeg(next(NUMBERS)),
+                                                    "empty.jpg": b""}).json()
+    reasons = {each["name"]: each["reason"] for each in found["files"]}
+    assert found["new"] == 1 and found["refused"] == 3 and reasons["good.jpg"] == ""
+    assert all(reasons[name] for name in ("bad.jpg", "lie.png", "empty.jpg"))
+
+
+def test_a_body_may_be_neither_too_large_nor_too_slow_nor_no_form(app, tokens):
+    auth = headers(tokens["supplier"])
+    answer = app.post("/v1/batches/k/pictures", headers=auth, files={"file": ("a.jpg", b"x" * (5 * 2**20))})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+    for content, kind in ((b"x", "text/plain"), (b"x", "multipart/form-data"), (b"--b\r\n", "multipart/form-data; boundary=b"),
+                          (b"", "multipart/form-data; boundary=b")):
+        answer = app.post("/v1/batches/k/pictures", headers={**auth, "content-type": kind}, content=content)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), (kind, answer.text)
+    answer = app.post("/v1/batches/k/pictures", headers=auth, files={"file": ("a.jpg", b"x" * (2**20 + 1))})
+    assert answer.json()["refused"] == 1  # one picture over its limit, in a form within its own
+
+
+def test_hostile_words_stay_words(app, hub, tokens):
+    for number, word in enumerate(HOSTILE):
+        auth = headers(tokens["supplier"])
+        assert submit(app, tokens["supplier"], key(), {"a.jpg": jpeg((9, number))}, labels=word.replace(";", ","), author=word).status_code == 200
+        for field in ("licence", "place"):
+            found = submit(app, tokens["supplier"], key(), {"a.jpg": jpeg((9, number))}, **{field: word}).json()
+            assert found["refused"] == 1, found
+        assert app.post(f"/v1/batches/{word.replace('/', '')}/wanted", headers=auth, json={word: word}).status_code == 422
+        for path in ("/v1/batches/{}", "/v1/pictures/{}/thumbnail"):
+            assert app.get(path.format(word), headers=auth).status_code in (400, 404)
+        for query in ({"labels": [word]}, {"places": [word]}, {"licences": [word]}, {"since": word}, {"task": word}, {word: 1},
+                      {"quality": word}, {"per_label": word}):
+            answer = app.post("/v1/select", headers=headers(tokens["premium"]), json=query)
+            assert answer.status_code in (200, 422), (query, answer.text)
+            assert answer.status_code == 422 or answer.json()["total"] <= 1
+        for body in ({"version": word}, {"version": 1, "overrides": {word: word}}, {"version": 1, "profile": word}):
+            assert app.post("/v1/trainings", headers=headers(tokens["premium"]), json=body).status_code in (400, 422)
+    with hub.owner() as cursor:
+        cursor.execute("SELECT count(*) FROM hub.picture WHERE author = ANY(%s)", (HOSTILE,))
+        assert cursor.fetchone() == (len(HOSTILE),)
+
+
+# --- data sets and models out
+
+
+def test_a_version_is_downloaded_with_the_token_or_once_with_a_ticket(app, hub, tokens):
+    version = made(app, hub, tokens)
+    auth = headers(tokens["customer"])
+    found = app.get(f"/v1/versions/{version['id']}/download", headers=auth)
+    assert found.headers["content-type"] == "application/x-tar" and f"core-box-{version['id']}.tar" in found.headers["content-disposition"]
+    with tarfile.open(fileobj=io.BytesIO(found.content)) as tar:
+        pictures = [name for name in tar.getnames() if name.endswith(".jpg")]
+    assert len(pictures) == version["pictures"] == 3
+    path = app.post(f"/v1/versions/{version['id']}/ticket", headers=auth).json()["path"]
+    assert app.get(path).content == found.content
+    for used in (path, "/v1/tickets/guessed"):
+        assert (app.get(used).status_code, app.get(used).json()["code"]) == (404, "not_found")
+
+
+def test_only_so_many_downloads_run_at_once_and_each_gives_its_slot_back():
+    from lib.hub.app import Slots
+    from lib.hub.downloads import Stream
+    from lib.hub.guard import Problem
+
+    slots = Slots(1)
+
+    def broken():
+        yield b"a"
+        raise OSError("the store is gone")
+
+    for chunks, whole in ((iter([b"a", b"b"]), True), (broken(), False), (iter([]), True)):
+        stream = Stream(chunks, slots.take())
+        with pytest.raises(Problem, match="hands full"):
+            slots.take()
+        if whole:
+            list(stream)
+        else:
+            with pytest.raises(OSError):
+                list(stream)
+    Stream(iter([b"a"]), slots.take()).close()
+    slots.take()
+
+
+def test_a_model_and_its_figures_are_downloaded_by_who_asked_for_them(app, hub, tokens):
+    version = made(app, hub, tokens)
+    auth = headers(tokens["premium"])
+    asked = app.post("/v1/trainings", headers=auth, json={"version": version["id"], "overrides": {"training.epochs": 1}}).json()
+    assert asked["state"] == "queued" and asked["id"] in [each["id"] for each in app.get("/v1/trainings", headers=auth).json()["trainings"]]
+    assert "no files yet" in app.get(f"/v1/trainings/{asked['id']}/files/model.zip", headers=auth).json()["detail"]
+    files = {name: store.put(hub, data, trainings.KIND) for name, data in (("model.zip", b"zip"), ("figures/learning.png", b"png"))}
+    taken = trainings.take(hub, "w")
+    trainings.end(hub, taken, "done", {"files": files, "scores": []})
+    assert app.get(f"/v1/trainings/{asked['id']}", headers=auth).json()["state"] == "done"
+    assert app.get(f"/v1/trainings/{asked['id']}/files/figures/learning.png", headers=auth).content == b"png"
+    path = app.post(f"/v1/trainings/{asked['id']}/ticket", headers=auth).json()["path"]
+    assert app.get(path).content == b"zip"
+    other = people.add(hub, f"other {next(NUMBERS)}", ("premium",))[1]
+    for end in ("", "/files/model.zip"):
+        assert app.get(f"/v1/trainings/{asked['id']}{end}", headers=headers(other)).status_code == 404
+
+
+def test_thumbnails_and_selections_are_of_accepted_pictures_alone(app, hub, tokens):
+    label = f"hidden {next(NUMBERS)}"
+    submit(app, tokens["supplier"], key(), {"a.jpg": jpeg(next(NUMBERS))}, labels=label)
+    query = {"url": "/v1/select", "headers": headers(tokens["customer"]), "json": {"labels": [label]}}
+    with hub.owner() as cursor:
+        cursor.execute("SELECT max(id) FROM hub.picture")
+        number, = cursor.fetchone()
+    shown = f"/v1/pictures/{number}/thumbnail"
+    assert app.post(**query).json()["total"] == 0
+    assert app.get(shown, headers=headers(tokens["customer"])).status_code == 404
+    accept(hub)
+    found = app.post(**query).json()
+    assert found["total"] == 1 and [each["id"] for each in found["pictures"]] == [number]
+    assert Image.open(io.BytesIO(app.get(shown, headers=headers(tokens["customer"])).content)).size[0] <= 160
+
+
+# --- when something is wrong
+
+
+def test_what_nobody_foresaw_is_an_internal_problem_whose_trace_is_in_the_log_alone(app, tokens, log, monkeypatch):
+    from lib.hub import selection
+
+    def broken(*_, **__):
+        raise RuntimeError("s3cret detail")
+
+    monkeypatch.setattr(selection, "counts", broken)
+    answer = app.get("/v1/labels", headers=headers(tokens["customer"]))
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal") and "s3cret" not in answer.text
+    line = next(each for each in log if each["trace_id"] == answer.json()["trace_id"])
+    assert "s3cret detail" in line["error"] and answer.headers["x-trace-id"] == line["trace_id"]
+    assert not any(token in json.dumps(log) for token in tokens.values())
+    for path, status, code in (("/nowhere", 404, "not_found"), ("/v1/me", 405, "no_method")):
+        answer = app.delete(path, headers=headers(tokens["customer"]))
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_host_that_others_reach_wants_https_and_a_taken_port_is_told():
+    from lib.hub import serving
+
+    with pytest.raises(config.ConfigError, match="hub.certificate"):
+        serving.check(config.group("hub", {"host": "0.0.0.0", "port": 0}))
+    with pytest.raises(config.ConfigError, match="no pair"):
+        serving.check(config.group("hub", {"certificate": "/nowhere.pem", "key": "/nowhere.key"}))
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(config.ConfigError, match="cannot be listened on"):
+        serving.check(config.group("hub", {"port": taken.getsockname()[1]}))
+
+
+# --- a process that is killed, a database that is restarted
+
+
+class Process:
+    """The hub's app in a process of its own, on a PostgreSQL with a password."""
+
+    def __init__(self, settings):
+        self.settings, self.url = settings, f"http://127.0.0.1:{settings['hub.port']}"
+        self.start()
+
+    def start(self):
+        code = ("import json, sys\nfrom lib.hub import access, serving\n"
+                "serving.serve(access.open_hub(json.loads(sys.argv[1])), with_stdin=True)")
+        self.process = subprocess.Popen([sys.executable, "-c", code, json.dumps(self.settings)], stdin=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(config.REPOSITORY)})
+        end = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(f"{self.url}/health", trust_env=False).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            assert time.monotonic() < end, "the app does not come up"
+            time.sleep(0.1)
+
+    def kill(self):
+        """kill -9 of the process and of the worker that granian started for it."""
+        import psutil
+
+        for each in [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]:
+            each.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def served(server, hub, tmp_path_factory):
+    """A Process, and its hub."""
+    name, tmp_path = f"hub{os.getpid()}", tmp_path_factory.mktemp("served")
+    server.sql(f'CREATE DATABASE "{name}"')
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = {"hub.token": server.token(tmp_path / "token.json", database=name), "hub.store": str(tmp_path / "store"),
+                "hub.port": port, "hub.uploads": 4, "api.batch_bytes": 2**20, "api.total_timeout": 1.0}
+    hub = access.open_hub(settings)
+    hub.migrate()
+    process = Process(settings)
+    yield process, hub
+    if process.process.poll() is None:
+        process.process.stdin.close()  # it ends with who started it
+        process.process.wait(30)
+    server.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_body_that_never_ends_and_one_that_stops_are_ended(served):
+    process, hub = served
+    token = people.add(hub, "endless", ("supplier",))[1]
+    host, port = process.url.removeprefix("http://").split(":")
+    head = (f"POST /v1/batches/k/pictures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n")
+    begin = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    for endless, code in ((True, b"too_large"), (False, b"slow")):
+        with socket.create_connection((host, int(port)), timeout=20) as line:
+            line.sendall(head.encode() + b"%x\r\n%s\r\n" % (len(begin), begin))
+            sent = 0
+            try:
+                while endless and sent < 64 * 2**20:
+                    sent += line.send(b"10000\r\n" + b"x" * 2**16 + b"\r\n")
+            except OSError:
+                pass
+            assert sent < 32 * 2**20
+            answer = b""
+            try:
+                while chunk := line.recv(65536):
+                    answer += chunk
+            except OSError:  # reset once it was answered
+                pass
+            assert code in answer or endless and sent, answer
+
+
+class Supplier(threading.Thread):
+    """One who submits picture after picture, each until it is accepted, and notes the hashes of those that were."""
+
+    def __init__(self, url, token, number, until):
+        super().__init__()
+        self.url, self.token, self.number, self.until, self.accepted, self.strange = url, token, number, until, [], []
+
+    def run(self):
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            for at in itertools.count():
+                data = jpeg((self.number, at))
+                while not self._sent(client, at, data):
+                    time.sleep(0.1)
+                self.accepted.append(sha(data))
+                if self.until.is_set():
+                    return
+
+    def _sent(self, client, at, data):
+        try:
+            answer = client.post(f"{self.url}/v1/batches/crowd/pictures", headers=headers(self.token),
+                                 data={"labels": "saw", "licence": "CC0-1.0"}, files={"file": (f"{at}.jpg", data)})
+        except httpx.HTTPError:
+            return False
+        if answer.status_code not in (200, 429, 503):
+            self.strange.append(answer.text)
+        return answer.status_code == 200
+
+
+def some(crowd, number):
+    """Wait until so many pictures were accepted."""
+    end = time.monotonic() + 60
+    while sum(len(each.accepted) for each in crowd) < number:
+        assert time.monotonic() < end, "the suppliers do not get on"
+        time.sleep(0.02)
+
+
+def test_no_accepted_picture_is_lost_and_none_comes_twice_through_a_kill_and_a_restart_of_postgresql(served, server):
+    process, hub = served
+    until = threading.Event()
+    crowd = [Supplier(process.url, people.add(hub, f"s{n}", ("supplier",))[1], n, until) for n in range(6)]
+    for each in crowd:
+        each.start()
+    some(crowd, 6)
+    process.kill()
+    process.start()
+    some(crowd, 12)
+    server.stop("immediate")
+    server.start()
+    some(crowd, 18)
+    until.set()
+    for each in crowd:
+        each.join(60)
+    accepted = [one for each in crowd for one in each.accepted]
+    assert not any(each.is_alive() for each in crowd) and not any(each.strange for each in crowd), crowd[0].strange[:1]
+    assert len(accepted) >= 18 and all(each.accepted for each in crowd)
+    with hub.owner() as cursor:
+        cursor.execute("SELECT sha256 FROM hub.picture")
+        there = [one for one, in cursor.fetchall()]
+        cursor.execute("SELECT count(*), count(DISTINCT picture) FROM hub.submission WHERE outcome = 'new'")
+        entered = cursor.fetchone()
+        cursor.execute("SELECT sum(change) FROM hub.tally WHERE label = 0")
+        counted, = cursor.fetchone()
+    assert sorted(there) == sorted(set(accepted)) and entered == (len(there), len(there)) and counted == len(there)
+    for one in there:
+        store.read(hub, one)
