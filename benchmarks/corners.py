@@ -18,8 +18,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from lib import config, data, files, geometry, images, pretrain, tasks, windows
+from lib import config, data, files, geometry, images, pretrain, tasks
 from lib.tasks import corners
+from lib.vision import windows
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 PLAIN = {"model.width": 192, "model.height": 144, "model.weights": "shipped"}

@@ -22,7 +22,8 @@ import numpy as np
 from benchmarks import corners as bench
 from benchmarks.audit import moved
 from benchmarks.choose import BLOCKS, FOLDER, HELD, band, fitted, nails, reduced
-from lib import data, files, geometry, images, model, predict, suspicion, tasks, train
+from lib import data, files, geometry, images, model, predict, tasks, train
+from lib.measures import suspicion
 from lib.tasks import corners
 
 WRONG, ROUNDS = 0.1, 3

@@ -21,23 +21,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lib import (
-    calibration,
-    config,
-    corruptions,
-    data,
-    files,
-    foreground,
-    images,
-    layers,
-    memory,
-    model,
-    predict,
-    studies,
-    tasks,
-    train,
-)
+from lib import config, data, files, images, layers, model, predict, tasks, train
+from lib.measures import calibration, memory, studies
 from lib.tasks import nails
+from lib.vision import corruptions, foreground
 
 OUT = config.home() / "outputs" / "benchmarks"
 PARTS = ("speed", "folds", "official", "days", "generated")

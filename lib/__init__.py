@@ -7,21 +7,11 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     config     params.yaml as one read-only typed object; where things live
     engine     who does the work on pictures: threads of this process, or the workers of Dask
     geometry   corners, quadrilaterals and the frames they are scaled into, as arrays
-    rectangles upright boxes as arrays: overlap, suppression, matching, average precision
     images     the one door for pictures: read, check, turn upright, resize
-    windows    windows cut out of pictures, and the matrices that say where they lay
-    foreground  where the one bright part lies on a plain ground, and along which line
-    corruptions  a picture as a faster line, another lamp or a worse camera would have taken it
-    augment    pictures varied for training, their labels with them
-    reading    from the coarse network's maps to four corners that fit together
-    lessons    training examples of the corner networks: pictures and sides varied, with their truth
-    suspicion  how improbable a label is, by what networks say that have not learned from it
+    vision     pictures worked on: windows, boxes, variation, and what corner maps say
+    measures   what answers and labels are worth: calibration, suspicion, learning curves
     synth      draw pictures whose labels are exact
     layers     Keras layers and losses that several tasks share
-    memory     the few features that stand for all that were seen
-    calibration  whether a probability means what it says, and what is cheapest to do
-    studies    other splits and more pictures: repeated folds, learning curves
-    charts     figures of answers that are probabilities
     tasks      one file a job: labels, prepare, encode and decode, head, loss, score, drawing
     predict    from a picture to a plain answer, with exported parts only
     api        serve an export over HTTP; knows files, config, images, geometry, tasks, predict only

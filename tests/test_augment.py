@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib import augment
+from lib.vision import augment
 
 PICTURE = np.random.default_rng(0).integers(40, 200, (48, 64, 3)).astype(np.uint8)
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fetch import Web
 
-from lib import calibration, config, data, fetch, formats, gather, images, tasks
+from lib import config, data, fetch, formats, gather, images, tasks
 from lib.formats import abid
+from lib.measures import calibration
 from lib.synth import bins as synth
 from lib.tasks import Refusal
 

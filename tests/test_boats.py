@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import config, figures, files, geometry, images, rectangles, tasks
+from lib import config, figures, files, geometry, images, tasks
 from lib.synth import boats as synth
 from lib.synth import boats_fleet as fleet
 from lib.synth import boats_water as scenery
 from lib.tasks import Refusal, boats
+from lib.vision import rectangles
 
 CALM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import files, geometry, images, lessons, reading, tasks, windows
+from lib import files, geometry, images, tasks
 from lib.tasks import corners
+from lib.vision import lessons, reading, windows
 
 TRUE = np.array([[210.0, 120], [1050, 160], [1010, 700], [180, 640]])
 SIZE = (1280, 800)

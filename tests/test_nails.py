@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import calibration, charts, config, corruptions, foreground, images, memory, studies, tasks
+from lib import config, images, tasks
+from lib.measures import calibration, charts, memory, studies
 from lib.synth import nails as synth
+from lib.vision import corruptions, foreground
 
 SIZE = (968, 608)
 

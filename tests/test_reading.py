@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib import reading
+from lib.vision import reading
 
 TRUE = np.array([[0.2, 0.25], [0.8, 0.3], [0.78, 0.75], [0.22, 0.7]])
 

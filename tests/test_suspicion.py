@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import geometry, suspicion
+from lib import geometry
+from lib.measures import suspicion
 
 BOX = np.array([[100.0, 80], [900, 100], [880, 620], [90, 600]])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib import suspicion
+from lib.measures import suspicion
 
 FOLDS = 5
 SCALE = 5.0   # features have length one, which logistic regression would call weak

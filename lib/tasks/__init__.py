@@ -6,7 +6,8 @@ import pkgutil
 
 import numpy as np
 
-from lib import config, files, geometry, images, suspicion
+from lib import config, files, geometry, images
+from lib.measures import suspicion
 
 
 class Refusal(ValueError):

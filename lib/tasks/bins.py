@@ -5,8 +5,10 @@ import json
 import cv2
 import numpy as np
 
-from lib import augment, calibration, config, geometry, images
+from lib import config, geometry, images
+from lib.measures import calibration
 from lib.tasks import Job, Refusal
+from lib.vision import augment
 
 # Accuracy on the real data set, 0 to 5 items; the best one's RMSE is 0.90.
 PUBLISHED = {"the original, on real bins": 0.33, "best known, on real bins": 0.562}
@@ -165,7 +167,7 @@ class Bins(Job):
 
     def studies(self, prepared, record):
         """Does more contrast help, and how much is lost on bins unlike those learned from?"""
-        from lib import charts
+        from lib.measures import charts
 
         yield "contrast", charts.bars(list(self._contrasts(prepared)), "right, on validation pictures")
         if self.params.data.generate and not self.params.data.token:
@@ -268,7 +270,7 @@ class Bins(Job):
             return {}
         counts, found, sure = np.array([(truth["count"], answer["count"], answer["probability"])
                                         for truth, answer in known]).T
-        from lib import charts
+        from lib.measures import charts
 
         surest = charts.selective(sure, found == counts)
         for (name, level), style in zip((PUBLISHED | {"a perfect eye": self.perfect_eye(truths)}).items(), (":", "-.", "--"),

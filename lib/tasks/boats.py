@@ -6,8 +6,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from lib import augment, config, geometry, images, rectangles
+from lib import config, geometry, images
 from lib.tasks import Job, Refusal
+from lib.vision import augment, rectangles
 
 STRIDE = 4              # px of the input to a cell of the maps
 SIZE = 8.0              # cells: the unit of what the maps say of boxes

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lib import config, files, geometry, images, lessons, reading, suspicion, windows
+from lib import config, files, geometry, images
+from lib.measures import suspicion
 from lib.tasks import Job, Refusal
+from lib.vision import lessons, reading, windows
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
 KINDS = ("box", "none", "cut", "several", "blurred")

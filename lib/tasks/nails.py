@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lib import calibration, config, foreground, images
+from lib import config, images
+from lib.measures import calibration
 from lib.tasks import Job
+from lib.vision import foreground
 
 HEIGHT = 1216             # px of the pictures that the lengths in params.yaml are of; others are scaled
 OUTLINE = 13              # numbers of layers.Midline
@@ -186,7 +188,7 @@ class Nails(Job):
         return np.array(bad, float), np.array([truth["label"] == "bad" for truth in truths])
 
     def charts(self, truths, answers):
-        from lib import charts
+        from lib.measures import charts
 
         bad, happened = self.chances(truths, answers)
         said = [(a or {}).get("refused") or (a or {}).get("label") or "unreadable" for a in answers]
@@ -197,7 +199,8 @@ class Nails(Job):
 
     def studies(self, prepared, record):
         """Simplest answers, how many pictures are needed, what is hard, and what breaks it (accuracy, folds, tests)."""
-        from lib import charts, corruptions, studies
+        from lib.measures import charts, studies
+        from lib.vision import corruptions
 
         if not (self.measures and self.settings.crop == "upright"):
             return
@@ -226,7 +229,7 @@ class Nails(Job):
 
     def _accuracy(self, network, rows, kind=None, amount=None):
         """The share of right labels on the pictures of the rows, corrupted so; a refused one is not right."""
-        from lib import corruptions
+        from lib.vision import corruptions
 
         parts = {"network": lambda batch: {key: value.numpy() for key, value in network(batch).items()}}
         right = []
@@ -369,7 +372,7 @@ def settle(network, stored, rows, seed, frozen=False):
     """
     import keras
 
-    from lib import memory
+    from lib.measures import memory
 
     def of(split, label=None):
         at = [n for n, row in enumerate(rows) if row["split"] == split and label in (None, row["label"])]
@@ -416,7 +419,7 @@ def measured(network, stored, frozen):
 
 def _difficulty(values, chance, bad):
     """How bent the nails are, and what folds that had not seen them said: red are the wrong ones."""
-    from lib import charts
+    from lib.measures import charts
 
     figure, axes = charts.sheet(width=7)
     bent = 100 * (np.exp(values[:, 2]) - 1e-3)  # rms distance of the middle line from a straight one

@@ -6,8 +6,9 @@ from collections import OrderedDict
 import cv2
 import numpy as np
 
-from lib import data, figures, files, geometry, images, windows
+from lib import data, figures, files, geometry, images
 from lib.viewer import review
+from lib.vision import windows
 
 THUMB = (132, 99)        # px, the box a thumbnail fits into
 BOX = (640, 480)         # px, the box the rectified picture fits into

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib import calibration
+from lib.measures import calibration
 
 ANSWER, BASELINE, INK = "red", "#b0892f", "#33415c"
 

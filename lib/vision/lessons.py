@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
-from lib import augment, geometry, images, windows
-from lib.windows import HALVES, MARGIN, STRIP, STRIP_MARGIN, ZOOM, frame
+from lib import geometry, images
+from lib.vision import augment, windows
+from lib.vision.windows import HALVES, MARGIN, STRIP, STRIP_MARGIN, ZOOM, frame
 
 STORED_STRIP, STORED_HALF = (320, 128), 0.08   # a side in the cache; half its width as a part of the diagonal
 STORED_MARGIN = 0.16     # of the stored strip beyond the corners, so that a window may begin too early

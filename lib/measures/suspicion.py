@@ -5,7 +5,8 @@ Above 1 a label is worth a second look.
 
 import numpy as np
 
-from lib import geometry, windows
+from lib import geometry
+from lib.vision import windows
 
 HALVES = (0.02, 0.035, 0.045)  # of the diagonal: what the strips about a label show on either side of its sides
 NEAR = 0.0025, 0.01            # of the diagonal: an edge at most so far from the label is the label's; least and most
