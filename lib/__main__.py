@@ -92,7 +92,7 @@ def parser():
     search.add_argument("--trials", type=int, help="trainings in all; else search.trials")
     hub.add(commands)
     choose = command("choose", _choose, "choose pictures of a folder to label next, for the viewer")
-    choose.add_argument("folder")
+    choose.add_argument("folder", help="or hub:NUMBER, a data set version of the image hub")
     choose.add_argument("--number", type=int, default=20)
     pretrain = command("pretrain", _pretrain, "train the weights that ship, on generated pictures", job=False)
     pretrain.add_argument("task")
@@ -273,8 +273,12 @@ def _search(arguments):
 def _choose(arguments):
     from lib import choose, runs
 
-    job = find_job(arguments)
-    print(choose.choose(job, runs.newest(job), arguments.folder, arguments.number))
+    job, folder = find_job(arguments), arguments.folder
+    if folder.startswith("hub:"):
+        from lib.hub import source
+
+        folder = source.unlabelled(job, folder.removeprefix("hub:"))
+    print(choose.choose(job, runs.newest(job), folder, arguments.number))
 
 
 def _pretrain(arguments):

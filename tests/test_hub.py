@@ -743,6 +743,22 @@ def test_notebook_01_reads_a_version(hub, crowd, tmp_path, make_job):
         gather.gather(make_job(data__source="hub", data__version="999", hub__token=hub.params.data.token))
 
 
+def test_pictures_of_a_version_without_a_label_of_the_task_lie_in_a_folder_to_choose_from(hub, crowd, make_job):
+    from lib.hub import source
+
+    send(hub, crowd["supplier"], {f"ring/{n}.jpg": picture(0, n) for n in range(3)})
+    verification.verify(hub)
+    found = versions.version(hub, crowd["premium"], {})
+    job = make_job(hub__token=hub.params.data.token, hub__store=hub.settings.store)
+    folder = source.unlabelled(job, str(found.id))
+    assert len(list(folder.iterdir())) == found.pictures == 3
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert source.unlabelled(job, found.id) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    with pytest.raises(ValueError, match="a data set version is a whole number, not '../../x'"):
+        source.unlabelled(job, "../../x")
+
+
 # --- what goes wrong in the middle, Dask, a crowd, and the command line
 
 

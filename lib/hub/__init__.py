@@ -20,7 +20,7 @@
     selection     select(hub, person, query) -> Counts before anything is downloaded; watch(…), fire(hub)
     versions      version(hub, person, query) -> Version, immutable; find(hub, number); rows(hub, version)
     export        stream_tar(hub, person, version, formats) -> iterator of bytes; send(…, url)
-    source        labels and pictures of a version for notebook 01 (data.source: hub)
+    source        labels and pictures of a version for notebook 01 (data.source: hub), and for choose those without a label
     crowd         simulate(hub, suppliers, pictures): a crowd that submits, for load tests
     commands      python -m lib hub …
     trainings     train on demand: ask, listed, find, cancel, again; and for workers take, beat, end

@@ -4,7 +4,7 @@ import posixpath
 
 import fsspec
 
-from lib import config, copies, database
+from lib import config, copies, database, files
 from lib.hub import access, export, versions
 
 START = "hub"   # with which the paths of such rows begin
@@ -21,9 +21,21 @@ def rows(job):
     return database.Snapshot(found, version.created)
 
 
-def _version(job):
+def unlabelled(job, number):
+    """A folder with those pictures of a version that have no label of the task, as they are given out; goes on after a stop."""
+    hub, folder = access.of(job), config.home() / "data" / job.name / "hub" / str(number)
+    for entry in versions.entries(hub, _version(job, number)):
+        path = folder / entry["file"]
+        if job.name not in entry["annotations"] and not path.is_file():
+            files.write(path, export.clean(hub, entry))
+    if not folder.is_dir():
+        raise ValueError(f"all pictures of version {number} have a label of {job.name}; there is none to choose")
+    return folder
+
+
+def _version(job, number=""):
     try:
-        return versions.find(access.of(job), job.params.data.version or "none")
+        return versions.find(access.of(job), number or job.params.data.version or "none")
     except ValueError as error:
         raise config.ConfigError(f"data.version: {error}") from error
 
