@@ -47,10 +47,13 @@ def photograph(size):
 
 
 class Clients:
-    """Clients that ask again and again over lines they keep open; `asked` holds (when, seconds, status, answer)."""
+    """Clients that ask again and again over lines they keep open; `asked` holds (when, seconds, status, answer).
 
-    def __init__(self, server, count, content, path="/predict"):
-        self.asked, self._done, url = [], threading.Event(), getattr(server, "url", server)
+    They wait `pause` seconds after each answer.
+    """
+
+    def __init__(self, server, count, content, path="/predict", pause=0.0):
+        self.asked, self._done, self._pause, url = [], threading.Event(), pause, getattr(server, "url", server)
         self._threads = [threading.Thread(target=self._ask, args=(url, content, path)) for _ in range(count)]
 
     def _ask(self, url, content, path):
@@ -65,8 +68,7 @@ class Clients:
                 line.close()
                 status, said = type(error).__name__, {}
             self.asked.append((begun, time.monotonic() - begun, status, said))
-            if status == 429:
-                time.sleep(0.1)  # a client that is told to come again does not do so at once
+            time.sleep(0.1 if status == 429 else self._pause)  # who is told to come again does not do so at once
 
     def __enter__(self):
         for thread in self._threads:
@@ -114,7 +116,7 @@ def load(export, given):
             for count in given.clients:
                 line = {"picture": name, "clients": count, "load": round(os.getloadavg()[0], 1)}
                 before = plain(pool, export, content, given.seconds / 2)
-                with Clients(server, 1, None, "/v2/health/live") as health:
+                with Clients(server, 1, None, "/v2/health/live", pause=0.05) as health:
                     line |= asking(server.url, count, content, given.seconds)
                 alone = (before + plain(pool, export, content, given.seconds / 2)) / 2
                 line |= {"plain loop /s": round(alone, 1), "of plain loop": round(line["answers /s"] / alone, 2),
