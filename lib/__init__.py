@@ -22,6 +22,7 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     runs       one folder a run, mirrored to the tracker (MLflow)
     copies     pictures from any folder, share or URL into images/
     data       the gathered rows: split, cached, as tf.data
+    cell       a page of ours in a notebook's cell: one script, one style, messages both ways
     resnet     ResNet34, which keras.applications lacks, as torchvision has it
     model      a backbone and a task's head; save, load, export
     hub        crowdsourced pictures in, verified data sets out: submit, verify, select, version, download

@@ -40,7 +40,7 @@ class Host:
         return found
 
     def ask(self, message):
-        self.view._answer(self.view._answers[message["do"]][1], message)
+        self.view._reply(self.view._answers[message["do"]][1], message)
         return self.pull()
 
     def open(self, browser, who):

@@ -9,6 +9,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from lib import cell
 from lib.hub import (
     dashboard,
     parcels,
@@ -23,69 +24,44 @@ from lib.hub import (
 )
 from lib.hub import versions as sets
 
-FOLDER = Path(__file__).parent
 SHOWN = 240        # pictures of a selection that are shown
 PART = 512 * 1024  # bytes of a file in one message
 HELD = 8           # files that may be on their way at once
-TROUBLE = (ValueError, OSError, RuntimeError, LookupError)   # what is told on the page as it is
 
 
-class Page:
+class Page(cell.Cell):
     """A page for one visitor, who is known by a token; it asks by messages, and threads answer.
 
     What a visitor may is asked of the database at every step; the page only hides what would be refused.
     """
 
+    trouble = (*cell.Cell.trouble, LookupError)
+
     def __init__(self, hub):
-        self.hub, self.person, self._token, self.page = hub, None, "", None
-        self._parts, self._pool = {}, ThreadPoolExecutor(6)
-        self._lock = threading.Lock()
-        self._answers = {name: getattr(self, name) for name in (
+        self._pool = pool = ThreadPoolExecutor(6)
+        super().__init__(Path(__file__).parent, {name: (pool, getattr(self, name)) for name in (
             "enter", "overview", "figure", "begin", "done", "batches", "batch", "select", "thumbs", "version", "versions",
-            "ticket", "watch", "watches", "train", "trainings", "cancel", "again", "kept", "queue", "review", "waiting")}
+            "ticket", "watch", "watches", "train", "trainings", "cancel", "again", "kept", "queue", "review", "waiting")},
+            echoed=("view", "do", "ask"))
+        self.hub, self.person, self._token = hub, None, ""
+        self._parts, self._lock = {}, threading.Lock()
 
     def __repr__(self):
         return f"page of the hub {self.hub.profile!r}"
 
-    def _repr_mimebundle_(self, **_):
-        self.page = self.page or self._page()
-        bundle = self.page._repr_mimebundle_()
-        shown = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
-        return shown | {"text/plain": repr(self)}, {}
-
-    def _page(self):
-        import anywidget
-
-        class Sheet(anywidget.AnyWidget):
-            _esm = (FOLDER / "page.js").read_text()
-            _css = (FOLDER / "page.css").read_text()
-
-        page = Sheet()
-        page.on_msg(lambda _, message, buffers: self.hear(message, buffers))
-        return page
-
     # --- messages
 
     def hear(self, message, buffers=()):
-        """Answer a message of the page, in a thread; what goes wrong is told on the page and kills nothing."""
+        """As a Cell; parts of files are taken at once, in the order they come in."""
         if message.get("do") == "part":
             return self._part(message, buffers)
-        answer = self._answers.get(message.get("do"))
-        if answer is not None:
-            self._pool.submit(self._answer, answer, message)
+        super().hear(message, buffers)
 
-    def _answer(self, answer, message):
-        back = {key: message[key] for key in ("view", "do", "ask") if key in message}
-        try:
-            if self.person is None and answer != self.enter:
-                raise people.Forbidden("enter your token first")
-            found = answer(message)
-            facts, buffers = found if isinstance(found, tuple) else (found, [])
-            self.page.send({**back, **facts}, buffers)
-        except TROUBLE as error:
-            self.page.send({**back, "trouble": str(error)})
-        except Exception as error:  # a thread would swallow it, and the page wait for ever
-            self.page.send({**back, "trouble": f"{type(error).__name__}: {error}"})
+    def _reply(self, answer, message):
+        super()._reply(answer if self.person or answer == self.enter else self._refuse, message)
+
+    def _refuse(self, message):
+        raise people.Forbidden("enter your token first")
 
     # --- who
 
@@ -130,7 +106,7 @@ class Page:
     def _part(self, message, buffers):
         """A part of a file; the last one hands it in."""
         if self.person is None or len(self._parts) > HELD:
-            return self._pool.submit(self._answer, self._too_many, message)
+            return self._pool.submit(self._reply, self._too_many, message)
         with self._lock:
             held = self._parts.setdefault(str(message["id"]), bytearray())
             held += bytes(buffers[0]) if buffers else b""
@@ -138,7 +114,7 @@ class Page:
             if late or message["last"]:
                 data = bytes(self._parts.pop(str(message["id"])))
         if late or message["last"]:
-            self._pool.submit(self._answer, lambda asked: self._take(asked, data), message)
+            self._pool.submit(self._reply, lambda asked: self._take(asked, data), message)
         else:
             self.page.send({"do": "part", "ask": message["ask"], "view": message.get("view")})
 

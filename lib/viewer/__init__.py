@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import revisions
+from lib import cell, revisions
 from lib.tasks import Refusal
 from lib.viewer import review
 from lib.viewer.outbox import Outbox
 from lib.viewer.pictures import Pictures
 
 FOLDER = Path(__file__).parent
-TROUBLE = (ValueError, OSError, RuntimeError)   # what is told on the page; RuntimeError: server.Unreachable
 
 
 def show(verification, record, audited=None):
@@ -29,7 +28,7 @@ def show(verification, record, audited=None):
     return Viewer(verification.job, record)
 
 
-class Viewer:
+class Viewer(cell.Cell):
     """A page in a cell on which pictures are looked through and labels corrected; it opens stored answers only.
 
     The page asks by messages, and threads answer, so that a picture is not kept waiting by a correction.
@@ -38,53 +37,18 @@ class Viewer:
     def __init__(self, job, record):
         self.job, self.record = job, record
         self.items = review.read(record) + review.queued(record)
-        self.pictures, self.page = Pictures(job), None
+        self.pictures = Pictures(job)
         self.outbox = Outbox(job, self._told)
-        self._pool, self._desk = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
-        self._answers = {"open": (self._desk, self.open), "news": (self._desk, self.news),
-                         "history": (self._desk, self.history), "save": (self._desk, self.save),
-                         "drop": (self._desk, self.drop), "again": (self._desk, self.again),
-                         "picture": (self._pool, self.picture),
-                         "thumbs": (self._pool, self.thumbs), "piece": (self._pool, self.piece),
-                         "rectify": (self._pool, self.rectify)}
+        pool, desk = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
+        super().__init__(FOLDER, {
+            **{each.__name__: (desk, each) for each in (self.open, self.news, self.history, self.save, self.drop, self.again)},
+            **{each.__name__: (pool, each) for each in (self.picture, self.thumbs, self.piece, self.rectify)},
+        }, echoed=("view", "do", "at", "tag", "edit"))
 
     def __repr__(self):
         return f"viewer of {len(self.items)} answers of {self.record}"
 
-    def _repr_mimebundle_(self, **_):
-        self.page = self.page or self._page()
-        bundle = self.page._repr_mimebundle_()
-        shown = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
-        return shown | {"text/plain": repr(self)}, {}
-
-    def _page(self):
-        import anywidget
-
-        class Page(anywidget.AnyWidget):
-            _esm = (FOLDER / "page.js").read_text()
-            _css = (FOLDER / "page.css").read_text()
-
-        page = Page()
-        page.on_msg(lambda _, message, buffers: self.hear(message))
-        return page
-
     # --- messages
-
-    def hear(self, message):
-        """Answer a message of the page, in a thread; what goes wrong is told on the page and kills nothing."""
-        pool, answer = self._answers.get(message.get("do"), (None, None))
-        if pool is not None:
-            pool.submit(self._answer, answer, message)
-
-    def _answer(self, answer, message):
-        back = {key: message[key] for key in ("view", "do", "at", "tag", "edit") if key in message}
-        try:
-            facts, buffers = answer(message)
-            self.page.send({**back, **facts}, buffers)
-        except TROUBLE as error:
-            self.page.send({**back, "trouble": str(error)})
-        except Exception as error:  # a thread would swallow it, and the page wait for ever
-            self.page.send({**back, "trouble": f"{type(error).__name__}: {error}"})
 
     def _told(self, event, edit, change, revision=None, **facts):
         if revision is not None:
@@ -129,7 +93,7 @@ class Viewer:
         try:
             return {"revisions": [self._plain(revision) for revision in ask(self.job).values()],
                     "place": revisions.place(self.job)}
-        except TROUBLE as error:
+        except self.trouble as error:
             return {"revisions": [], "place": "", "offline": str(error)}
 
     def history(self, message):
