@@ -1,0 +1,69 @@
+"""A page in a cell is answered whatever happens: facts, bytes, or what went wrong."""
+
+import queue
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lib.cell import Cell
+
+
+class Page:
+    """In place of a browser: what it was sent."""
+
+    def __init__(self):
+        self.got = queue.Queue()
+
+    def send(self, message, buffers=()):
+        self.got.put((message, list(buffers)))
+
+
+@pytest.fixture
+def cell(tmp_path):
+    def fails(error):
+        def answer(message):
+            raise error
+        return answer
+
+    with ThreadPoolExecutor(2) as pool:
+        cell = Cell(tmp_path, {"facts": (pool, lambda message: {"seen": message["at"]}),
+                               "bytes": (pool, lambda message: ({}, [b"JPEG"])),
+                               "bad": (pool, fails(ValueError("no such picture; reload the page"))),
+                               "bug": (pool, fails(KeyError("p1x")))}, echoed=("do", "at"))
+        cell.page = Page()
+        yield cell
+
+
+def asked(cell, **message):
+    cell.hear(message)
+    return cell.page.got.get(timeout=10)
+
+
+def test_a_reply_carries_facts_and_what_is_echoed(cell):
+    assert asked(cell, do="facts", at=3, note="kept to oneself") == ({"do": "facts", "at": 3, "seen": 3}, [])
+
+
+def test_a_reply_may_carry_bytes(cell):
+    assert asked(cell, do="bytes") == ({"do": "bytes"}, [b"JPEG"])
+
+
+def test_what_the_user_can_mend_is_told_in_its_own_words_and_a_bug_by_its_kind(cell):
+    assert asked(cell, do="bad", at=1)[0] == {"do": "bad", "at": 1, "trouble": "no such picture; reload the page"}
+    assert asked(cell, do="bug")[0] == {"do": "bug", "trouble": "KeyError: 'p1x'"}
+
+
+def test_a_message_nobody_knows_is_passed_over_and_the_next_one_answered(cell):
+    cell.hear({"do": "unheard of"})
+    cell.hear({})
+    assert asked(cell, do="facts", at=0)[0]["seen"] == 0
+    assert cell.page.got.empty()
+
+
+def test_a_cell_shows_the_script_and_style_of_its_folder_and_its_name_where_there_is_no_browser(tmp_path):
+    (tmp_path / "page.js").write_text("export default { render() {} }")
+    (tmp_path / "page.css").write_text("b { color: red }")
+    cell = Cell(tmp_path, {}, ())
+    shown, _ = cell._repr_mimebundle_()
+    assert shown["text/plain"] == repr(cell)
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert cell.page._esm == "export default { render() {} }" and cell.page._css == "b { color: red }"
