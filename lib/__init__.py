@@ -37,5 +37,6 @@ A module imports only from rows above its own; tests/test_map.py holds it.
     figures    one function a figure
     viewer     the page on which answers are looked through and labels corrected
     choose     which pictures to label next: unlike those that are labelled, and doubtful
+    printed    what the cells of a notebook print, bounded
     __main__   the command line: thin calls of papermill and of the above
 """

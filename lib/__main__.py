@@ -142,7 +142,7 @@ def execute(number, job, values, seconds=None):
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    from lib import runs
+    from lib import printed, runs
 
     name = f"{NOTEBOOKS[number]}.ipynb"
     failed = job.outputs / "failed" / name
@@ -150,7 +150,7 @@ def execute(number, job, values, seconds=None):
         files.ready(folder)
     working = failed.with_name(f".running-{name}")
     try:
-        papermill.execute_notebook(BOOKS / name, working, values, kernel_name="python3", log_output=False,
+        papermill.execute_notebook(BOOKS / name, working, values, engine_name=printed.engine(), kernel_name="python3",
                                    execution_timeout=seconds, progress_bar=sys.stderr.isatty())
     except papermill.PapermillExecutionError as error:
         working.replace(failed)

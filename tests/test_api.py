@@ -24,7 +24,7 @@ from PIL import Image
 from starlette.requests import Request
 
 from lib import api, config, files, predict
-from lib.api import shelf
+from lib.api import desk, journal, service, shelf
 from lib.api.app import create
 
 SLOW = 1.0  # s in which a body must come, so that the tests of slow ones are quick
@@ -230,6 +230,55 @@ def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
         assert client.post(server.url + "/predict", content=picture()).status_code == 200
 
 
+def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "PAUSE", 0.05)
+
+    async def ask():
+        app = create(export, settings(log=str(tmp_path / "log")))
+        async with app.router.lifespan_context(app), httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://inside") as client:
+            while (await client.get("/health")).status_code == 503:
+                await asyncio.sleep(0.05)
+            with contextlib.ExitStack() as held:
+                for _ in range(app.state.service.desk.room):
+                    held.enter_context(app.state.service.desk.expecting())
+                return await client.post("/predict", content=never()), await client.get("/v2/health/live"), held.close(), \
+                    await client.post("/predict", content=picture())
+
+    async def never():
+        raise AssertionError("the body was read")
+        yield
+
+    away, live, _, answer = asyncio.run(ask())
+    assert live.status_code == answer.status_code == 200
+    line, = lines(tmp_path / "log", problem(away, 429, "busy")["trace_id"])
+    assert "trace" not in line and "too many" in line["detail"]  # a trace would cost more than all else of it
+
+
+def test_a_place_is_kept_for_a_moment_and_not_for_a_body_that_is_slow(monkeypatch):
+    monkeypatch.setattr(desk, "KEPT", 0.05)
+
+    async def come():
+        house = desk.Desk(1, 1)
+        with house.expecting(), house.expecting():
+            full = house.full
+            await asyncio.sleep(0.2)
+            return full, house.full
+
+    assert asyncio.run(come()) == (True, False)
+
+
+def test_the_log_takes_lines_together_and_counts_each_that_it_cannot_take(tmp_path):
+    log, nowhere = journal.Journal(str(tmp_path / "log")), journal.Journal(str(tmp_path / "none" / "log"))
+    for number in range(100):
+        log.write(number=number)
+        nowhere.write(number=number)
+    log.close()
+    nowhere.close()
+    found = [json.loads(line)["number"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert found == list(range(100)) and (log.lost, nowhere.lost) == (0, 100)
+
+
 def test_what_was_asked_before_sigterm_is_answered(export):
     large = picture(size=(3000, 2200), kind="PNG")
     server = api.start(export, settings(workers=1, queue=8, total_timeout=60.0))
@@ -375,7 +424,7 @@ def _spoil(served, export):
     files.write_json(served / "corners" / "current", {"export": "bad", "before": None})
 
 
-def _until(true, seconds=15):
+def _until(true, seconds=60):
     begun = time.monotonic()
     while not true():
         assert time.monotonic() - begun < seconds, "it did not come about"

@@ -43,13 +43,13 @@ def guarded(export, keys, pair, tmp_path_factory):
         api.promote(renamed(export, place / version, version), place / "served")
     with api.start(place / "served", settings(
             tokens=str(keys[0]), certificate=str(pair[0]), key=str(pair[1]), log=str(place / "log"),
-            origins=["https://logging.example"]), token=keys[1]) as server:
+            origins=["https://logging.example"], trial_timeout=300.0), token=keys[1]) as server:
         yield server, place
 
 
 @pytest.fixture
 def client(guarded, pair):
-    with httpx.Client(base_url=guarded[0].url, trust_env=False, timeout=20,
+    with httpx.Client(base_url=guarded[0].url, trust_env=False, timeout=300,
                       verify=ssl.create_default_context(cafile=pair[0])) as client:
         yield client
 

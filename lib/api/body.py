@@ -13,10 +13,10 @@ OTHERS = 7           # fields a form may have beside its pictures
 
 
 class Bodies:
-    """Reads bodies, each within `seconds`, all together within `together` bytes of memory."""
+    """Reads bodies for a desk, each within `seconds`, all together within `together` bytes of memory."""
 
-    def __init__(self, seconds, together):
-        self.seconds, self.together, self.held = seconds, together, 0
+    def __init__(self, desk, seconds, together):
+        self.desk, self.seconds, self.together, self.held = desk, seconds, together, 0
 
     @contextlib.asynccontextmanager
     async def read(self, request, limit):
@@ -28,7 +28,8 @@ class Bodies:
         _check_headers(request, limit)
         content = bytearray()
         try:
-            await self._fill(content, request, limit)
+            with self.desk.expecting():
+                await self._fill(content, request, limit)
             yield content
         finally:
             self.held -= len(content)

@@ -2,9 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import time
 
 from lib.api.errors import Problem
+
+KEPT = 1.0  # s for which a place is kept for a body that comes
 
 
 class Desk:
@@ -14,8 +17,25 @@ class Desk:
     """
 
     def __init__(self, workers, queue, waited=lambda seconds: None):
-        self.room, self.taken, self._waited = workers + queue, 0, waited
+        self.room, self.taken, self._coming, self._waited = workers + queue, 0, set(), waited
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="answer")
+
+    @property
+    def full(self):
+        """Whether all places are taken, or kept for those who come."""
+        return self.taken + len(self._coming) >= self.room
+
+    @contextlib.contextmanager
+    def expecting(self):
+        """Keep a place for one whose body is read in the block: no longer than KEPT, or slow ones would fill the house."""
+        place = object()
+        self._coming.add(place)
+        forget = asyncio.get_running_loop().call_later(KEPT, self._coming.discard, place)
+        try:
+            yield
+        finally:
+            forget.cancel()
+            self._coming.discard(place)
 
     async def run(self, function, *arguments, seconds):
         """What the function returns; Problem `busy` at once where the queue is full, `late` after `seconds`."""

@@ -83,8 +83,10 @@ async def _tell(error, scope, send):
     """
     problem = error if isinstance(error, Problem) else UNKNOWN.get(type(error)) or Problem(
         "internal", "something went wrong here; the trace id leads to the log")
-    cause = error.__cause__ or error
-    scope["state"]["note"].update(code=problem.code, error=type(cause).__name__, trace=journal.trace(cause))
+    cause = error.__cause__ or (None if error is problem else error)
+    # A Problem of our own says it all, and a trace costs more than the rest of a refusal.
+    about = {"error": type(cause).__name__, "trace": journal.trace(cause)} if cause else {"detail": problem.sentence}
+    scope["state"]["note"].update(code=problem.code, **about)
     if send is None:
         return
     content = errors.content(problem, scope["state"]["trace_id"], scope["path"])

@@ -1,6 +1,5 @@
 """The log: JSON lines, written by a thread of its own, so that a slow or full disk never holds a request up."""
 
-import contextlib
 import json
 import queue
 import sys
@@ -9,6 +8,8 @@ import time
 import traceback
 
 LONGEST = 8_000  # characters of a trace
+MOST = 10_000    # lines that may wait
+TOGETHER = 0.05  # s for which lines are gathered: a thread woken and a file opened for each would cost the answers
 
 
 class Journal:
@@ -19,30 +20,33 @@ class Journal:
 
     def __init__(self, path=""):
         self.path, self.lost = path, 0
-        self._lines = queue.Queue(10_000)
+        self._lines, self._closing = queue.SimpleQueue(), threading.Event()
         self._writer = threading.Thread(target=self._run, name="journal", daemon=True)
         self._writer.start()
 
     def write(self, **line):
         """Note a line: its time and the members given, those that are None left out."""
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **{k: v for k, v in line.items() if v is not None}}
-        try:
-            self._lines.put_nowait(json.dumps(line, default=str) + "\n")
-        except queue.Full:
+        if self._lines.qsize() >= MOST:
             self.lost += 1
+        else:
+            self._lines.put(json.dumps(line, default=str) + "\n")
 
     def close(self):
         """Write what is left, for two seconds at most."""
-        with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(None)
+        self._closing.set()
+        self._lines.put("")
         self._writer.join(2)
 
     def _run(self):
-        for text in iter(self._lines.get, None):
+        while not (self._closing.is_set() and self._lines.empty()):
+            texts = [self._lines.get()]
+            self._closing.wait(TOGETHER)
+            texts += [self._lines.get() for _ in range(self._lines.qsize())]
             try:
-                self._put(text)
+                self._put("".join(texts))
             except (OSError, ValueError):  # disk full, folder gone, stream closed
-                self.lost += 1
+                self.lost += len(list(filter(None, texts)))
 
     def _put(self, text):
         if not self.path:

@@ -24,6 +24,7 @@ from lib.api import shelf, tokens, trial
 
 HEADERS_WITHIN = 8_000     # ms that a client may take for its headers; granian then closes the connection
 HEADERS_LARGEST = 64 * 1024  # bytes
+SWITCH = 0.001             # s after which a thread that answers lets the event loop have Python's lock; 0.005 by itself
 DRAIN = 20                 # s that requests may take to end after SIGTERM
 
 
@@ -86,6 +87,7 @@ def _application(folder, settings, parent):
 
     from lib.api.app import create
 
+    sys.setswitchinterval(SWITCH)
     if settings.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (settings.memory * 2**20,) * 2)
     return with_parent(create(folder, settings), parent)

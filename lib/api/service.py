@@ -14,11 +14,14 @@ from fastapi.responses import JSONResponse, Response
 
 from lib import images, predict
 from lib.api import body, drawing, errors, fetch, inference, journal, pages, shelf
-from lib.api.desk import Desk
+from lib.api.desk import Desk, busy
 from lib.api.errors import Problem
 from lib.api.metrics import Metrics
 from lib.api.models import Models
 
+PAUSE = 1.0    # s after which one is told to come again where there is no room …
+CROWD = 32     # … and a second more for so many who wait beside …
+LONGEST = 8.0  # … up to this
 LOOK = 0.5     # s between two looks for another model
 CALM = 5       # by how much the thread that looks steps back behind those that answer (nice)
 FETCHES = 4    # pictures fetched at once
@@ -31,6 +34,7 @@ class Service:
     def __init__(self, folder, settings):
         self.folder, self.settings, self.metrics = folder, settings, Metrics()
         self.models = Models(folder, self._note, settings.trial_timeout, settings.workers)
+        self.waiting = 0  # requests for which there is no room
         self.fetcher = fetch.Fetcher(settings.image_hosts, FETCHING, settings.max_bytes)
 
     def begin(self):
@@ -41,7 +45,7 @@ class Service:
         self.fetching = Desk(FETCHES, 0)
         self._looking = concurrent.futures.ThreadPoolExecutor(1, "look", _step_back)
         together = (settings.workers + settings.queue) * (settings.max_bytes + body.AROUND)
-        self.bodies = body.Bodies(settings.read_timeout, max(together, settings.batch_bytes + body.AROUND))
+        self.bodies = body.Bodies(self.desk, settings.read_timeout, max(together, settings.batch_bytes + body.AROUND))
 
     async def watch(self):
         """Load the export beside the event loop and look for others from then on, until `end`.
@@ -172,10 +176,26 @@ class Service:
     @contextlib.asynccontextmanager
     async def _body(self, request, limit):
         """A request's body, read in time."""
+        await self._wait_for_room()
         request.state.begun = time.monotonic()
         async with self.bodies.read(request, limit) as content:
             self.metrics.observe("read", time.monotonic() - request.state.begun)
             yield content
+
+    async def _wait_for_room(self):
+        """Return if there is room at the desk, now or in a moment; else Problem `busy`, before the body is read.
+
+        The moment costs nothing, and bounds how often a crowd can come again that does so at once.
+        """
+        if not self.desk.full:
+            return
+        self.waiting += 1
+        try:
+            await asyncio.sleep(min(LONGEST, PAUSE + self.waiting / CROWD))
+        finally:
+            self.waiting -= 1
+        if self.desk.full:
+            raise busy()
 
     async def _run(self, request, function, predictor, content, *others):
         """What a function returns, at the desk, in what is left of the request's time."""

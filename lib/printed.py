@@ -1,0 +1,37 @@
+"""What the cells of a notebook print, bounded: a flood must fill neither memory nor the disk."""
+
+import collections
+
+MOST = 2**20  # characters that one cell may print
+MORE = "\n… the cell printed more than this, which is left out\n"
+
+
+def engine():
+    """The name of an engine of papermill's that keeps of what each cell prints the first MOST characters."""
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.log import logger
+
+    class Client(PapermillNotebookClient):
+        printed = None
+
+        def output(self, outs, msg, display_id, cell_index):
+            if msg["msg_type"] == "stream":
+                self.printed = self.printed or collections.Counter()
+                content, before = msg["content"], self.printed[cell_index]
+                self.printed[cell_index] += len(content["text"])
+                if before > MOST:
+                    return None
+                if self.printed[cell_index] > MOST:
+                    content["text"] = content["text"][:MOST - before] + MORE
+            return super().output(outs, msg, display_id, cell_index)
+
+    class Bounded(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, start_timeout=60, execution_timeout=None, **_):
+            client = Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, timeout=execution_timeout,
+                            log=logger)
+            return client.execute()
+
+    papermill_engines.register("bounded", Bounded)
+    return "bounded"
