@@ -1,11 +1,13 @@
 """How well are items in bins counted? Beside the commonest count, and what a perfect eye could know.
 
-    python -m benchmarks.bins [--pictures 1600] [--epochs 24] [--folder FOLDER] [--imagenet]
+    python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--head-epochs 3] [--folder FOLDER] [--imagenet]
 
 Generated bins (tasks.bins.bins.generator), and a shifted set of other cloth, things, hues, bands and light that no
-training sees. Both heads learn from the same pictures with the same settings; intervals are 95 % bootstrap intervals
-over the test pictures of one seed. `--imagenet` adds a frozen MobileNetV2 whose weights lie where COREBOX_IMAGENET says.
-Where COREBOX_REAL_DATA names real bins, the networks are tried on them too: a smoke run, they have learned from none.
+training sees. The job is trained as it is set (`as set`). Then each head learns anew on the backbone and the maps of that
+training, which stay as they are, from the same pictures: so heads are compared and nothing else. Intervals are 95 %
+bootstrap intervals over the test pictures of one seed. `--imagenet` adds a frozen MobileNetV2 whose weights lie where
+COREBOX_IMAGENET says. Where COREBOX_REAL_DATA names real bins, the networks are tried on them too: a smoke run, they have
+learned from none.
 `--folder` keeps the pictures for the next time.
 """
 
@@ -20,12 +22,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import config, data, files, images, predict, tasks, train
+from lib import config, data, files, images, model, predict, tasks, train
 from lib.formats import abid
 
 TEST = 300
 SETS = {"generated": (10_000, False), "shifted": (20_000, True)}   # first seed of a test set, and of which kind it is
-PROFILE = "demo"
+PROFILE = "full"
+ANEW = ("there", "whole", "score_of_number", "score_of_rest", "count")   # layers of the head that makes the count
 
 
 def job(**overrides):
@@ -80,14 +83,17 @@ def real(one):
 
 
 def per_count(truths, answers, classes):
-    return {str(count): float(np.mean([answer["count"] == count for truth, answer in zip(truths, answers, strict=True)
-                                       if truth["count"] == count])) for count in classes}
+    """The accuracy on the bins of each count that there is."""
+    right = {count: [answer["count"] == count for truth, answer in zip(truths, answers, strict=True) if truth["count"] == count]
+             for count in classes}
+    return {str(count): float(np.mean(hits)) for count, hits in right.items() if hits}
 
 
 def main():
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words.add_argument("--pictures", type=int, default=1600)
-    words.add_argument("--epochs", type=int, default=24)
+    words.add_argument("--pictures", type=int, default=4800)
+    words.add_argument("--epochs", type=int, default=17)
+    words.add_argument("--head-epochs", type=int, default=3)
     words.add_argument("--folder", type=Path)
     words.add_argument("--imagenet", action="store_true")
     words.add_argument("--heads", nargs="*", default=["softmax", "ordinal"])
@@ -99,42 +105,68 @@ def main():
         os.environ["COREBOX_HOME"] = str(home)
         found = measure(words)
     old = files.read_json(out) if out.is_file() else {}
-    if all(old.get(key) == found[key] for key in ("pictures", "epochs", "test")):
+    if all(old.get(key) == found[key] for key in ("pictures", "epochs", "head_epochs", "test")):
         found["results"] = old["results"] | found["results"]   # heads that were measured one after another
     show(found)
     files.write_json(out, found)
     print(f"written to {out}")
 
 
+class Continued(tasks.find("bins")):
+    """The job on the backbone and the maps of another training, which stay as they are; its count is learned anew."""
+
+    given = None
+    name = "bins"
+
+    def start(self, part, network):
+        for layer in network.layers:
+            if layer.weights and layer.name not in ANEW:
+                layer.set_weights(self.given.get_layer(layer.name).get_weights())
+                layer.trainable = False
+        return False
+
+
 def measure(words):
     folder = job().folder / "images"
     rows = draw(folder, range(words.pictures), False)
     tests = {name: draw(folder, range(first, first + TEST), shifted) for name, (first, shifted) in SETS.items()}
-    kinds = {head: {"bins__head": head} for head in words.heads}
+    found = {"pictures": words.pictures, "epochs": words.epochs, "head_epochs": words.head_epochs, "test": TEST,
+             "load": os.getloadavg()[0], "results": {}}
+    plain = {"tracking__enabled": False}
+    whole = job(**plain, training__epochs=words.epochs)
+    constant = whole.baseline(rows)((0, 0))
+    note(found, "the commonest count", whole, tests, folder, lambda image: constant)
+    trunk = note(found, "as set", whole, tests, folder, *taught(whole, rows))
+    for head in words.heads:
+        one = job(**plain, training__epochs=words.head_epochs, training__reuse=False, bins__head=head)
+        one = Continued(one.params, one.profile)
+        one.given = trunk
+        note(found, head, one, tests, folder, *taught(one, rows))
     if words.imagenet:
-        kinds["ordinal on frozen ImageNet features"] = {
-            "bins__head": "ordinal", "model__backbone": "MobileNetV2", "model__weights": os.environ["COREBOX_IMAGENET"],
-            "model__trainable": False, "training__epochs": max(2, words.epochs // 4)}
-    found = {"pictures": words.pictures, "epochs": words.epochs, "test": TEST, "load": os.getloadavg()[0], "results": {}}
-    constant = job().baseline(rows)((0, 0))
-    for name, settings in {"the commonest count": None, **kinds}.items():
-        answer, seconds = (lambda image: constant), 0.0
-        one = job(**{"tracking__enabled": False, "training__epochs": words.epochs, **(settings or {})})
-        if settings:
-            began = time.process_time()
-            record = train.train(one, data.prepare(one, gathered(one, rows), progress=False))
-            seconds = time.process_time() - began
-            answer = predict.load(record.path("export"), "bins").answer
-        for each, lines in tests.items():
-            truths = [one.truth(line) for line in lines]
-            answers = [answer(folder / line["image"]) for line in lines]
-            found["results"][f"{name}, {each}"] = {
-                **scored(one, truths, answers), "per_count": per_count(truths, answers, one.classes),
-                "cpu_seconds_of_training": seconds}
-        if os.environ.get("COREBOX_REAL_DATA"):
-            truths, pictures = zip(*real(one), strict=True)
-            found["results"][f"{name}, {len(truths)} real (smoke run)"] = scored(one, truths, list(map(answer, pictures)))
+        one = job(**plain, training__epochs=max(2, words.epochs // 4), model__backbone="MobileNetV2",
+                  model__weights=os.environ["COREBOX_IMAGENET"], model__trainable=False)
+        note(found, "on frozen ImageNet features", one, tests, folder, *taught(one, rows))
     return found
+
+
+def taught(one, rows):
+    """The answers of a training, what it took (s of processor time), and its network."""
+    began = time.process_time()
+    record = train.train(one, data.prepare(one, gathered(one, rows), progress=False))
+    seconds = time.process_time() - began
+    return predict.load(record.path("export"), "bins").answer, seconds, model.load(record.path("model", "network.keras"))
+
+
+def note(found, name, one, tests, folder, answer, seconds=0.0, network=None):
+    """Put down the scores of a way to answer on every test set; returns its network."""
+    for each, lines in tests.items():
+        truths, answers = [one.truth(line) for line in lines], [answer(folder / line["image"]) for line in lines]
+        found["results"][f"{name}, {each}"] = {**scored(one, truths, answers), "cpu_seconds_of_training": seconds,
+                                               "per_count": per_count(truths, answers, one.classes)}
+    if os.environ.get("COREBOX_REAL_DATA"):
+        truths, pictures = zip(*real(one), strict=True)
+        found["results"][f"{name}, {len(truths)} real (smoke run)"] = scored(one, truths, list(map(answer, pictures)))
+    return network
 
 
 def show(found):

@@ -193,8 +193,8 @@ def write(arguments, lines):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=1000, help="generated pictures to train on")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--pictures", type=int, default=1600, help="generated pictures to train on")
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--tune", type=int, default=12, help="epochs on the real frames")
     parser.add_argument("--tested", type=int, default=TESTED, help="generated pictures of each test set")
     parser.add_argument("--draw", action="store_true", help="only draw the pictures")

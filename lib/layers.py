@@ -149,6 +149,26 @@ class Thresholds(layers.Layer):
 
 
 @register
+class Highest(layers.Layer):
+    """The heights of the `count` highest peaks of a map (n, h, w, 1), highest first; 0 where there are fewer."""
+
+    def __init__(self, count, **settings):
+        super().__init__(**settings)
+        self.count = count
+
+    def call(self, heat):
+        _, height, width, _ = heat.shape
+        peaks = ops.where(heat >= ops.max_pool(heat, 3, 1, "same"), heat, ops.zeros_like(heat))
+        return ops.top_k(ops.reshape(peaks, (-1, height * width)), min(self.count, height * width))[0]
+
+    def compute_output_shape(self, shape):
+        return (shape[0], min(self.count, shape[1] * shape[2]))
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count}
+
+
+@register
 class Line(layers.Layer):
     """A straight line through columns of edge positions: (n, 3) of its offset at both ends and its spread.
 
@@ -449,12 +469,19 @@ class Ordinal(_Weighted):
 
 
 @register
-class Density(_Weighted):
-    """Squared error of maps of how many things are where, summed: target and output (n, h, w, 1), target -1: not known."""
+class Parts(_Weighted):
+    """Of cells that say which thing they belong to: how far off their way to its middle is, and cross-entropy of being one's.
+
+    Target (n, h, w, 4): the way, x and y, whether the cell is a thing's, and its weight. Output (n, h, w, 3): the way and
+    a logit. A mean over the things' cells, and one over all.
+    """
 
     def call(self, target, output):
-        known = ops.cast(target >= 0, output.dtype)
-        return self.factor * ops.sum(known * (output - target) ** 2, (1, 2, 3))
+        weight = target[..., 3]
+        mine, logit = target[..., 2] * weight, output[..., 2]
+        away = ops.sum(ops.abs(target[..., :2] - output[..., :2]), -1)
+        cost = ops.maximum(logit, 0.0) - logit * target[..., 2] + ops.log1p(ops.exp(-ops.abs(logit)))
+        return 2 * self.factor * (ops.sum(away * mine, (1, 2)) / (ops.sum(mine, (1, 2)) + 5) + ops.mean(cost * weight, (1, 2)))
 
 
 @register

@@ -148,6 +148,7 @@ def test_cells_in_a_crowd_are_not_judged():
 def test_a_varied_example_keeps_boxes_on_their_boats(monkeypatch):
     """White rectangles on black, seen through any window: the target's boxes are where the white is."""
     monkeypatch.setattr(boats.augment, "vary", lambda pixels, rng: pixels)
+    monkeypatch.setattr(boats, "_recoloured", lambda rng, pixels, things: pixels)
     job, rng, seen = tasks.job("boats"), np.random.default_rng(0), 0
     for size in ((640, 480), (400, 600)):
         things = [[60, 60, 220, 160], [240, 300, 360, 420]]
@@ -166,6 +167,30 @@ def test_a_varied_example_keeps_boxes_on_their_boats(monkeypatch):
             assert len(found) <= len(white) and (agree.max(1, initial=0) > 0.85).all()
             seen += len(found)
     assert seen > 50
+
+
+def test_other_colours_move_nothing_and_spare_the_stored_picture():
+    pixels = np.full((224, 320, 3), 90, np.uint8)
+    pixels[50:120, 80:200] = 250
+    things, before, changed = np.array([[80, 50, 200, 120], [0, 0, 2, 2.5], [0, 0, 320, 224.0]]), pixels.copy(), 0
+    for seed in range(30):
+        found = boats._recoloured(np.random.default_rng(seed), pixels, things)
+        assert found.shape == pixels.shape and found.dtype == np.uint8 and (pixels == before).all()
+        light = found.astype(float).mean(2)
+        assert light[118, 82] > light[124, 76] - 30   # the corner of a box stays as bright against what lies beside it
+        changed += (found != before).any()
+    assert 5 < changed < 30   # grey has no hue to change: those with paint
+
+
+def test_an_answer_is_the_mean_of_a_picture_and_its_mirror_image():
+    job = tasks.job("boats")
+    things = [[60, 60, 220, 160], [240, 300, 360, 420]]
+    mirrored = [[640 - x1, y0, 640 - x0, y1] for x0, y0, x1, y1 in things]
+    maps = [job.encode(row_of(each)) for each in (things, mirrored)]
+    batch = {"heat": np.stack([each["heat"] for each in maps]), "box": np.stack([each["box"][..., :4] for each in maps])}
+    found = job.answer({"network": lambda pixels: batch}, images.Picture(np.zeros((480, 640, 3), np.uint8), (640, 480)))
+    agree = rectangles.overlaps(rectangles.array(things), rectangles.array(found["boxes"]))
+    assert len(found["boxes"]) == 2 and (agree.max(1) > 0.95).all()
 
 
 # --- COCO's numbers

@@ -15,12 +15,12 @@ TRIES = 60
 
 @dataclass(frozen=True)
 class Scene:
-    """`pixels` uint8 (h, w, 3) RGB; of each item, the hindmost first, the part (n,) of its own area that shows, and
-    the middle (n, 2) of what shows, in px; NaN where nothing does."""
+    """`pixels` uint8 (h, w, 3) RGB; the part (n,) of its own area that shows of each item, the hindmost first; `owner`
+    (h, w): which item shows in a pixel, -1 where none does."""
 
     pixels: np.ndarray
     shown: np.ndarray
-    middles: np.ndarray
+    owner: np.ndarray
 
     @property
     def count(self):
@@ -61,13 +61,7 @@ def draw(rng, size, settings, count):
     owner[:int(room[0] * height)] = owner[int(room[2] * height):] = -1   # behind the ledges
     shown = np.array([(owner == number).sum() / area for number, area in enumerate(areas)])
     bins_shelf.bands(rng, picture, room, settings.bands, settings.shifted)
-    return Scene(_photograph(rng, picture, settings), shown, np.array([_middle(owner == n) for n in range(count)]))
-
-
-def _middle(mask):
-    """The mean place of a mask's pixels (x, y)."""
-    rows, columns = np.nonzero(mask)
-    return (columns.mean() + 0.5, rows.mean() + 0.5) if len(rows) else (np.nan, np.nan)
+    return Scene(_photograph(rng, picture, settings), shown, owner)
 
 
 def _put(rng, picture, owner, areas, room, settings, number):

@@ -30,7 +30,7 @@ def job(task, profile="smoke", run="", overrides=None, settings=None):
     true, the best settings that were searched for hold, unless they are overridden.
     """
     if task not in names():
-        raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config._nearest(task, names())}")
+        raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config.nearest(task, names())}")
     kind = find(task)
     params = config.settle(task, profile, overrides, settings, kind.checks)
     if params.search.use:
@@ -95,7 +95,7 @@ class Job:
     def check(self, row):
         """The row as it is to be used, perhaps put right; Refusal says why it cannot be."""
         if row["label"] not in self.classes:
-            raise Refusal("unknown class")
+            raise Refusal(f"unknown class {str(row['label'])[:40]!r}{config.nearest(row['label'], self.classes)}")
         return row
 
     def turned(self, row, turn):

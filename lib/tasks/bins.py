@@ -1,6 +1,6 @@
 """How many items lie in the bin?"""
 
-import json
+import string
 
 import cv2
 import numpy as np
@@ -12,8 +12,14 @@ from lib.vision import augment
 
 # Accuracy on the real data set, 0 to 5 items; the best one's RMSE is 0.90.
 PUBLISHED = {"the original, on real bins": 0.33, "best known, on real bins": 0.562}
+OTHER_COLOURS = 0.2   # of the examples get their colour channels in another order
+SURE, HIGH = 20.0, 0.35   # how fast a peak becomes an item with its height at first, and the height at which it is even odds
 STEEP = 4.0    # of the score of the ordinal head at first, an item
-CELL, SPREAD = 8, 1.0   # px of the input to a cell of the map of places; standard deviation of an item there, in cells
+CELL = 8       # px of the input to a cell of the maps
+SPREAD = 1.0   # cells: standard deviation of the peak at an item's middle
+FAR = 4.0      # cells: the unit of the way to an item's middle
+LAYOUT = (40, 30)   # columns and rows of what a row of labels says of who lies where
+NAMES = string.ascii_letters   # of items there
 
 
 class Bins(Job):
@@ -50,14 +56,15 @@ class Bins(Job):
     # --- labels
 
     def sample(self, rng, size):
-        """A generated bin. `seen`: the items of which a perfect eye could know (synth.bins.Scene.seen); `middles`: where."""
+        """A generated bin. `seen`: the items of which a perfect eye could know (synth.bins.Scene.seen); `layout`: where
+        each of them shows, rows of letters with "." where none does."""
         from lib.synth import bins
 
         how = self.settings.generator
         scene = bins.draw(rng, size, how, int(rng.integers(self.settings.least, self.settings.most + 1)))
         code = cv2.imencode(".jpg", scene.pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-        middles = scene.middles[scene.shown >= how.least_shown].round(1).tolist() if scene.count else []
-        return code.tobytes(), {"count": scene.count, "seen": len(middles), "middles": json.dumps(middles)}
+        seen = np.flatnonzero(scene.shown >= how.least_shown)
+        return code.tobytes(), {"count": scene.count, "seen": len(seen), "layout": layout(scene.owner, seen)}
 
     def check(self, row):
         """The row with its count as a whole number. Refusals: no such number, or one outside least … most."""
@@ -69,6 +76,8 @@ class Bins(Job):
             raise Refusal("count not a whole number")
         if count not in self.classes:
             raise Refusal(f"count outside {self.settings.least} to {self.settings.most}")
+        if row.get("layout") and [len(line) for line in str(row["layout"]).split()] != [LAYOUT[0]] * LAYOUT[1]:
+            raise Refusal("layout not {1} rows of {0} letters".format(*LAYOUT))
         return {**row, "count": int(count)}
 
     def truth(self, row):
@@ -84,16 +93,40 @@ class Bins(Job):
         return enhance(images.place(picture, self.frame(picture.size)), self.settings.contrast, self.settings.clip)
 
     def encode(self, row):
-        """What the count is, and where items are: a map on which each seen one has a weight of 1; -1: not known."""
-        middles = row.get("middles")
-        points = np.array(json.loads(middles), float).reshape(-1, 2) / (row["width"], row["height"]) if middles else None
-        return self._target(row["count"], points)
+        """What the count is, the peaks at the items' middles, and whose each cell is; all 0 and of no weight where not known.
 
-    def _target(self, count, points):
-        at = self.classes.index(count)
+        `places` (rows, columns, 2): the peaks and the cell's weight. `parts` (rows, columns, 4): the way to the middle of
+        the item that shows there, whether one does, and the cell's weight.
+        """
+        return self._target(row, np.array([[self.size[0] / row["width"], 0, 0], [0, self.size[1] / row["height"], 0]]))
+
+    def _target(self, row, matrix):
+        """`encode` of a row whose picture was moved into the input by a matrix (2, 3)."""
+        at = self.classes.index(row["count"])
         ranks = np.arange(len(self.classes) - 1) < at
         answer = ranks if self.settings.head == "ordinal" else np.arange(len(self.classes)) == at
-        return {"count": answer.astype(np.float32), "places": density(points, self.grid)}
+        return {"count": answer.astype(np.float32), **self._maps(row, matrix)}
+
+    def _maps(self, row, matrix):
+        rows, columns = self.grid
+        places, parts = np.zeros((rows, columns, 2), np.float32), np.zeros((rows, columns, 4), np.float32)
+        if not row.get("layout"):
+            return {"places": places, "parts": parts}
+        places[..., 1] = parts[..., 3] = 1
+        known = np.array([list(line) for line in row["layout"].split()])
+        unit = np.array((row["width"], row["height"])) / LAYOUT   # px of the picture to a letter
+        cells = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1) + 0.5
+        back = (cells * CELL - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T / unit
+        there = np.clip(np.floor(back).astype(int), 0, np.array(LAYOUT) - 1)
+        owner = np.where(((back >= 0) & (back < LAYOUT)).all(-1), known[there[..., 1], there[..., 0]], ".")
+        for name in set(known.flat) - {"."}:
+            middle = (np.argwhere(known == name)[:, ::-1].mean(0) + 0.5) * unit
+            middle = (matrix[:, :2] @ middle + matrix[:, 2]) / CELL
+            away = cells - np.floor(np.clip(middle, 0.5, np.array((columns, rows)) - 0.5)) - 0.5
+            places[..., 0] = np.maximum(places[..., 0], np.exp(-(away**2).sum(-1) / 2 / SPREAD**2))
+            mine = owner == name
+            parts[mine, :2], parts[mine, 2] = (middle - cells[mine]) / FAR, 1
+        return {"places": places, "parts": parts}
 
     @property
     def grid(self):
@@ -129,41 +162,52 @@ class Bins(Job):
         if rng is None:
             return stored, self.encode(row)
         pixels, matrix = varied(stored, rng)
-        middles = row.get("middles")
-        points = None
-        if middles:
-            points = np.array(json.loads(middles), float).reshape(-1, 2) * np.divide(self.size, (row["width"], row["height"]))
-            points = (points @ matrix[:, :2].T + matrix[:, 2]) / self.size
-        return pixels, self._target(row["count"], points)
+        into = np.diag([self.size[0] / row["width"], self.size[1] / row["height"], 1.0])
+        return pixels, self._target(row, matrix @ into)
 
     def head(self, part, features):
-        """A map of places, whose sum is nearly the count, and the count from that sum and from what the features hold."""
+        """A map of peaks where items are, whose item each cell is, and the count from the highest peaks and the features."""
         import keras
 
         from lib import layers
 
         maps = [each for each in features if each.shape[1] <= self.grid[0]] or features[-1:]
-        places = layers.neck(maps) if len(maps) > 1 else maps[0]
-        if tuple(places.shape[1:3]) != self.grid:
-            places = keras.layers.Resizing(*self.grid)(places)
-        places = keras.layers.Conv2D(1, 1, activation="softplus", name="places",
-                                     bias_initializer=keras.initializers.Constant(-4.0))(places)
-        total = keras.layers.GlobalAveragePooling2D(name="mean_place")(places)
-        total = keras.layers.Rescaling(float(np.prod(self.grid)), name="total")(total)
-        x = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(each) for each in maps[-2:]])
+        x = layers.convolve(layers.neck(maps, 64) if len(maps) > 1 else maps[0], 64, name="read")
+        if tuple(x.shape[1:3]) != self.grid:
+            x = keras.layers.Resizing(*self.grid)(x)
+        places = keras.layers.Conv2D(1, 1, activation="sigmoid", name="places",
+                                     bias_initializer=keras.initializers.Constant(-2.2))(x)
+        parts = keras.layers.Conv2D(3, 1, name="parts")(x)
+        peaks = layers.Highest(len(self.classes) + 2, name="peaks")(places)
+        whole = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(each) for each in (maps[-1], x)])
+        return {"count": self._count(peaks, whole), "places": places, "parts": parts}
+
+    def _count(self, peaks, whole):
+        """The output `count`, from the heights of the highest peaks (n, k) and what the features hold in all (n, d)."""
+        import keras
+
+        from lib import layers
+
+        start = {"kernel_initializer": keras.initializers.Constant(SURE), "bias_initializer": keras.initializers.Constant(-SURE * HIGH)}
+        there = keras.layers.Conv1D(1, 1, activation="sigmoid", name="there", **start)(keras.layers.Reshape((-1, 1))(peaks))
+        number = keras.layers.GlobalAveragePooling1D(name="share_there")(there)
+        number = keras.layers.Rescaling(float(peaks.shape[1]), name="number")(number)
+        whole = keras.layers.Dense(16, activation="relu", name="whole")(keras.layers.Dropout(0.5, name="left_out")(whole))
+        rest = keras.layers.Concatenate()([keras.layers.Flatten()(there), whole])
         if self.settings.head == "ordinal":
-            known = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(STEEP), name="score_of_total")
-            score = keras.layers.Add(name="score")([known(total), keras.layers.Dense(1, use_bias=False)(x)])
-            ranks = layers.Thresholds(len(self.classes) - 1, STEEP, self.settings.least + 0.5, name="count")
-            return {"count": ranks(score), "places": places}
-        x = keras.layers.Concatenate()([total, x])
-        return {"count": keras.layers.Dense(len(self.classes), activation="softmax", name="count")(x), "places": places}
+            known = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(STEEP), name="score_of_number")
+            score = [known(number), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="score_of_rest")(rest)]
+            return layers.Thresholds(len(self.classes) - 1, STEEP, self.settings.least + 0.5, name="count")(
+                keras.layers.Add(name="score")(score))
+        counted = keras.layers.Concatenate()([number, rest])
+        return keras.layers.Dense(len(self.classes), activation="softmax", name="count")(counted)
 
     def loss(self, part):
         from lib import layers
 
-        return {"count": layers.Ordinal() if self.settings.head == "ordinal" else layers.Classes(),
-                "places": layers.Density(5.0)}
+        ranks = len(self.classes) - 1   # Ordinal is their mean: as a sum it weighs like the softmax's cross-entropy
+        return {"count": layers.Ordinal(ranks) if self.settings.head == "ordinal" else layers.Classes(),
+                "places": layers.Peaks(), "parts": layers.Parts()}
 
     def studies(self, prepared, record):
         """Does more contrast help, and how much is lost on bins unlike those learned from?"""
@@ -311,28 +355,26 @@ def enhance(pixels, way, clip):
 
 
 def varied(pixels, rng):
-    """The picture mirrored or not, moved and stretched by a few hundredths, in another light; and the matrix (2, 3)."""
+    """The picture mirrored or not, turned, moved and stretched a little, in other light and colours; and the matrix (2, 3)."""
     height, width = pixels.shape[:2]
-    stretch = rng.uniform(0.95, 1.1, 2) * (-1 if rng.random() < 0.5 else 1, 1)
-    shift = rng.uniform(-0.04, 0.04, 2) * (width, height) + (1 - stretch) * (width, height) / 2
-    matrix = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
-    moved = matrix.copy()
-    moved[:, 2] -= 0.5 * (1 - stretch)  # OpenCV counts from pixel centres
+    turn, mirror = np.deg2rad(rng.normal(0, 3)), -1 if rng.random() < 0.5 else 1
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * rng.uniform(0.92, 1.15, 2) * (mirror, 1)
+    middle = np.array((width, height)) / 2
+    shift = middle + rng.uniform(-0.04, 0.04, 2) * (width, height) - matrix @ middle
+    matrix = np.column_stack([matrix, shift])
+    moved = np.column_stack([matrix[:, :2], shift + matrix[:, :2] @ [0.5, 0.5] - 0.5])  # OpenCV counts from pixel centres
     pixels = cv2.warpAffine(pixels, moved, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return augment.light(pixels, rng), matrix
+    if rng.random() < OTHER_COLOURS:
+        pixels = np.ascontiguousarray(pixels[..., rng.permutation(3)])
+    return augment.vary(pixels, rng), matrix
 
 
-def density(points, grid):
-    """A map (rows, columns, 1) on which each point (parts of width and height) is a Gaussian of sum 1; -1: not known."""
-    if points is None:
-        return -np.ones((*grid, 1), np.float32)
-    total = np.zeros((*grid, 1), np.float32)
-    for x, y in points * grid[::-1]:
-        column = np.exp(-(np.arange(grid[1]) + 0.5 - x)**2 / 2 / SPREAD**2)
-        row = np.exp(-(np.arange(grid[0]) + 0.5 - y)**2 / 2 / SPREAD**2)
-        spot = row[:, None] * column[None]
-        total[..., 0] += spot / max(spot.sum(), 1e-6)
-    return total
+def layout(owner, seen):
+    """LAYOUT as text: which of the items `seen` shows in the middle of each cell of a map of owners (h, w)."""
+    names = np.array([*NAMES, "."])
+    at = [((np.arange(count) + 0.5) * side / count).astype(int) for count, side in zip(LAYOUT[::-1], owner.shape, strict=True)]
+    cells = owner[np.ix_(*at)]
+    return " ".join("".join(line) for line in names[np.where(np.isin(cells, seen), cells, -1)])
 
 
 def rate(right):

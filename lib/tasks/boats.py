@@ -14,7 +14,8 @@ STRIDE = 4              # px of the input to a cell of the maps
 SIZE = 8.0              # cells: the unit of what the maps say of boxes
 BROAD = 0.16            # of a box's sides: standard deviation of the peak at its centre (arXiv 1909.00700)
 TOLD = 0.3              # height of the peak down to which cells are asked for the box
-OTHER_COLOURS = 0.3     # of the examples get their colour channels in another order
+OTHER_COLOURS = 0.5     # of the examples get other hues …
+PAINTED = 0.25          # … and of the boats a coat of their own
 PART = 0.4              # of a box that must be left in a window for it to be asked for
 OUTSIDE = 0.02          # of the picture's sides: how far a box may stand out, to be cut off there
 ANCHORS = 12            # boxes of the constant answer
@@ -133,6 +134,14 @@ class Boats(Job):
         keep = keep[rectangles.areas(found[keep]) > 0]
         return {"boxes": found[keep].tolist(), "scores": np.clip(scores[keep], 0, 1).tolist()}
 
+    def answer(self, parts, picture):
+        """The boxes in a Picture, from the mean of what its maps and those of its mirror image say."""
+        pixels = self.prepare(picture)
+        output = parts["network"](np.stack([pixels, pixels[:, ::-1]]))
+        heat, box = output["heat"], output["box"]
+        box = (box[0] + box[1, :, ::-1] * np.float32([-1, 1, 1, 1])) / 2
+        return self.decode({"heat": (heat[0] + heat[1, :, ::-1]) / 2, "box": box}, picture.size)
+
     # --- over HTTP
 
     @property
@@ -178,8 +187,7 @@ class Boats(Job):
         left = rectangles.areas(cut) / np.maximum(rectangles.areas(things), 1e-9)
         good = (left >= PART) & ((cut[:, 2:] - cut[:, :2]).min(1, initial=np.inf) >= 2)
         unsure = cut[~good & (left > 0)]
-        if rng.random() < OTHER_COLOURS:  # boats and waters come in more colours than a data set has
-            pixels = np.ascontiguousarray(pixels[..., rng.permutation(3)])
+        pixels = _recoloured(rng, pixels, cut[good])
         return augment.vary(pixels, rng), self._target(cut[good], np.concatenate([crowds, unsure]))
 
     def head(self, part, features):
@@ -187,11 +195,11 @@ class Boats(Job):
 
         from lib.layers import convolve, neck
 
-        x = convolve(neck(features, 48), 64, name="read")
+        x = convolve(neck(features, 48), 48, name="read")           # cells of 4 px are many: what they cost is most of all
         little = initializers.RandomNormal(stddev=0.01, seed=0)     # to begin with, a boat is as improbable everywhere
         heat = layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer=little, name="heat",
-                             bias_initializer=initializers.Constant(-2.2))(convolve(x, 48, name="heat_in"))
-        box = layers.Conv2D(4, 1, kernel_initializer=little, name="box")(convolve(x, 48, name="box_in"))
+                             bias_initializer=initializers.Constant(-2.2))(x)
+        box = layers.Conv2D(4, 1, kernel_initializer=little, name="box")(x)
         return {"heat": heat, "box": box}
 
     def loss(self, part):
@@ -346,6 +354,29 @@ def _window(rng, frame, size):
     if rng.random() < 0.5:
         matrix[0] = [-matrix[0, 0], 0, size[0] - matrix[0, 2]]
     return matrix
+
+
+def _recoloured(rng, pixels, things):
+    """The picture in other hues, and some of the things in a colour of their own: both come in more than a data set has."""
+    pixels = pixels.copy()
+    for thing in things[rng.random(len(things)) < PAINTED]:
+        _paint(rng, pixels, thing)
+        room = np.array(pixels.shape[1::-1]) - (thing[2:] - thing[:2])   # and as much elsewhere, lest paint tells of a boat
+        _paint(rng, pixels, np.tile(rng.random(2) * room - thing[:2], 2) + thing)
+    if rng.random() < OTHER_COLOURS:
+        code = cv2.cvtColor(np.ascontiguousarray(pixels[..., rng.permutation(3)]), cv2.COLOR_RGB2HSV)
+        code[..., 0] = (code[..., 0].astype(int) + rng.integers(-20, 21)) % 180
+        code[..., 1] = np.clip(code[..., 1] * rng.uniform(0.3, 1.7), 0, 255)
+        pixels = cv2.cvtColor(code, cv2.COLOR_HSV2RGB)
+    return pixels
+
+
+def _paint(rng, pixels, thing):
+    """Show an ellipse over a box through coloured glass that is clear at its rim; changes the picture."""
+    x0, y0, x1, y1 = thing.round().astype(int)
+    across, down = np.linspace(-1, 1, x1 - x0, dtype=np.float32), np.linspace(-1, 1, y1 - y0, dtype=np.float32)[:, None]
+    glass = np.clip(2 - 2 * (across**2 + down**2), 0, 1)[..., None] * np.float32(1 - rng.uniform(0.15, 1.0, 3))
+    pixels[y0:y1, x0:x1] = pixels[y0:y1, x0:x1] * (1 - glass)
 
 
 # --- matching
