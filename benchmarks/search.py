@@ -1,11 +1,11 @@
 """Do two workers find as good settings in little more than half the time, what does pruning save, what does a kill cost?
 
-    python -m benchmarks.search [--trials 12] [--pictures 480] [--rounds 1]
+    python -m benchmarks.search [--trials 12] [--pictures 480] [--seeds 1] [--ways …]
 
 The demo study: the task bins on generated pictures of 80x60 px, learning rate and batch size searched, nine epochs each.
-Every worker has one thread. Candidates are drawn at random from
-one seed, the same ones for every way, so that pruning and sharing are compared on equal terms; `tpe` is the default of
-the settings. Times include the start of the workers.
+Every worker has one thread. Candidates are drawn at random from one seed, the same ones for every way, so that pruning
+and sharing are compared on equal terms; `tpe` is the default of the settings. Times include the start of the workers.
+What was measured before of the same study stays in outputs/benchmarks/search.json, and in the table.
 """
 
 import argparse
@@ -62,15 +62,16 @@ def run(way, labels, trials, seed):
         for _ in range(trials):
             study.enqueue_trial({"training.learning_rate": float(np.exp(rng.uniform(*np.log([1e-4, 3e-2])))),
                                  "training.batch_size": int(rng.choice([8, 16, 32, 64]))})
-    killer = threading.Thread(target=_kill, args=(study,))
     if "killed" in way:
-        killer.start()
+        threading.Thread(target=_kill, args=(study,), daemon=True).start()
     began = time.perf_counter()
     found = search.search(one, labels, progress=False)
     seconds = time.perf_counter() - began
     states = found.trials["state"].value_counts().to_dict()
+    kept = found.trials[found.trials["state"] != "fail"]  # a trial that is tried again has the epochs of the killed one
     return {"way": way, "seed": seed, "seconds": seconds, "best": float(found.study.best_value),
-            "epochs": int(found.trials["epochs"].sum()), "load": os.getloadavg()[0], **states}
+            "epochs": int(kept["epochs"].sum()), "load": os.getloadavg()[0], **states,
+            "curves": [list(trial.intermediate_values.values()) for trial in found.study.trials]}
 
 
 def _kill(study):
@@ -91,21 +92,25 @@ def main():
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--trials", type=int, default=12)
     words.add_argument("--pictures", type=int, default=480)
-    words.add_argument("--rounds", type=int, default=1)
+    words.add_argument("--seeds", type=int, nargs="*", default=[1])
     words.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     words = words.parse_args()
     out = config.home() / "outputs" / "benchmarks" / "search.json"
+    study = {"trials": words.trials, "pictures": words.pictures, "cores": os.cpu_count()}
+    before = files.read_json(out) if out.is_file() else {}
+    lines = before["lines"] if before.items() >= study.items() else []
     with tempfile.TemporaryDirectory(dir="/tmp") as home:
         os.environ["COREBOX_HOME"] = home
         os.chmod(home, 0o755)  # PostgreSQL runs as a user of its own
         files.write(Path(home) / "params.yaml", (config.REPOSITORY / "params.yaml").read_text())
         labels = table(words.pictures)
         data.prepare(job("one worker", 1, 1), labels, progress=False)
-        lines = []
-        for seed in range(1, words.rounds + 1):
+        for seed in words.seeds:
             for way in words.ways:
+                lines = [line for line in lines if (line["way"], line["seed"]) != (way, seed)]
                 lines.append(run(way, labels, words.trials, seed))
-                print(lines[-1], flush=True)
+                print({name: value for name, value in lines[-1].items() if name != "curves"}, flush=True)
+                files.write_json(out, study | {"lines": lines})
     shown = pd.DataFrame(lines)
     middle = shown.groupby("way", sort=False)[["seconds", "best", "epochs"]].median()
     if "one worker" in middle.index:
@@ -114,10 +119,8 @@ def main():
         middle["epochs saved"] = 1 - middle["epochs"] / alone["epochs"]
         middle["best to one worker's"] = middle["best"] / alone["best"]
     print(f"{words.trials} trials of 9 epochs on {words.pictures} generated bins, {os.cpu_count()} cores, "
-          f"medians of {words.rounds} rounds, load {os.getloadavg()[0]:.1f}")
+          f"medians over the seeds {sorted(set(shown['seed']))}, load {os.getloadavg()[0]:.1f}")
     print(middle.round(3).to_string())
-    files.write_json(out, {"trials": words.trials, "pictures": words.pictures, "cores": os.cpu_count(),
-                           "lines": shown.astype(object).where(shown.notna(), None).to_dict("records")})
 
 
 if __name__ == "__main__":

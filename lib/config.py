@@ -99,12 +99,12 @@ def settle(task, profile, overrides=None, settings=None, checks=None):
     _known(settings, ("defaults", "profiles", "tasks"), "settings")
     tasks, profiles = settings["tasks"], settings["profiles"]
     if task not in tasks:
-        raise ConfigError(f"task is {task!r}; there are {', '.join(tasks)}{_nearest(task, tasks)}")
+        raise ConfigError(f"task is {task!r}; there are {', '.join(tasks)}{nearest(task, tasks)}")
     own = dict(tasks[task])
     own_profiles = own.pop("profiles", {})
     if profile not in {*profiles, *own_profiles}:
         there = {*profiles, *own_profiles}
-        raise ConfigError(f"profile is {profile!r}; there are {', '.join(sorted(there))}{_nearest(profile, there)}")
+        raise ConfigError(f"profile is {profile!r}; there are {', '.join(sorted(there))}{nearest(profile, there)}")
     values = _join(settings["defaults"], own)
     for where, layer in ((f"profiles.{profile}", profiles.get(profile)),
                          (f"tasks.{task}.profiles.{profile}", own_profiles.get(profile)),
@@ -141,7 +141,7 @@ def nested(overrides):
 
 def parse(assignments):
     """Overrides from `a.b=c d=[1, 2]`, a text or a list of texts; values are YAML."""
-    words = re.findall(r"[\w.]+=(?:\[[^\]]*\]|\{[^}]*\}|\"[^\"]*\"|'[^']*'|\S*)", assignments) \
+    words = re.findall(r"[\w.]+=(?:\[(?:[^\[\]]|\[[^\]]*\])*\]|\{(?:[^{}]|\{[^}]*\})*\}|\"[^\"]*\"|'[^']*'|\S*)", assignments) \
         if isinstance(assignments, str) else assignments or []
     if isinstance(assignments, str) and "".join(words).replace(" ", "") != assignments.replace(" ", ""):
         raise ConfigError(f"cannot read {assignments!r}; write a.b=c, with a space between two")
@@ -150,7 +150,10 @@ def parse(assignments):
         key, equals, value = word.partition("=")
         if not equals:
             raise ConfigError(f"cannot read {word!r}; write key=value")
-        result[key] = yaml.safe_load(value) if value else ""
+        try:
+            result[key] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            raise ConfigError(f"the value of {word[:200]!r} is not YAML; put quotes around it, or close its brackets") from error
     return result
 
 
@@ -170,7 +173,7 @@ def _lay(values, layer, where):
     result = dict(values)
     for key, value in layer.items():
         if values and key not in values:
-            raise ConfigError(f"{where}.{key} is no setting{_nearest(key, values)}")
+            raise ConfigError(f"{where}.{key} is no setting{nearest(key, values)}")
         old = values.get(key)
         if isinstance(old, dict) and old:
             result[key] = _lay(old, value, f"{where}.{key}")
@@ -200,13 +203,13 @@ def _typed(old, value, where):
 def _known(values, names, where):
     for key in values:
         if key not in names:
-            raise ConfigError(f"{where} has no key {key!r}{_nearest(key, names)}")
+            raise ConfigError(f"{where} has no key {key!r}{nearest(key, names)}")
     for name in names:
         if name not in values:
             raise ConfigError(f"{where} lacks the key {name!r}")
 
 
-def _nearest(key, names):
+def nearest(key, names):
     near = difflib.get_close_matches(str(key), [str(name) for name in names], 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -336,7 +339,7 @@ def _check(values, checks):
     backbone = values["model"]["backbone"]
     if backbone not in OWN_BACKBONES and backbone not in backbones():
         raise ConfigError(f"model.backbone is {backbone!r}; it must be {', '.join(OWN_BACKBONES)} or a network of "
-                          "keras.applications" + _nearest(backbone, backbones()))
+                          "keras.applications" + nearest(backbone, backbones()))
     uri = values["tracking"]["uri"]
     if re.search(r"://[^/@]*:[^/@]*@", uri):
         raise ConfigError("tracking.uri holds a password, which would be written into every run; set it to "

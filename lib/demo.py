@@ -23,14 +23,14 @@ def folder(job):
     return job.folder / "generated"
 
 
-def name_of(seed):
-    """The `fullname` of the generated picture number `seed`: a path of someone else's Windows machine."""
+def name_of(job, seed):
+    """The path of the generated picture number `seed` on someone else's Windows machine, named after its task."""
     hole = seed % len(SITES)
-    return f"{ROOT}{SITES[hole]}\\HOLE-{hole + 1:03d}\\box_{seed:04d}.JPG"
+    return f"{ROOT}{SITES[hole]}\\HOLE-{hole + 1:03d}\\{job.name}_{seed:04d}.JPG"
 
 
 def _file(job, seed):
-    return folder(job).joinpath(*name_of(seed).removeprefix(ROOT).split("\\"))
+    return folder(job).joinpath(*name_of(job, seed).removeprefix(ROOT).split("\\"))
 
 
 def fill(job):
@@ -45,7 +45,7 @@ def fill(job):
         known = _known(job)
         if any(not name.startswith(ROOT) for name in known):
             return 0
-        wanted = {name_of(seed): seed for seed in range(job.params.data.generate)}
+        wanted = {name_of(job, seed): seed for seed in range(job.params.data.generate)}
         if _changed(job):
             _remove(job, known)
             known = set()
@@ -120,5 +120,5 @@ def _row(job, seed, row):
     """A label under the table's own names; the site stands in the columns of the group and of the filter."""
     names, site = job.params.data.columns, SITES[seed % len(SITES)]
     sites = [column for column in (names.get("group"), job.params.data.filter_column) if column]
-    return {names["image"]: name_of(seed), **dict.fromkeys(sites, site),
+    return {names["image"]: name_of(job, seed), **dict.fromkeys(sites, site),
             **{names[name]: value for name, value in row.items() if names.get(name)}}

@@ -106,3 +106,10 @@ def test_dotted_and_nested_overrides_mean_the_same():
     assert config.nested({"a.b": 1, "a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
     with pytest.raises(config.ConfigError, match="a.b=c"):
         config.parse("epochs 3")
+
+
+def test_lists_of_a_value_may_hold_lists():
+    assert config.parse("a=[{key: b, choices: [8, 16]}, [1, 2]] c={d: {e: 1}} f=") == {
+        "a": [{"key": "b", "choices": [8, 16]}, [1, 2]], "c": {"d": {"e": 1}}, "f": ""}
+    with pytest.raises(config.ConfigError, match=r"'a=\[1,' is not YAML"):
+        config.parse("a=[1,")

@@ -9,7 +9,7 @@ def test_fill_draws_once_and_only_what_is_missing(make_job, quick_pictures):
     job = make_job(data__generate=6, data__generate_width=320, data__generate_height=240)
     assert demo.fill(job) == 6
     rows = database.rows(job).rows
-    assert rows[0]["image"] == "D:\\Cores\\Albion\\HOLE-001\\box_0000.JPG" and rows[0]["group"] == "Albion"
+    assert rows[0]["image"] == "D:\\Cores\\Albion\\HOLE-001\\corners_0000.JPG" and rows[0]["group"] == "Albion"
     assert demo.fill(job) == 0
     next(demo.folder(job).rglob("*.JPG")).unlink()
     assert demo.fill(job) == 1

@@ -437,6 +437,14 @@ def test_names_that_cannot_be_read_are_one_sentence(tmp_path, names, wanted):
     assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("label, reason", [("godo", "unknown class 'godo'; did you mean 'good'?"),
+                                           (None, "unknown class ''"), (7, "unknown class '7'")])
+def test_a_label_that_is_no_class_is_told_with_the_nearest(label, reason):
+    with pytest.raises(tasks.Refusal) as caught:
+        job_of().check({"label": label})
+    assert caught.value.reason == reason
+
+
 def test_names_need_a_folder_and_a_task_of_classes(tmp_path):
     from lib.formats import names
 

@@ -195,7 +195,9 @@ def test_an_unknown_class_is_told_with_the_nearest(metadata, tmp_path):
     ("train-images-boxable-with-rotation.csv", "ImageID,OriginalURL,AuthorProfileURL,OriginalSize,OriginalMD5,Rotation\n"
      f"{0:016x},http://x/a.jpg,p,12,,45\n", "Rotation '45'"),
     ("bbox_labels_600_hierarchy.json", "{", "not JSON"), ("bbox_labels_600_hierarchy.json", "[]", "no hierarchy"),
-    ("class-descriptions-boxable.csv", "/m/019jd\n", "not LABEL,NAME"), ("class-descriptions-boxable.csv", "", "no class"),
+    ("bbox_labels_600_hierarchy.json", '{"LabelName": "/m/019jd", "Subcategory": 3}', "no hierarchy"),
+    ("bbox_labels_600_hierarchy.json", '{"LabelName": "/m/019jd", "Subcategory": [{"Label": 1}]}', "no hierarchy"),
+    ("class-descriptions-boxable.csv", "/m/019jd\n", "not LABEL,NAME"), ("class-descriptions-boxable.csv", "", "names no class"),
 ])
 def test_a_malformed_file_is_one_sentence(metadata, tmp_path, name, text, sentence):
     if text is None:
@@ -205,6 +207,15 @@ def test_a_malformed_file_is_one_sentence(metadata, tmp_path, name, text, senten
     with pytest.raises(ValueError, match=sentence) as error:
         openimages.build(make(), metadata.folder, tmp_path / "out")
     assert len(str(error.value).splitlines()) == 1 and not (tmp_path / "out" / "boxes.csv").exists()
+
+
+def test_a_picture_cannot_name_a_file_elsewhere(metadata, tmp_path):
+    for path in (metadata.folder / "oidv6-train-annotations-bbox.csv",
+                 metadata.folder / "train-images-boxable-with-rotation.csv"):
+        path.write_text(path.read_text().replace(f"{0:016x}", "../../outside"))
+    with pytest.raises(ValueError, match="'../../outside' is no ImageID"):
+        openimages.build(make(), metadata.folder, tmp_path / "out")
+    assert not list(tmp_path.rglob("outside*"))
 
 
 def test_a_task_without_boxes_has_no_such_data_set(metadata, tmp_path):
@@ -391,9 +402,11 @@ def test_a_darknet_folder_is_read(tmp_path):
     (tmp_path / "a.txt").write_text("4 0.25 0.3 30 20\n")
     with pytest.raises(ValueError, match="a.txt, line 1: the width and height are 30 and 20"):
         darknet.read(make(), tmp_path)
-    (tmp_path / "a.txt").write_text("4 0.25\n")
-    with pytest.raises(ValueError, match="has 2 words"):
-        darknet.read(make(), tmp_path)
+    for line, words in (("4 0.25", "has 2 words"), ("boat 0.25 0.3 0.3 0.2", "the class is 'boat'"),
+                        ("4 1.25 0.3 0.3 0.2", "the centre is 1.25, 0.3, outside"), ("4 x 0.3 0.3 0.2", "'x'")):
+        (tmp_path / "a.txt").write_text(line + "\n")
+        with pytest.raises(ValueError, match=words):
+            darknet.read(make(), tmp_path)
 
 
 # --- the real files

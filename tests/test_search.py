@@ -46,7 +46,9 @@ def test_a_study_is_trained_kept_and_used(ready, monkeypatch):
     again = tasks.job("toy", job.profile, overrides={"search.use": True, "training.epochs": 7}, settings=_with(job.profile))
     assert again.params.training.epochs == 7   # an override wins
     assert again.params.training.optimizer == found.best["training.optimizer"]
-    assert [name for name, figure in search.charts(found)] == ["history", "epochs", "importance", "slices"]
+    drawn = dict(search.charts(found))
+    assert list(drawn) == ["history", "epochs", "importance", "slices"]
+    assert drawn["epochs"].axes[0].get_ylabel() == "validation loss" and not drawn["importance"].axes[0].get_title(loc="left")
 
     more, _ = ready(**{"search.pruner": "none", "search.trials": 5, "training.epochs": 4})
     assert search.studies.name(more, table) == search.studies.name(job, table)   # more trials, and another value of what is searched

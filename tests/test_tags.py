@@ -118,6 +118,20 @@ def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
         np.testing.assert_allclose(cuts, np.tile(thresholds(true, chances), (12, 1)), atol=1e-6)
 
 
+def test_vgg16_builds_and_learns_as_in_the_original():
+    from lib import model, train
+
+    tags = job(**{"model.backbone": "VGG16", "model.weights": "none", "model.width": 32, "model.height": 32})
+    network = model.build(tags)
+    train.compile_for(tags, "network", network, 1)
+    before = [each.numpy() for each in network.trainable_weights]
+    assert len(before) == 2 * 13 + 2   # thirteen convolutions, and the head that tells how probable labels are
+    target = np.stack([tags.encode({"labels": labels}) for labels in ("plant", "thing;tool;hammer")])
+    loss = network.train_on_batch(np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32), target)
+    assert np.isfinite(loss)
+    assert all((old != new.numpy()).any() for old, new in zip(before, network.trainable_weights, strict=True))
+
+
 def test_every_thing_of_the_generator_is_a_label_and_is_seen():
     tags = tasks.job("tags")
     assert {*yard.GROUNDS, *yard.THINGS} == {name for name in tags.classes if not any(name in above for above in

@@ -26,6 +26,8 @@ def read(job, path):
     path, settings = Path(path), job.params.get("abid")
     if settings is None:
         raise config.ConfigError(f"the task {job.name} has no settings abid; take one whose labels are counts of items")
+    if path.is_dir() and not (path / "file_list.json").is_file() and not any((path / "metadata").glob("*.json")):
+        raise ValueError(f"{path} holds neither metadata/*.json nor file_list.json; name the folder that holds one")
     folder = path if path.is_dir() else path.parent
     numbers = listed(path) if not path.is_dir() else {}
     if settings.download:
@@ -54,6 +56,8 @@ def listed(path):
             number = PurePosixPath(str(each).replace("\\", "/")).stem
             if counts.setdefault(number, count) != count:
                 raise ValueError(f"{path}: bin {number} stands under {counts[number]} and under {count}; take one out")
+    if not counts:
+        raise ValueError(f"{path} lists no bins; take the starter list as it is published")
     return counts
 
 

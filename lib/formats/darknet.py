@@ -92,10 +92,14 @@ def _box(words, width, height, place):
     """A box in pixels from a line of a label."""
     if len(words) != 5:
         raise ValueError(f"{place} has {len(words)} words; darknet has a class and centre x, centre y, width, height")
+    if not words[0].isdecimal():
+        raise ValueError(f"{place}: the class is {words[0][:80]!r}, not a number of the .names file; export the labels anew")
     x, y, wide, high = (number(word, place) for word in words[1:])
     if not (0 < wide <= 1.01 and 0 < high <= 1.01):
         raise ValueError(f"{place}: the width and height are {wide:g} and {high:g}, not parts of the picture's; "
                          "export the labels anew")
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError(f"{place}: the centre is {x:g}, {y:g}, outside the picture; export the labels anew")
     sides = (x - wide / 2) * width, (y - high / 2) * height, (x + wide / 2) * width, (y + high / 2) * height
     return [round(min(max(value, 0.0), most), 3) for value, most in zip(sides, (width, height) * 2, strict=True)]
 

@@ -40,7 +40,7 @@ def _label(path, classes):
     name, underscore, end = path.stem.rpartition("_")
     if not underscore or end.lower() not in classes:
         raise ValueError(f"{path.as_posix()!r} ends in no class: there are {', '.join(classes)}"
-                         f"{config._nearest(end, classes)}; name pictures like 0017_{classes[0]}{path.suffix}")
+                         f"{config.nearest(end, classes)}; name pictures like 0017_{classes[0]}{path.suffix}")
     return end.lower()
 
 

@@ -225,4 +225,4 @@ def demand_licence(cursor, licence):
     cursor.execute("SELECT id FROM hub.licence ORDER BY id")
     known = [one for one, in cursor.fetchall()]
     if licence not in known:
-        raise ValueError(f"licence is {licence!r}; it must be one of {', '.join(known)}" + config._nearest(licence, known))
+        raise ValueError(f"licence is {licence!r}; it must be one of {', '.join(known)}" + config.nearest(licence, known))

@@ -85,7 +85,7 @@ def _allowed(overrides):
     flat = dict(_flat(config.nested(overrides)))
     for key, value in flat.items():
         if key not in OPEN:
-            raise ValueError(f"{key[:80]} cannot be chosen for a training{config._nearest(key, OPEN)}; what can is "
+            raise ValueError(f"{key[:80]} cannot be chosen for a training{config.nearest(key, OPEN)}; what can is "
                              f"{', '.join(OPEN)}")
         if key == "model.weights" and value not in WEIGHTS:
             raise ValueError(f"model.weights is {str(value)[:80]!r}; for a training it must be one of {', '.join(WEIGHTS)}")

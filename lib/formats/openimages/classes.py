@@ -27,7 +27,10 @@ def described(folder):
     if any(len(line) != 2 for line in lines):
         bad = next(line for line in lines if len(line) != 2)
         raise ValueError(f"{path}: {','.join(bad)[:80]!r} is not LABEL,NAME; take the file as Open Images publishes it")
-    return {label: name for label, name in lines if label != "LabelName"}
+    named = {label: name for label, name in lines if label != "LabelName"}
+    if not named:
+        raise ValueError(f"{path} names no class; take the file as Open Images publishes it")
+    return named
 
 
 def wanted(folder, names, children=True):
@@ -50,9 +53,15 @@ def wanted(folder, names, children=True):
 def _tree(folder):
     path = one(folder, HIERARCHY, "the hierarchy of the classes")
     tree = door.parse_json(path)
-    if not isinstance(tree, dict) or "LabelName" not in tree:
+    if not _whole(tree):
         raise ValueError(f"{path} is no hierarchy of classes; take the file as Open Images publishes it")
     return tree
+
+
+def _whole(node):
+    """Whether each node of a hierarchy has a name, and a list of nodes below it if any."""
+    below = node.get("Subcategory", []) if isinstance(node, dict) else None
+    return isinstance(below, list) and isinstance(node.get("LabelName"), str) and all(map(_whole, below))
 
 
 def _below(tree, label, inside=False):

@@ -4,6 +4,7 @@ A few blocks are held, and the rows that were chosen; `python -m benchmarks.open
 """
 
 import hashlib
+import re
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from lib.formats.openimages.lists import FLAGS, Picture
 
 BLOCK = 4 * 2**20       # bytes; pyarrow reads some ahead
 SIDES = ("XMin", "XMax", "YMin", "YMax")        # in the order of the file
+NAME = re.compile(r"[\w-]+")
 KEEP = {"any": None, "without": False, "only": True}
 FACTS = ("ImageID", "OriginalURL", "AuthorProfileURL", "OriginalSize", "OriginalMD5", "Rotation")
 
@@ -93,6 +95,9 @@ def pictures(folder, subset, table, limit=0):
     chosen = set(chosen)
     if not chosen:
         raise ValueError(f"{path} knows none of the {len(ids)} pictures with such boxes; take the files of one subset")
+    if strange := next((name for name in sorted(chosen) if not NAME.fullmatch(name)), None):
+        raise ValueError(f"{path}: {strange[:80]!r} is no ImageID, which files are named by; take the file as Open Images "
+                         "publishes it")
     few = table.filter(pc.is_in(table["ImageID"], value_set=pa.array(sorted(chosen))))
     shapes = {}
     for row in few.to_pylist():
