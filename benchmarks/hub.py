@@ -9,7 +9,9 @@ outputs/benchmarks/hub.json.
 
 import argparse
 import glob
+import hashlib
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,9 +21,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 
 from lib import config, files, images, tasks
@@ -34,6 +39,7 @@ from lib.hub import (
     features,
     people,
     selection,
+    serving,
     store,
     submission,
     twins,
@@ -43,6 +49,7 @@ from lib.hub import (
 
 REAL = os.environ.get("COREBOX_REAL_DATA", "")
 NETWORK = os.environ.get("COREBOX_IMAGENET", "")
+LICENCES = ("CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0")
 
 
 def open_hub(name, **overrides):
@@ -148,9 +155,8 @@ def duplicates(limit=None):
 
 
 def _fingerprint(pixels):
-    pixels = checks._shrunk(pixels, checks.SIDE)
-    small = checks._shrunk(pixels, 256)
-    return twins.hashes(pixels), features.classic(small), small
+    looks = checks.looks(pixels)
+    return looks["hashes"], looks["features"], looks["small"]
 
 
 # --- wrong labels
@@ -184,11 +190,11 @@ def extractors():
 
 def labelled():
     """Pictures (small, uint8 RGB) and labels, of collections whose labels are right."""
-    drawn = [(checks._shrunk(pixels, 256), task) for task in tasks.names() for pixels, _ in generated(task, 60, (320, 240))]
+    drawn = [(checks.shrunk(pixels, 256), task) for task in tasks.names() for pixels, _ in generated(task, 60, (320, 240))]
     found = {"generated, by which task's generator": tuple(map(list, zip(*drawn, strict=True)))}
     if REAL:
         kinds = {"core box": "coreboxes/*labelled/*", "bin": "bins/images/*", "nail": "nails/Data/**/*.*", "boat": "boats/images/*"}
-        pairs = [(checks._shrunk(images.read(path, at_least=(256, 256)).pixels, 256), label) for label, pattern in kinds.items()
+        pairs = [(checks.shrunk(images.read(path, at_least=(256, 256)).pixels, 256), label) for label, pattern in kinds.items()
                  for path in sorted(glob.glob(f"{REAL}/{pattern}", recursive=True))[::2] if path.lower().endswith((".jpg", ".jpeg"))]
         found["real core boxes, bins, nails and boats"] = tuple(map(list, zip(*pairs, strict=True)))
     return found
@@ -289,9 +295,9 @@ def dask(count=600):
 
 
 def rows(count=1_000_000, chunk=20_000):
-    """Metadata of generated pictures: COPY with all constraints, selection, counts."""
+    """Metadata of generated pictures: COPY with all constraints, by one connection and by two; selection; counts."""
     hub = open_hub(f"rows{os.getpid()}", data__statement_timeout=600)
-    who = person(hub, "bench", "supplier", "customer")
+    senders = [person(hub, f"bench {number}", "supplier", "customer") for number in (1, 2)]
     rng = np.random.default_rng(0)
     with hub.owner() as cursor:   # a tree of 600 labels: 12 kinds, each with 49 below, in two steps
         cursor.execute("INSERT INTO hub.label (key, name) SELECT 'k' || n, 'label ' || n FROM generate_series(1, 600) AS n")
@@ -301,26 +307,21 @@ def rows(count=1_000_000, chunk=20_000):
                        "FROM generate_series(1, 400) AS n")
         cursor.execute("SELECT array_agg(id ORDER BY id) FROM hub.label")
         names = np.array(cursor.fetchone()[0])
-        cursor.execute("SELECT array_agg(id ORDER BY id) FROM hub.place")
+        cursor.execute("SELECT array_agg(id ORDER BY id) FROM hub.place WHERE city <> ''")
         where = np.array(cursor.fetchone()[0])
-        cursor.execute("INSERT INTO hub.batch (person, key, source) VALUES (%s, 'rows', 'generated') RETURNING id", (who.id,))
-        batch, = cursor.fetchone()
-    popular = 1 / np.arange(1, 505) ** 0.7
-    licences, spent, processor = ["CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0"], 0.0, 0.0
-    for start in range(0, count, chunk):
-        leaves = names[96 + rng.choice(504, chunk, p=popular / popular.sum())]
-        at, which = where[rng.integers(0, len(where), chunk)], rng.integers(0, 3, chunk)
-        lines = "".join(f"{n}.jpg\t1|1\t\t{n:064x}\t90000\t{n:064x}\t89000\tJPEG\t640\t480\t\\N\tsomeone\t{place}\t{licences[one]}"
-                        f"\t{{{leaf}}}\t\\N\t\\N\t\\N\t\\N\n"
-                        for n, leaf, place, one in zip(range(start, start + chunk), leaves, at, which, strict=True))
-        began = time.monotonic()
-        with hub.act(who, "submit", 600) as cursor:
-            cursor.execute(submission.INCOMING)
-            cursor.copy_expert("COPY incoming FROM STDIN", io.StringIO(lines))
-            submission.enter(cursor, who, batch)
-            processor += _processor(cursor)
-        spent += time.monotonic() - began
-        print(f"\r{start + chunk} rows, {(start + chunk) / spent:.0f} a second", end="", file=sys.stderr, flush=True)
+        cursor.execute("INSERT INTO hub.batch (person, key, source) SELECT unnest(%s), 'rows', 'generated' RETURNING person, id",
+                       ([who.id for who in senders],))
+        batches = dict(cursor.fetchall())
+    took, done = {1: [], 2: []}, 0
+    with ThreadPoolExecutor(2) as pool:
+        while done < count:
+            abreast = 1 if done < count // 5 else 2   # a fifth of them by one connection
+            texts = [_lines(rng, done + n * chunk, chunk, names, where) for n in range(abreast)]
+            began = time.monotonic()
+            processor = sum(pool.map(lambda who, text: _copied(hub, who, batches[who.id], text), senders, texts))
+            took[abreast].append((len(texts) * chunk, time.monotonic() - began, processor))
+            done += len(texts) * chunk
+            print(f"\r{done} rows, {len(texts) * chunk / took[abreast][-1][1]:.0f} a second", end="", file=sys.stderr, flush=True)
     began = time.monotonic()
     with hub.act(people.OPERATOR, "work", 1200) as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = (id % 100) / 100.0, verified = now()")
@@ -330,9 +331,32 @@ def rows(count=1_000_000, chunk=20_000):
         cursor.connection.commit()
         cursor.connection.autocommit = True
         cursor.execute("VACUUM (ANALYZE) hub.picture")
-    return {"rows": count, "copied_per_second": round(count / spent),
-            "copied_per_processor_second_of_the_server": round(count / processor), "accepted_in_seconds": round(accepted, 1),
-            **_selected(hub, who, rng), "load": os.getloadavg()[0]}
+    totals = {number: np.sum(each, 0) for number, each in took.items()}
+    return {"rows": done, "copied_per_second_by_one_connection": round(totals[1][0] / totals[1][1]),
+            "copied_per_second_by_two": round(totals[2][0] / totals[2][1]), "slowest_chunk_per_second_by_two":
+            round(min(rows / seconds for rows, seconds, _ in took[2])), "copied_per_processor_second_of_the_server":
+            round(sum(each[0] for each in totals.values()) / sum(each[2] for each in totals.values())),
+            "accepted_in_seconds": round(accepted, 1), **_selected(hub, senders[0], rng), "load": os.getloadavg()[0]}
+
+
+def _lines(rng, start, chunk, names, where):
+    """Rows of `incoming` as COPY reads them, of pictures `start` and on."""
+    popular = 1 / np.arange(1, 505) ** 0.7
+    leaves = names[96 + rng.choice(504, chunk, p=popular / popular.sum())]
+    at, which = where[rng.integers(0, len(where), chunk)], rng.integers(0, 3, chunk)
+    hashes = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(start, start + chunk)]
+    return "".join(f"{n}.jpg\t1|1\t\t{sha256}\t90000\t{sha256}\t89000\tJPEG\t640\t480\t\\N\tsomeone\t{place}\t{LICENCES[one]}"
+                   f"\t{{{leaf}}}\t\\N\t\\N\t\\N\t\\N\n"
+                   for n, sha256, leaf, place, one in zip(range(start, start + chunk), hashes, leaves, at, which, strict=True))
+
+
+def _copied(hub, who, batch, text):
+    """The processor seconds that the server took to take in these rows, as a submission does."""
+    with hub.act(who, "submit", 600) as cursor:
+        cursor.execute(submission.INCOMING)
+        cursor.copy_expert("COPY incoming FROM STDIN", io.StringIO(text))
+        submission.enter(cursor, who, batch)
+        return _processor(cursor)
 
 
 def _processor(cursor):
@@ -348,7 +372,7 @@ def _selected(hub, who, rng):
     for _ in range(100):
         labels = [f"label {int(n)}" for n in rng.choice([*range(1, 13), *range(13, 97), *range(97, 601)], rng.integers(1, 4))]
         queries.append({"labels": labels, "places": [f"{chr(65 + int(rng.integers(20)))}A"],
-                        "licences": [str(rng.choice(["CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0"]))]})
+                        "licences": [str(rng.choice(LICENCES))]})
     times, spent, plans, found = [], [], set(), 0
     with hub.act(who, "select", 600) as cursor:
         for query in [selection.check(query) for query in queries]:
@@ -378,30 +402,107 @@ def _selected(hub, who, rng):
 # --- a crowd, with faults
 
 
-def crowded(suppliers=50, seconds=180, pictures=20):
-    """Suppliers that submit at once, while the program is killed (kill -9) and PostgreSQL restarted in the middle."""
-    name = f"crowd{os.getpid()}"
-    hub = open_hub(name)
-    command = [sys.executable, "-m", "benchmarks.hub", "--crowd-child", name, str(suppliers), str(pictures)]
-    began, kills, rounds = time.monotonic(), 0, 0
-    while time.monotonic() - began < seconds:
-        child = subprocess.Popen([*command, str(rounds)])
-        for moment, fault in ((seconds / 6, _restart), (seconds / 6, child.kill)) if rounds == 0 else ():
+def crowded(seconds=180, suppliers=50):
+    """Suppliers that submit at once over HTTP, while the app is killed (kill -9) and PostgreSQL in the middle."""
+    port = serving.any_port("127.0.0.1")
+    hub = open_hub(f"crowd{os.getpid()}", hub__port=port)
+    drawn = [item for _, item in crowd.items("tags", np.random.default_rng(7), 60, "s")]
+    app, until, lock = App(hub), threading.Event(), threading.Lock()
+    told = {"accepted": {}, "answers": Counter()}   # what the app has answered for, by supplier and file; how it answered
+    senders = []
+    for number in range(suppliers):
+        who, token = people.add(hub, f"supplier {number:02}", ["supplier"])
+        senders.append(threading.Thread(target=_supplies, args=(app.url, token, who.id, drawn, until, told, lock)))
+    began = time.monotonic()
+    for each in senders:
+        each.start()
+    faults = []
+    for fault in (app.kill_and_start, _restart):
+        time.sleep(max(0.0, began + seconds * (len(faults) + 1) / 3 - time.monotonic()))
+        faults.append({"fault": fault.__name__.strip("_"), "at": round(time.monotonic() - began, 1), "accepted_before":
+                       len(told["accepted"])})
+        fault()
+    time.sleep(max(0.0, began + seconds - time.monotonic()))
+    until.set()
+    for each in senders:
+        each.join()
+    took = time.monotonic() - began
+    app.kill()
+    return {"suppliers": suppliers, "seconds": round(took, 1), "faults": faults, "answers": dict(told["answers"]),
+            "accepted_per_second": round(len(told["accepted"]) / took, 1), **_reconciled(hub, told["accepted"]),
+            "load": os.getloadavg()[0]}
+
+
+class App:
+    """The hub's app in a process of its own."""
+
+    def __init__(self, hub):
+        self.url = f"http://127.0.0.1:{hub.settings.port}"
+        self.command = [sys.executable, "-m", "lib", "hub", "serve", "--set", f"hub.name={hub.profile}",
+                        f"hub.port={hub.settings.port}"]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL, start_new_session=True)
+        while True:
             try:
-                child.wait(moment)
-            except subprocess.TimeoutExpired:
-                fault()
-                kills += 1
-        if child.wait() < 0:
-            subprocess.run([*command, str(rounds)], check=True)   # its suppliers send all of it again
-        rounds += 1
+                if httpx.get(f"{self.url}/health", trust_env=False).is_success:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.2)
+
+    def kill(self):
+        """kill -9 of the app with the worker that it has started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def kill_and_start(self):
+        self.kill()
+        self.start()
+
+
+def _supplies(url, token, person, drawn, until, told, lock):
+    """One supplier, who sends picture after picture, each again and again until the app has answered for it."""
+    with httpx.Client(trust_env=False, timeout=60, headers={"Authorization": f"Bearer {token}"}) as client:
+        for number, item in enumerate(itertools.cycle(drawn)):
+            if until.is_set():
+                return
+            words = {"licence": item.values["licence"], "place": item.values["place"], "labels": ";".join(item.values["labels"])}
+            comment = f"{person} {number}".encode()   # a file of its own, which costs no drawing
+            name, data = f"{number:05}.jpg", item.data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + item.data[2:]
+            while True:
+                try:
+                    answer = client.post(f"{url}/v1/batches/crowd/pictures", data=words,
+                                         files={"file": (name, data)})
+                    code = str(answer.status_code)
+                except httpx.HTTPError as error:
+                    code = type(error).__name__
+                with lock:
+                    told["answers"][code] += 1
+                    if code == "200":
+                        [file] = answer.json()["files"]
+                        told["accepted"][person, file["name"]] = file["outcome"], hashlib.sha256(data).hexdigest()
+                if code == "200" or until.is_set() and code != "429":
+                    break
+                time.sleep(0.3)
+
+
+def _reconciled(hub, accepted):
+    """Whether what the app has answered for is there, once, with its bytes, and the hub's own figures agree."""
+    with hub.owner() as cursor:
+        cursor.execute("SELECT batch.person, submission.name, outcome, sha256 FROM hub.submission JOIN hub.batch ON "
+                       "batch.id = submission.batch LEFT JOIN hub.picture ON picture.id = submission.picture")
+        there = {(person, name): (outcome, sha256) for person, name, outcome, sha256 in cursor.fetchall()}
+    pictures = {sha256 for outcome, sha256 in there.values() if outcome == "new"}
+    for sha256 in pictures:
+        store.read(hub, sha256)   # checks the hash
+    lost = [file for file, (outcome, sha256) in accepted.items()
+            if there.get(file, ("", ""))[0] != outcome or outcome != "refused" and there[file][1] != sha256]
     totals = crowd.totals(hub)
-    expected = suppliers * pictures * rounds
-    return {"suppliers": suppliers, "files_sent": expected, "files_known": sum(totals["files"].values()), "faults": kills,
-            "seconds": round(time.monotonic() - began, 1), **totals,
-            "reconciles": sum(totals["files"].values()) == expected and sum(totals["pictures"].values()) == totals["files"]["new"]
+    return {"files_answered_for": len(accepted), "lost": len(lost), "twice": totals["files"]["new"] - len(pictures), **totals,
+            "reconciles": not lost and len(pictures) == sum(totals["pictures"].values()) == totals["files"]["new"]
             and not totals["pictures_without_their_file"] and not totals["files_without_their_picture"]
-            and not totals["counts_that_are_off"], "load": os.getloadavg()[0]}
+            and not totals["counts_that_are_off"]}
 
 
 def _restart():
@@ -419,10 +520,13 @@ def stream(megabytes=1024):
     who = person(hub, "bench", "supplier", "customer")
     rng = np.random.default_rng(0)
 
-    def items(count, label):
-        for number in range(count):
-            pixels = rng.integers(0, 255, (800, 1100, 3), np.uint8)   # noise: no twins, and a megabyte each
-            yield submission.parcels.Item(f"{label}{number}.jpg", jpeg(pixels, 88), {"licence": "CC0-1.0", "labels": [label]})
+    def items(size, label):   # all of one drawing of noise, each with a scratch of its own: nobody looks at them
+        data = jpeg(rng.integers(0, 255, (800, 1100, 3), np.uint8), 88)
+        at = next(at for at in range(len(data) // 2, len(data)) if 255 not in data[at - 1:at + 6])
+        for number in range(-(-size * 10**6 // len(data))):
+            scratch = f"{number:05}".encode()
+            yield submission.parcels.Item(f"{label}{number}.jpg", data[:at] + scratch + data[at + 5:],
+                                          {"licence": "CC0-1.0", "labels": [label]})
 
     results = {}
     for label, size in (("small", 16), ("large", megabytes)):
@@ -460,14 +564,9 @@ PARTS = {"duplicates": duplicates, "labels": labels, "verify": verify, "dask": d
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
-    parser.add_argument("--crowd-child", nargs=4, metavar=("HUB", "SUPPLIERS", "PICTURES", "SEED"))
     parser.add_argument("--home", help="where the hubs of the benchmark live; else a folder that is removed")
     parser.add_argument("--count", type=int, help="another size than the part's own (pictures, rows, megabytes)")
     arguments = parser.parse_args()
-    if arguments.crowd_child:
-        name, suppliers, pictures, seed = arguments.crowd_child
-        crowd.simulate(open_hub(name), int(suppliers), int(pictures), seed=int(seed), batch=5)
-        return
     where = config.home() / "outputs" / "benchmarks" / "hub.json"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COREBOX_HOME"] = arguments.home or folder

@@ -37,17 +37,24 @@ def measure(data, api, classic=True):
                               max_pixels=api.max_pixels)
     except images.Refused as error:
         return {"refused": f"{error.code}: {error}"}
-    pixels = _shrunk(picture.pixels, SIDE)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    shares = np.bincount(grey.ravel(), minlength=256) / grey.size
-    there = shares[shares > 0]
-    small = _shrunk(pixels, 256)
-    return {"width": picture.size[0], "height": picture.size[1], "sharpness": _sharpness(grey),
-            "brightness": float(grey.mean()), "information": float(-(there * np.log2(there)).sum()),
-            "hashes": twins.hashes(pixels), "small": small, "features": features.classic(small) if classic else None}
+    return {"width": picture.size[0], "height": picture.size[1], **looks(picture.pixels, classic)}
 
 
-def _shrunk(pixels, side):
+def looks(pixels, classic=True):
+    """Those figures of `measure` that are told from the pixels alone, uint8 (h, w, 3) RGB."""
+    grey = shrunk(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
+    shares = counts[counts > 0] / grey.size
+    small = shrunk(pixels, twins.SIDE)
+    return {"sharpness": _sharpness(grey), "brightness": cv2.mean(grey)[0],
+            "information": float(-(shares * np.log2(shares)).sum()), "hashes": twins.hashes(grey), "small": small,
+            "features": features.classic(small) if classic else None}
+
+
+def shrunk(pixels, side):
+    """The pixels no longer than `side`, each the mean of those it stands for."""
+    while max(pixels.shape[:2]) >= 2 * side and not (pixels.shape[0] | pixels.shape[1]) & 1:   # halving is quick
+        pixels = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_AREA)
     scale = side / max(pixels.shape[:2])
     if scale >= 1:
         return pixels
@@ -59,7 +66,8 @@ def _sharpness(grey):
     """A picture out of focus has nothing between itself and itself smoothed a little; noise is no detail."""
     grey = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
     fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.6)
-    return float(1000 * fine.var() / max(grey.var(), 1.0))
+    spread, all_of_it = cv2.meanStdDev(fine)[1].item(), cv2.meanStdDev(grey)[1].item()
+    return 1000 * spread ** 2 / max(all_of_it ** 2, 1.0)
 
 
 def judge(figures, settings):

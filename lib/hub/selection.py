@@ -66,7 +66,7 @@ def check(query):
     full = dict(ALL)
     for key, value in query.items():
         if key not in QUERY:
-            raise ValueError(f"a query has no {key!r}{config._nearest(key, QUERY)}; it has {', '.join(QUERY)}")
+            raise ValueError(f"a query has no {key!r}{config.nearest(key, QUERY)}; it has {', '.join(QUERY)}")
         kind = QUERY[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
@@ -118,7 +118,7 @@ def _licences(cursor, wanted):
     known = [one for one, in cursor.fetchall()]
     for one in wanted:
         if one not in known:
-            raise ValueError(f"there is no licence {one[:60]!r}{config._nearest(one, known)}; there are {', '.join(known)}")
+            raise ValueError(f"there is no licence {one[:60]!r}{config.nearest(one, known)}; there are {', '.join(known)}")
     return wanted
 
 

@@ -192,19 +192,18 @@ def _settle_words(cursor, person, rows):
 
 def enter(cursor, person, batch):
     """Take the rows of the temporary table `incoming` into a batch: pictures, labels, and what became of each file."""
+    cursor.execute("CREATE TEMP TABLE fresh (id bigint, sha256 text, name text) ON COMMIT DROP")
     cursor.execute("""
         WITH sets AS MATERIALIZED (SELECT labels, hub.filed(labels) AS filed
-                                   FROM (SELECT DISTINCT labels FROM incoming WHERE reason = '') AS each)
-        INSERT INTO hub.picture (sha256, bytes, clean_sha256, clean_bytes, format, width, height, taken, author, name,
-                                 place, licence, filed, person, batch)
-        SELECT DISTINCT ON (sha256) sha256, bytes, clean_sha256, clean_bytes, format, width, height, taken, author, name,
-               place, licence, sets.filed, %s, %s
-        FROM incoming JOIN sets USING (labels) WHERE reason = '' ORDER BY sha256, name
-        ON CONFLICT (sha256) DO NOTHING RETURNING id, sha256, name""", (person.id, batch))
-    new = cursor.fetchall()
-    cursor.execute("CREATE TEMP TABLE fresh (id bigint, sha256 text, name text) ON COMMIT DROP")
-    cursor.copy_expert("COPY fresh FROM STDIN", io.StringIO("".join(
-        "\t".join(database._field(value) for value in row) + "\n" for row in new)))
+                                   FROM (SELECT DISTINCT labels FROM incoming WHERE reason = '') AS each),
+        new AS (
+            INSERT INTO hub.picture (sha256, bytes, clean_sha256, clean_bytes, format, width, height, taken, author, name,
+                                     place, licence, filed, person, batch)
+            SELECT DISTINCT ON (sha256) sha256, bytes, clean_sha256, clean_bytes, format, width, height, taken, author,
+                   name, place, licence, sets.filed, %s, %s
+            FROM incoming JOIN sets USING (labels) WHERE reason = '' ORDER BY sha256, name
+            ON CONFLICT (sha256) DO NOTHING RETURNING id, sha256, name)
+        INSERT INTO fresh SELECT * FROM new""", (person.id, batch))
     cursor.execute("ANALYZE fresh")
     cursor.execute("INSERT INTO hub.tag SELECT fresh.id, unnest(labels) FROM incoming JOIN fresh USING (sha256, name)")
     cursor.execute("""INSERT INTO hub.annotation (picture, task, label, origin, person)
@@ -218,7 +217,8 @@ def enter(cursor, person, batch):
                reason, stamp, CASE WHEN reason = '' THEN known.id END
         FROM (SELECT DISTINCT ON (name) * FROM incoming ORDER BY name, reason <> '') AS incoming
         LEFT JOIN fresh USING (sha256, name)
-        LEFT JOIN hub.known(ARRAY(SELECT sha256 FROM incoming WHERE reason = '')) AS known USING (sha256)
+        LEFT JOIN (SELECT sha256, id FROM fresh UNION ALL SELECT * FROM hub.known(ARRAY(
+            SELECT sha256 FROM incoming WHERE reason = '' EXCEPT SELECT sha256 FROM fresh))) AS known USING (sha256)
         ON CONFLICT (batch, name) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason,
             stamp = excluded.stamp, picture = excluded.picture, at = clock_timestamp()
         WHERE (old.outcome, old.reason) IS DISTINCT FROM (excluded.outcome, excluded.reason)

@@ -4,14 +4,18 @@ A perceptual hash alone takes core boxes of one drill hole for each other; so wh
 other (ORB and RANSAC, then ECC) and has to look the same everywhere.
 """
 
+import functools
+
 import cv2
 import numpy as np
 
+GRAIN = 160         # px, the square that hashes are made of; fortieths of it are whole
 SIDE = 256          # px, the longer side at which pictures are laid on top of each other
 CELLS = 6           # across and down: the agreement is asked of each cell …
 LOWEST = 0.1        # … and that of this part of them, the worst ones, is left out
 FLAT = 3.0          # grey levels of deviation under which a cell shows nothing that could agree
 CLIPPED = 4         # grey levels from black and from white
+HOPELESS = 0.25     # agreement, laid as well as quick ways can, under which the others are not tried
 OVERLAP = 0.75      # part of the smaller picture that must lie on the other
 POINTS, INLIERS = 600, 12   # ORB's key points, and how many of them must agree on how the pictures lie
 CUTS = [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 2, 0), (0, 0, 0, 2),
@@ -21,18 +25,40 @@ CUTS = [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), (0
 # --- proposed
 
 
-def hashes(pixels):
-    """The perceptual hashes (int64) of a picture, uint8 (h, w, 3) RGB: of all of it first, then of its CUTS.
+def hashes(grey):
+    """The perceptual hashes (int64) of a picture, uint8 (h, w) grey: of all of it first, then of its CUTS.
 
     Signs about the median of the 64 lowest frequencies of a cosine transform (Zauner 2010, section 3.2.1).
     """
-    grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (160, 160), interpolation=cv2.INTER_AREA)
-    return [_hash(grey[4 * top:160 - 4 * bottom, 4 * left:160 - 4 * right]) for left, top, right, bottom in CUTS]
+    waves, down, across = _waves()
+    square = cv2.resize(grey, (GRAIN, GRAIN), interpolation=cv2.INTER_AREA).astype(np.float32)
+    whole = waves.reshape(-1, GRAIN)
+    low = ((waves @ square).reshape(whole.shape) @ whole.T)[down, across]
+    return np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1).view(">i8").ravel().tolist()
 
 
-def _hash(grey):
-    low = cv2.dct(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32))[:8, :8].ravel()
-    return int(np.packbits(low > np.median(low)).view(">i8")[0])
+@functools.cache
+def _waves():
+    """The first 8 waves of a cosine transform of 32 points over each range that a cut leaves of a line, (5, 8, GRAIN), and
+    the rows and columns in which the 64 frequencies of each of the CUTS come to stand.
+
+    Five small products and not one large: BLAS would wake its threads for that, which costs more than the work.
+    """
+    ranges = sorted({cut[at::2] for cut in CUTS for at in (0, 1)})
+    frequency, point = np.ogrid[:8, :32]
+    cosines = np.cos(np.pi * frequency * (point + 0.5) / 32) / np.sqrt(np.where(frequency, 1, 2))
+    waves = np.stack([cosines @ _areas(*each) for each in ranges])
+    down, across = (np.array([8 * ranges.index(cut[at::2]) for cut in CUTS])[:, None] for at in (1, 0))
+    return waves.astype(np.float32), down + np.repeat(np.arange(8), 8), across + np.tile(np.arange(8), 8)
+
+
+def _areas(off, end):
+    """The matrix (32, GRAIN) that averages what is left of a line, cut by so many fortieths, into 32 points."""
+    first, last = off * GRAIN / 40, GRAIN - end * GRAIN / 40
+    edges = np.linspace(first, last, 33)
+    pixel = np.arange(GRAIN)
+    shared = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    return shared.clip(0) * 32 / (last - first)
 
 
 def keys(values):
@@ -51,8 +77,13 @@ def probes(values):
 
 def distance(one, other):
     """The fewest bits (of 64) by which a picture's hashes differ from another's, one of the two uncut."""
-    one, other = np.asarray(one, np.int64).view(np.uint64), np.asarray(other, np.int64).view(np.uint64)
-    return int(min(np.bitwise_count(one[0] ^ other).min(), np.bitwise_count(one ^ other[0]).min()))
+    return int(_apart(one, other).min())
+
+
+def _apart(one, other):
+    """The bits by which each of the one's hashes differs from the other's of all of it, and the other way round."""
+    one, other = np.asarray(one, np.int64), np.asarray(other, np.int64)
+    return np.bitwise_count(np.stack([one ^ other[0], one[0] ^ other]).view(np.uint64))
 
 
 # --- confirmed
@@ -69,34 +100,30 @@ def grey(pixels):
 def alike(one, other, enough=0.95):
     """How well two pictures (as of `grey`) agree once laid on top of each other, from -1 to 1; 1: the same picture.
 
-    The lowest correlation of all cells but the worst tenth, so that one moved boat in a harbour is enough to tell.
-    Ways to lay them are tried until one is good `enough`.
+    The lowest correlation of all cells but the worst tenth, so that one moved boat in a harbour is enough to tell. Ways
+    to lay them are tried until one is good `enough`, the quick ones first; of each kind the best is refined.
     """
     best = -1.0
-    for start in _starts(one, other):
-        for matrix in (start, _refined(one, other, start)):
-            best = max(best, _agreement(one, other, matrix))
-            if best >= enough:
-                return best
+    for ways in (_by_edges, _by_points):
+        tried = []
+        for start in ways(one, other):
+            tried.append((_agreement(one, other, start), start))
+            if tried[-1][0] >= enough:
+                return tried[-1][0]
+        if tried:
+            found, start = max(tried, key=lambda each: each[0])
+            best = max(best, found, _agreement(one, other, _refined(one, other, start)))
+            if not HOPELESS < best < enough:
+                break
     return best
 
 
-def _starts(one, other):
-    """First guesses of the matrix (2, 3) from `one` to `other`: as they are, by key points, and cut at the edges."""
+def _by_edges(one, other):
+    """The matrices (2, 3) from `one` to `other` as they are, and as if edges were cut off: the two likeliest of CUTS."""
     yield _cut(one, other, (0, 0, 0, 0))
-    points = _by_points(one, other)
-    if points is not None:
-        yield points
-    near = sorted((distance([_hash(_part(one, cut))], [_hash(other)]), n, 0) for n, cut in enumerate(CUTS))[:2] + \
-        sorted((distance([_hash(one)], [_hash(_part(other, cut))]), n, 1) for n, cut in enumerate(CUTS))[:2]
-    for _, n, turned in sorted(near)[:2]:
+    likeliest = np.argsort(_apart(hashes(one), hashes(other)).T, axis=None, kind="stable")[:2]
+    for n, turned in [divmod(at, 2) for at in likeliest.tolist()]:
         yield cv2.invertAffineTransform(_cut(other, one, CUTS[n])) if turned else _cut(one, other, CUTS[n])
-
-
-def _part(grey, cut):
-    height, width = grey.shape
-    left, top, right, bottom = (each / 40 for each in cut)
-    return grey[round(top * height):round((1 - bottom) * height), round(left * width):round((1 - right) * width)]
 
 
 def _cut(one, other, cut):
@@ -108,19 +135,20 @@ def _cut(one, other, cut):
 
 
 def _by_points(one, other):
-    """The matrix on which most key points agree, or None."""
+    """The matrix on which most key points agree, if there is one."""
     orb = cv2.ORB_create(POINTS, fastThreshold=7)
     (points, words), (others, theirs) = orb.detectAndCompute(one, None), orb.detectAndCompute(other, None)
     if words is None or theirs is None or min(len(words), len(theirs)) < INLIERS:
-        return None
+        return
     found = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(words, theirs)
     if len(found) < INLIERS:
-        return None
+        return
     here = np.float32([points[match.queryIdx].pt for match in found])
     there = np.float32([others[match.trainIdx].pt for match in found])
     cv2.setRNGSeed(0)
-    matrix, inside = cv2.estimateAffine2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=3)
-    return matrix.astype(np.float32) if matrix is not None and inside.sum() >= INLIERS else None
+    matrix, inside = cv2.estimateAffine2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=3, maxIters=500)
+    if matrix is not None and inside.sum() >= INLIERS:
+        yield matrix.astype(np.float32)
 
 
 def _refined(one, other, matrix):
@@ -139,28 +167,37 @@ def _refined(one, other, matrix):
 
 def _agreement(one, other, matrix):
     size, way = one.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    area = abs(np.linalg.det(matrix[:, :2]))   # px of `other` on a px of `one`
+    if not 0.5 < area < 2:
+        return -1.0
     laid = cv2.warpAffine(other, matrix, size, flags=way)
     shown = cv2.warpAffine(np.full_like(other, 255), matrix, size, flags=way) > 250
-    area = abs(np.linalg.det(matrix[:, :2]))   # px of `other` on a px of `one`
-    if shown.sum() < OVERLAP * min(one.size, other.size / max(area, 1e-6)) or not 0.5 < area < 2:
+    if np.count_nonzero(shown) < OVERLAP * min(one.size, other.size / area):
         return -1.0
     # What was clipped by brightening tells nothing, on either side.
     shown &= (np.minimum(one, laid) > CLIPPED) & (np.maximum(one, laid) < 255 - CLIPPED)
     one, laid = (cv2.GaussianBlur(each, (0, 0), 1.5).astype(np.float32) for each in (one, laid))
-    found = []
-    for rows in np.array_split(np.arange(size[1]), CELLS):
-        for columns in np.array_split(np.arange(size[0]), CELLS):
-            at = np.ix_(rows, columns)
-            if shown[at].mean() > 0.5:
-                found.append(_correlation(one[at][shown[at]], laid[at][shown[at]]))
-    found = sorted(each for each in found if each is not None)
+    found = np.sort(_correlations(one, laid, shown))
     return float(found[int(LOWEST * len(found))]) if len(found) >= CELLS else -1.0
 
 
-def _correlation(one, other):
-    """The correlation of two cells; None where both are flat."""
-    one, other = one - one.mean(), other - other.mean()
-    spread = one.std(), other.std()
-    if max(spread) < FLAT:
-        return None
-    return float((one * other).mean() / max(spread[0] * spread[1], 1e-6))
+def _correlations(one, other, shown):
+    """The correlations of those cells of which more than half is shown and which are not flat in both."""
+    shown = shown.astype(np.float32)
+    one, other = (one - 128) * shown, (other - 128) * shown   # about the middle, for the sake of single precision
+    size, number, ones, others, squares, their_squares, products = _cells(
+        np.ones_like(shown), shown, one, other, one * one, other * other, one * other)
+    kept = number > 0.5 * size
+    number = np.where(kept, number, 1)
+    ones, others = ones / number, others / number
+    spread, theirs = squares / number - ones * ones, their_squares / number - others * others
+    kept &= np.maximum(spread, theirs) >= FLAT ** 2
+    shared = products / number - ones * others
+    return shared[kept] / np.sqrt(np.maximum(spread * theirs, 1e-12)[kept])
+
+
+def _cells(*planes):
+    """The sums over each cell of planes of one size, (planes, CELLS, CELLS)."""
+    height, width = planes[0].shape
+    rows, columns = (np.arange(CELLS) * side // CELLS for side in (height, width))
+    return np.add.reduceat(np.add.reduceat(np.stack(planes), rows, axis=1), columns, axis=2)

@@ -1,7 +1,10 @@
 """Which pictures can be used? Every waiting one is measured, compared and judged; each decision keeps its figure."""
 
+import contextlib
 import json
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ from lib.hub import checks, doubts, features, people, store, twins
 from lib.hub.checks import Finding
 
 LOCK = 7_236_114_003   # any number, the same in all processes that look for twins
+ABREAST = 2            # chunks at once: while one is with the database, the other is measured
 PATIENCE = 3600        # s that a chunk may take, on however slow a machine
 NEAREST = 8            # candidates that are looked at closely
 FIELDS = ("name", "verdict", "figure", "allowed", "reason", "other")
@@ -23,15 +27,33 @@ def verify(hub, progress=None):
     Any number of these may run at once; each takes its own pictures. A killed one leaves its chunk waiting.
     """
     counts, extract = Counter(), features.extractor(hub)
-    with engine.open_engine(hub.params.compute) as workers:
-        while found := _chunk(hub, workers, extract):
-            counts.update(found)
-            if progress:
-                progress(sum(found.values()))
+    with engine.open_engine(hub.params.compute) as workers, ThreadPoolExecutor(ABREAST) as pool, _ended() as until:
+        for chunks in [pool.submit(_chunks, hub, workers, extract, until, progress) for _ in range(ABREAST)]:
+            counts.update(chunks.result())
     _send_back(hub)
     counts.update({"doubted": suspect(hub)})
     rate(hub)
     return dict(counts)
+
+
+@contextlib.contextmanager
+def _ended():
+    """An Event that is set when the block ends, whichever way."""
+    event = threading.Event()
+    try:
+        yield event
+    finally:
+        event.set()
+
+
+def _chunks(hub, workers, extract, until, progress):
+    """Verify chunk after chunk, until none waits or the Event says so; how many pictures came to which status."""
+    counts = Counter()
+    while not until.is_set() and (found := _chunk(hub, workers, extract)):
+        counts.update(found)
+        if progress:
+            progress(sum(found.values()))
+    return counts
 
 
 def _chunk(hub, workers, extract):
@@ -84,40 +106,47 @@ def _keep_fingerprints(cursor, hub, measured):
     """One process at a time from here to the end of the transaction, so that of two twins one sees the other."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     kind = features.kind(hub)
-    execute_values(cursor, "INSERT INTO hub.fingerprint (picture, hashes, keys, kind, features) VALUES %s "
-                   "ON CONFLICT (picture) DO UPDATE SET hashes = excluded.hashes, keys = excluded.keys, "
-                   "kind = excluded.kind, features = excluded.features",
-                   [(number, each["hashes"], twins.keys(each["hashes"]), kind, features.pack(each["features"]))
-                    for number, each in measured.items()], page_size=1000)
+    execute_values(cursor, "INSERT INTO hub.fingerprint (picture, hashes, kind, features) VALUES %s "
+                   "ON CONFLICT (picture) DO UPDATE SET hashes = excluded.hashes, kind = excluded.kind, "
+                   "features = excluded.features",
+                   [(number, each["hashes"], kind, features.pack(each["features"])) for number, each in measured.items()],
+                   page_size=1000)
+    cursor.execute("INSERT INTO hub.fingerprint_key SELECT * FROM unnest(%s::integer[], %s::bigint[]) ON CONFLICT DO NOTHING",
+                   _columns((key, number) for number, each in measured.items() for key in twins.keys(each["hashes"])))
+
+
+def _columns(rows):
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _candidates(cursor, hub, measured):
-    """By picture, the ids and hashes of older ones that may be its twins, the likeliest first."""
-    found = {}
-    numbers = list(measured)
-    for number in numbers:
-        cursor.execute("SELECT fingerprint.picture, hashes, features, sha256, fingerprint.kind FROM hub.fingerprint "
-                       "JOIN hub.picture ON picture.id = fingerprint.picture "
-                       "WHERE keys && %s AND fingerprint.picture < %s AND status <> 'refused'",
-                       (twins.probes(measured[number]["hashes"]), number))
-        mine, near = measured[number], []
-        for other, hashes, blob, sha256, kind in cursor.fetchall():
-            away = twins.distance(mine["hashes"], hashes)
-            if away <= hub.settings.hash_distance:
-                theirs = features.unpack([blob])[0]
-                same = float(theirs @ mine["features"]) if kind == features.kind(hub) else 0.0
-                near.append((-same, away, other, sha256))
-        if near:
-            found[number] = mine["small"], sorted(near)[:NEAREST]
-    return found
+    """By picture, what is compared of it and the pictures (id, sha256) that may be its twins, the likeliest first.
+
+    Those that were there before: the older ones of the same chunk, and whatever other chunks have left.
+    """
+    cursor.execute("SELECT DISTINCT mine, picture FROM unnest(%s::integer[], %s::bigint[]) AS probe(key, mine) "
+                   "JOIN hub.fingerprint_key USING (key) WHERE picture < mine OR picture <> ALL(%s)",
+                   (*_columns((key, number) for number, each in measured.items() for key in twins.probes(each["hashes"])),
+                    list(measured)))
+    pairs = cursor.fetchall()
+    cursor.execute("SELECT picture, hashes, features, fingerprint.kind, sha256 FROM hub.fingerprint "
+                   "JOIN hub.picture ON picture.id = fingerprint.picture WHERE picture.id = ANY(%s) AND status <> 'refused'",
+                   (list({other for _, other in pairs}),))
+    known, found = {row[0]: row[1:] for row in cursor.fetchall()}, {}
+    for number, other in pairs:
+        hashes, blob, kind, sha256 = known.get(other, ((), b"", "", ""))
+        mine = measured[number]
+        if hashes and (away := twins.distance(mine["hashes"], hashes)) <= hub.settings.hash_distance:
+            same = float(features.unpack([blob])[0] @ mine["features"]) if kind == features.kind(hub) else 0.0
+            found.setdefault(number, []).append((-same, away, other, sha256))
+    return {number: (measured[number]["small"], [each[2:] for each in sorted(near)[:NEAREST]])
+            for number, near in found.items()}
 
 
 def _twins(hub, workers, pairs):
     """By picture, the Finding that it is one of its candidates."""
-    numbers = list(pairs)
-    jobs = [(hub, pairs[number][0], [(other, sha256) for _, _, other, sha256 in pairs[number][1]]) for number in numbers]
-    found = {}
-    for number, (other, alike) in zip(numbers, workers.map(_compared, jobs), strict=True):
+    jobs, found = [(hub, small, near) for small, near in pairs.values()], {}
+    for number, (other, alike) in zip(pairs, workers.map(_compared, jobs), strict=True):
         twin = alike >= hub.settings.twin
         found[number] = Finding("duplicate", "refuse" if twin else "accept", round(alike, 4), hub.settings.twin,
                                 f"it is picture {other} once more" if twin else "", other if twin else None)
@@ -149,15 +178,15 @@ def _decide(cursor, hub, findings, measured):
     rows = [(number, *(getattr(finding, name) for name in FIELDS)) for number, found in findings.items()
             for finding in found]
     cursor.execute("DELETE FROM hub.finding WHERE picture = ANY(%s)", (list(findings),))
-    execute_values(cursor, "INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason, other) VALUES %s",
-                   rows, page_size=1000)
+    cursor.execute("INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason, other) SELECT * FROM "
+                   "unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[], %s::text[], %s::bigint[])",
+                   _columns(rows))
     status = {"accept": "accepted", "review": "review", "refuse": "refused"}
     decided = {number: status[checks.verdict(found)] for number, found in findings.items()}
-    execute_values(cursor, "UPDATE hub.picture SET status = each.status, quality = each.quality, "
-                   "verified = clock_timestamp() FROM (VALUES %s) AS each(id, status, quality) "
+    cursor.execute("UPDATE hub.picture SET status = each.status, quality = each.quality, verified = clock_timestamp() "
+                   "FROM unnest(%s::bigint[], %s::text[], %s::real[]) AS each(id, status, quality) "
                    "WHERE picture.id = each.id AND picture.status = 'submitted'",
-                   [(number, one, _quality(measured[number], hub.settings)) for number, one in decided.items()],
-                   template="(%s::bigint, %s, %s::real)", page_size=1000)
+                   _columns((number, one, _quality(measured[number], hub.settings)) for number, one in decided.items()))
     return Counter(decided.values())
 
 
