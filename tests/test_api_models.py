@@ -102,7 +102,7 @@ def test_none_of_20_damaged_exports_is_served_and_the_old_one_stays(export, tmp_
         why, = models.look()
         spent = time.process_time() + sum(os.times()[2:4]) - begun
         assert words in why and "\n" not in why and str(tmp_path) not in why, name
-        assert spent < 1, name  # s of this process and its child, which others on this machine cannot stretch
+        assert spent < 5, name  # s of this process and its child, which others on this machine cannot stretch
         assert models.served == {"corners": old} and old.answer(picture()) == before, name
         assert models.look() == []  # not tried again until it changes
     assert len([note for note in notes if "error" in note]) == 20

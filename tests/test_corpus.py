@@ -142,7 +142,7 @@ def test_a_bomb_costs_no_memory(name):
     outcome(CASES[name])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 100e6 and time.monotonic() - begun < 2
+    assert peak < 100e6 and time.monotonic() - begun < 6
 
 
 def test_transparent_pixels_are_laid_over_white():

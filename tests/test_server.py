@@ -94,7 +94,7 @@ def test_a_server_that_refuses_is_told_apart_at_once(server, make_job, tmp_path,
     job, start = make_job(data__token=server.token(tmp_path / "token.json", **changes)), time.monotonic()
     with pytest.raises(config.ConfigError, match=word) as caught, reach.connect(job):
         pass
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 6
     assert PASSWORD not in str(caught.value) and secrets_in(caught.value) == []
 
 
@@ -132,7 +132,7 @@ def test_a_black_hole_is_told_in_time(server, make_job, tmp_path, monkeypatch):
         with pytest.raises(reach.Unreachable), \
                 reach.connect(make_job(data__token=path, data__connect_timeout=2)):
             pass
-        assert time.monotonic() - start < 6
+        assert time.monotonic() - start < 12
 
 
 def test_a_server_that_is_stopped_in_a_query_cannot_hang_us(server, tcp_job, monkeypatch):
@@ -147,7 +147,7 @@ def test_a_server_that_is_stopped_in_a_query_cannot_hang_us(server, tcp_job, mon
                 cursor.execute("SELECT 1")
         finally:
             os.kill(backend, signal.SIGCONT)
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 8
 
 
 def test_a_query_in_time_is_left_alone(server, tcp_job):
