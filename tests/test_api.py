@@ -24,8 +24,9 @@ from PIL import Image
 from starlette.requests import Request
 
 from lib import api, config, files, predict
-from lib.api import desk, journal, service, shelf
+from lib.api import desk, journal, shelf
 from lib.api.app import create
+from lib.api.errors import Problem
 
 SLOW = 1.0  # s in which a body must come, so that the tests of slow ones are quick
 
@@ -231,7 +232,7 @@ def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
 
 
 def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monkeypatch):
-    monkeypatch.setattr(service, "PAUSE", 0.05)
+    monkeypatch.setattr(desk, "PAUSE", 0.05)
 
     async def ask():
         app = create(export, settings(log=str(tmp_path / "log")))
@@ -239,33 +240,77 @@ def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monk
                 transport=httpx.ASGITransport(app), base_url="http://inside") as client:
             while (await client.get("/health")).status_code == 503:
                 await asyncio.sleep(0.05)
-            with contextlib.ExitStack() as held:
-                for _ in range(app.state.service.desk.room):
-                    held.enter_context(app.state.service.desk.expecting())
-                return await client.post("/predict", content=never()), await client.get("/v2/health/live"), held.close(), \
-                    await client.post("/predict", content=picture())
+            house = app.state.service.desk
+            places = [await house.place() for _ in range(house.room)]
+            away, live = await client.post("/predict", content=never()), await client.get("/v2/health/live")
+            house.leave(places[0])
+            return away, live, await client.post("/predict", content=picture())
 
     async def never():
         raise AssertionError("the body was read")
         yield
 
-    away, live, _, answer = asyncio.run(ask())
+    away, live, answer = asyncio.run(ask())
     assert live.status_code == answer.status_code == 200
     line, = lines(tmp_path / "log", problem(away, 429, "busy")["trace_id"])
     assert "trace" not in line and "too many" in line["detail"]  # a trace would cost more than all else of it
 
 
-def test_a_place_is_kept_for_a_moment_and_not_for_a_body_that_is_slow(monkeypatch):
-    monkeypatch.setattr(desk, "KEPT", 0.05)
+def test_places_are_given_in_the_order_of_coming_and_given_back_by_whoever_gives_up(monkeypatch):
+    monkeypatch.setattr(desk, "PAUSE", 0.2)
 
     async def come():
-        house = desk.Desk(1, 1)
-        with house.expecting(), house.expecting():
-            full = house.full
-            await asyncio.sleep(0.2)
-            return full, house.full
+        house, order = desk.Desk(1, 0), []
 
-    assert asyncio.run(come()) == (True, False)
+        async def ask(name):
+            try:
+                place = await house.place()
+            except Problem as problem:
+                order.append((name, problem.code))
+            else:
+                order.append((name, await house.run(lambda: time.sleep(0.01), seconds=5, place=place)))
+
+        first = await house.place()
+        waiting = [asyncio.create_task(ask(name)) for name in ("second", "gone", "third")]
+        await asyncio.sleep(0.01)
+        waiting[1].cancel()
+        house.leave(first)
+        house.leave(first)  # once is enough
+        await asyncio.wait(waiting)
+        kept = await house.place()
+        await ask("fourth")
+        with pytest.raises(Problem, match="too many"):
+            await house.run(time.time, seconds=1)
+        house.leave(kept)
+        return order, await house.run(lambda: 5, seconds=1), await ask("fifth"), house.taken
+
+    order, *_, taken = asyncio.run(come())
+    assert order == [("second", None), ("third", None), ("fourth", "busy"), ("fifth", None)] and taken == 0
+
+
+def test_a_body_that_stands_still_loses_its_place_and_waits_for_another_in_the_end(export):
+    async def ask():
+        app = create(export, settings(workers=1, queue=0))
+        async with app.router.lifespan_context(app), httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://inside", timeout=30) as client:
+            while (await client.get("/health")).status_code == 503:
+                await asyncio.sleep(0.05)
+            stopped, goes_on = asyncio.Event(), asyncio.Event()
+
+            async def halting():
+                yield picture()[:500]
+                stopped.set()
+                await goes_on.wait()
+                yield picture()[500:]
+
+            slow = asyncio.create_task(client.post("/predict", content=halting()))
+            await stopped.wait()
+            quick = await client.post("/predict", content=picture())
+            goes_on.set()
+            return quick, await slow, app.state.service.desk.taken
+
+    quick, slow, taken = asyncio.run(ask())
+    assert quick.status_code == slow.status_code == 200 and taken == 0
 
 
 def test_the_log_takes_lines_together_and_counts_each_that_it_cannot_take(tmp_path):

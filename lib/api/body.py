@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from lib.api.desk import busy
 from lib.api.errors import Problem
 
+STILL = 0.025        # s without a byte after which a body keeps its place at the desk no longer
 AROUND = 64 * 1024   # bytes that a form may add to its picture
 OTHERS = 7           # fields a form may have beside its pictures
 
@@ -19,25 +20,28 @@ class Bodies:
         self.desk, self.seconds, self.together, self.held = desk, seconds, together, 0
 
     @contextlib.asynccontextmanager
-    async def read(self, request, limit):
+    async def read(self, request, limit, place):
         """The body, of at most `limit` bytes, as a bytearray, which counts as held until the block ends.
 
-        Problem `too_large` before more than the limit is read, `slow` where it does not come in time, `busy`
-        where too much is held already.
+        A body that stands still loses its place at the desk, so that it is in nobody's way. Problem `too_large` before more
+        than the limit is read, `slow` where it does not come in time, `busy` where too much is held already.
         """
         _check_headers(request, limit)
         content = bytearray()
         try:
-            with self.desk.expecting():
-                await self._fill(content, request, limit)
+            await self._fill(content, request, limit, place)
             yield content
         finally:
             self.held -= len(content)
 
-    async def _fill(self, content, request, limit):
+    async def _fill(self, content, request, limit, place):
+        loop = asyncio.get_running_loop()
+        still = loop.call_later(STILL, self.desk.leave, place)
         try:
             async with asyncio.timeout(self.seconds):
                 async for chunk in request.stream():
+                    still.cancel()
+                    still = loop.call_later(STILL, self.desk.leave, place)
                     if len(content) + len(chunk) > limit:
                         raise too_large(limit)
                     if self.held + len(chunk) > self.together:
@@ -48,6 +52,8 @@ class Bodies:
             raise Problem("slow", f"the body did not come within {self.seconds:g} seconds") from error
         except ClientDisconnect as error:
             raise Problem("bad_request", "the body broke off or is malformed") from error
+        finally:
+            still.cancel()
 
 
 def _check_headers(request, limit):

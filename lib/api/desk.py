@@ -1,51 +1,80 @@
 """A few threads that decode and answer, and a short queue before them: the event loop stays free for /health."""
 
 import asyncio
+import collections
 import concurrent.futures
-import contextlib
 import time
 
 from lib.api.errors import Problem
 
-KEPT = 1.0  # s for which a place is kept for a body that comes
+PAUSE = 1.0    # s within which there must be a place, or one is told to come again …
+CROWD = 32     # … and a second more for so many who wait beside …
+LONGEST = 8.0  # … up to this
 
 
 class Desk:
-    """Runs functions in `workers` threads. Where `queue` more wait already, a caller is told to come again.
+    """Runs functions in `workers` threads. It has as many places, and `queue` more for those who come and wait.
 
-    `waited` is called with the seconds that each had to wait.
+    `waited` is called with the seconds that each had to wait for a thread.
     """
 
     def __init__(self, workers, queue, waited=lambda seconds: None):
-        self.room, self.taken, self._coming, self._waited = workers + queue, 0, set(), waited
+        self.room, self._waited = workers + queue, waited
+        self._places, self._waiting = set(), collections.deque()
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="answer")
 
     @property
-    def full(self):
-        """Whether all places are taken, or kept for those who come."""
-        return self.taken + len(self._coming) >= self.room
+    def taken(self):
+        """How many places are taken."""
+        return len(self._places)
 
-    @contextlib.contextmanager
-    def expecting(self):
-        """Keep a place for one whose body is read in the block: no longer than KEPT, or slow ones would fill the house."""
-        place = object()
-        self._coming.add(place)
-        forget = asyncio.get_running_loop().call_later(KEPT, self._coming.discard, place)
+    async def place(self):
+        """A place, now or in a moment, in the order of coming; else Problem `busy`. Whoever gets it leaves it again.
+
+        The moment costs nothing, and bounds how often a crowd can come again that does so at once.
+        """
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        self._seat()
         try:
-            yield
-        finally:
-            forget.cancel()
-            self._coming.discard(place)
+            if not place.done():
+                await asyncio.wait([place], timeout=min(LONGEST, PAUSE + len(self._waiting) / CROWD))
+        except asyncio.CancelledError:
+            self.leave(place)
+            raise
+        if not place.done():
+            self.leave(place)
+            raise busy()
+        return place
 
-    async def run(self, function, *arguments, seconds):
-        """What the function returns; Problem `busy` at once where the queue is full, `late` after `seconds`."""
-        if self.taken >= self.room:
+    def holds(self, place):
+        """Whether this is a place that is taken; None is no place."""
+        return place in self._places
+
+    def leave(self, place):
+        """Give a place back where it is held, or wait for it no longer."""
+        if place in self._places:
+            self._places.remove(place)
+            self._seat()
+        elif place in self._waiting:
+            self._waiting.remove(place)
+
+    def _seat(self):
+        while self._waiting and self.taken < self.room:
+            place = self._waiting.popleft()
+            self._places.add(place)
+            place.set_result(None)
+
+    async def run(self, function, *arguments, seconds, place=None):
+        """What the function returns, at a place; Problem `busy` at once where there is none, `late` after `seconds`."""
+        if not self.holds(place) and self.taken >= self.room:
             raise busy()
         loop = asyncio.get_running_loop()
-        self.taken += 1
         work = self._pool.submit(self._do, time.monotonic(), function, arguments)
+        self._places.discard(place)
+        self._places.add(work)
         # Given back when the thread is free again, which a caller who gave up does not bring about.
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self.leave, done))
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(work)
@@ -57,9 +86,6 @@ class Desk:
     def _do(self, since, function, arguments):
         self._waited(time.monotonic() - since)
         return function(*arguments)
-
-    def _leave(self):
-        self.taken -= 1
 
     def close(self):
         """Finish what runs, drop what waits."""

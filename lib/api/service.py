@@ -14,14 +14,11 @@ from fastapi.responses import JSONResponse, Response
 
 from lib import images, predict
 from lib.api import body, drawing, errors, fetch, inference, journal, pages, shelf
-from lib.api.desk import Desk, busy
+from lib.api.desk import Desk
 from lib.api.errors import Problem
 from lib.api.metrics import Metrics
 from lib.api.models import Models
 
-PAUSE = 1.0    # s after which one is told to come again where there is no room …
-CROWD = 32     # … and a second more for so many who wait beside …
-LONGEST = 8.0  # … up to this
 LOOK = 0.5     # s between two looks for another model
 CALM = 5       # by how much the thread that looks steps back behind those that answer (nice)
 FETCHES = 4    # pictures fetched at once
@@ -34,7 +31,6 @@ class Service:
     def __init__(self, folder, settings):
         self.folder, self.settings, self.metrics = folder, settings, Metrics()
         self.models = Models(folder, self._note, settings.trial_timeout, settings.workers)
-        self.waiting = 0  # requests for which there is no room
         self.fetcher = fetch.Fetcher(settings.image_hosts, FETCHING, settings.max_bytes)
 
     def begin(self):
@@ -138,8 +134,8 @@ class Service:
         """The response to a picture in the body: JSON, or the picture with the answer drawn on it."""
         predictor, query, draw = self._asked(request, task)
         form = body.is_form(request)
-        async with self._body(request, self.settings.max_bytes + (body.AROUND if form else 0)) as content:
-            found = await self._run(request, self._one, predictor, content, draw, request, form)
+        async with self._body(request, self.settings.max_bytes + (body.AROUND if form else 0)) as (content, place):
+            found = await self._run(request, self._one, predictor, content, draw, request, form, place=place)
         return self._response(request, predictor, query, *found)
 
     async def fetched(self, request, task=None):
@@ -154,15 +150,15 @@ class Service:
     async def batch(self, request, task):
         """The answers for the pictures of a form, in their order; one that is refused has its problem instead."""
         predictor, query, _ = self._asked(request, task)
-        async with self._body(request, self.settings.batch_bytes + body.AROUND) as content:
-            found = await self._run(request, self._each, predictor, content, query, request)
+        async with self._body(request, self.settings.batch_bytes + body.AROUND) as (content, place):
+            found = await self._run(request, self._each, predictor, content, query, request, place=place)
         return JSONResponse({"answers": found, "model": predictor.task, "model_version": predictor.version,
                              "trace_id": request.state.trace_id}, headers=_about(predictor))
 
     async def infer(self, request, predictor):
         """The answer to an inference request (inference)."""
-        async with self._body(request, self.settings.batch_bytes) as content:
-            found, name = await self._run(request, self._infer, predictor, content, request)
+        async with self._body(request, self.settings.batch_bytes) as (content, place):
+            found, name = await self._run(request, self._infer, predictor, content, request, place=place)
         return JSONResponse(inference.reply(predictor, found, name, request.state.trace_id),
                             headers=_about(predictor))
 
@@ -175,35 +171,26 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _body(self, request, limit):
-        """A request's body, read in time."""
-        await self._wait_for_room()
-        request.state.begun = time.monotonic()
-        async with self.bodies.read(request, limit) as content:
-            self.metrics.observe("read", time.monotonic() - request.state.begun)
-            yield content
-
-    async def _wait_for_room(self):
-        """Return if there is room at the desk, now or in a moment; else Problem `busy`, before the body is read.
-
-        The moment costs nothing, and bounds how often a crowd can come again that does so at once.
-        """
-        if not self.desk.full:
-            return
-        self.waiting += 1
+        """A request's body, and a place at the desk for it, without which nothing is read."""
+        place = await self.desk.place()
+        begun = time.monotonic()
         try:
-            await asyncio.sleep(min(LONGEST, PAUSE + self.waiting / CROWD))
+            async with self.bodies.read(request, limit, place) as content:
+                seconds = time.monotonic() - begun
+                self.metrics.observe("read", seconds)
+                if not self.desk.holds(place):
+                    place = await self.desk.place()
+                request.state.until = time.monotonic() + self.settings.total_timeout - seconds
+                yield content, place
         finally:
-            self.waiting -= 1
-        if self.desk.full:
-            raise busy()
+            self.desk.leave(place)
 
-    async def _run(self, request, function, predictor, content, *others):
+    async def _run(self, request, function, predictor, content, *others, place=None):
         """What a function returns, at the desk, in what is left of the request's time."""
-        begun = getattr(request.state, "begun", time.monotonic())
-        until = begun + self.settings.total_timeout
-        request.state.until = until
-        return await self.desk.run(function, predictor, content, *others,
-                                   seconds=max(0.01, until - time.monotonic()))
+        if not hasattr(request.state, "until"):
+            request.state.until = time.monotonic() + self.settings.total_timeout
+        return await self.desk.run(function, predictor, content, *others, place=place,
+                                   seconds=max(0.01, request.state.until - time.monotonic()))
 
     # --- in a thread
 
