@@ -219,11 +219,14 @@ def version(export, folder, name):
 # --- notebooks and training, whose processes are their own
 
 
-def command_killed(fault, words, home, count, check, seed=0, least=2.0):
-    """Kill the command `python -m lib WORDS` after random times, each time from where it was; then let it end."""
+def command_killed(fault, words, home, count, check, seed=0, least=2.0, like=None):
+    """Kill the command `python -m lib WORDS` after random times, each time from where it was; then let it end.
+
+    How long it takes is seen from the command `like`, where it would have nothing left to do after a whole one.
+    """
     chance, hit = random.Random(seed), 0
     begun = time.monotonic()
-    _command(words, home).wait()
+    assert _command(like or words, home).wait() == 0
     whole = time.monotonic() - begun
     for _ in range(count):
         process = _command(words, home)

@@ -1,6 +1,8 @@
 """A backbone and a task's head as one Keras network; save, load, export."""
 
+import contextlib
 import importlib.metadata
+import logging
 import os
 import tempfile
 import time
@@ -146,9 +148,21 @@ def save(job, networks, folder):
             if reason:
                 left_out[part] = reason
                 continue
-            with files.writing(Path(folder) / f"{part}{suffix}") as temporary:
+            with files.writing(Path(folder) / f"{part}{suffix}") as temporary, _no_advice():
                 network.save(temporary)
     return left_out
+
+
+@contextlib.contextmanager
+def _no_advice():
+    """Without Keras' remark that .h5 is old: it is asked for."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def contents(record):

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import logging
 import urllib.parse
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def experiment(job):
     """MLflow, with the experiment of a job's profile set, which is made if it is not there yet."""
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # a new database is nothing to tell of in a notebook
     Path(config.home() / "outputs").mkdir(exist_ok=True)
     mlflow.set_tracking_uri(tracker_uri(job))
     name = f"{job.name}/{job.profile}"
