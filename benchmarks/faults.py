@@ -219,17 +219,17 @@ def version(export, folder, name):
 # --- notebooks and training, whose processes are their own
 
 
-def command_killed(fault, words, home, count, check, seed=0, least=2.0, like=None):
-    """Kill the command `python -m lib WORDS` after random times, each time from where it was; then let it end.
+def command_killed(fault, words, home, count, check, seed=0, least=2.0):
+    """Kill each command `python -m lib WORDS`, WORDS = words(0 … count - 1), after a random time; then let each end.
 
-    How long it takes is seen from the command `like`, where it would have nothing left to do after a whole one.
+    How long one takes is seen from words(count). Where all are the same, each goes on from where the one before was.
     """
     chance, hit = random.Random(seed), 0
     begun = time.monotonic()
-    assert _command(like or words, home).wait() == 0
+    assert _command(words(count), home).wait() == 0
     whole = time.monotonic() - begun
-    for _ in range(count):
-        process = _command(words, home)
+    for at in range(count):
+        process = _command(words(at), home)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(chance.uniform(least, max(least, whole)))
         hit += process.poll() is None
@@ -237,7 +237,8 @@ def command_killed(fault, words, home, count, check, seed=0, least=2.0, like=Non
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         check(False)
-    assert _command(words, home).wait() == 0
+    for each in dict.fromkeys(tuple(words(at)) for at in range(count)):
+        assert _command(each, home).wait() == 0
     check(True)
     return {"fault": fault, "victims": count, "hit": hit, "lost": 0}
 

@@ -107,9 +107,10 @@ def faulty(part):
                     subprocess.run([PYTHON, "-m", "lib", "run", "01", "--profile", "smoke"], check=True,
                                    env={**os.environ, "COREBOX_HOME": str(home)}, stdout=subprocess.DEVNULL)
                 while part.left(name, 25):
-                    words = ["run", number, "--profile", "smoke", "--set"]   # a training that is whole is not begun again
-                    line = faults.command_killed(name, [*words, f"training.seed={killed + 1}"], home, 5, _whole(home), killed,
-                                                 like=[*words, f"training.seed={killed + 2}"])
+                    def words(at, number=number, first=killed):  # a training that is whole is not begun again
+                        return ["run", number, "--profile", "smoke", "--set", f"training.seed={first + at}"]
+
+                    line = faults.command_killed(name, words, home, 5, _whole(home), killed)
                     killed += 5
                     part.add(name, 25, 5, 0, hit=part.lines.get(name, {}).get("hit", 0) + line["hit"])
     tested(part, "F1 to F22, the short forms", "tests/test_faults.py")

@@ -53,6 +53,7 @@ class Host:
         page.add_script_tag(content=(viewer.FOLDER / "page.js").read_text().replace("export default", "window.app ="))
         page.add_script_tag(content=MODEL)
         page.locator(".corebox[data-shown]").wait_for(timeout=60_000)
+        page.wait_for_function("document.activeElement.classList.contains('corebox')")  # its keys are at hand at once
         page.get_by_label("reviewer").fill(who)
         page.locator(".corebox").focus()
         return page

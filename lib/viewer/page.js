@@ -175,6 +175,8 @@ class View {
     this.root.addEventListener("keyup", (event) => event.stopPropagation());
     this.root.addEventListener("contextmenu", (event) => event.stopPropagation());
     el.append(this.root);
+    // On a page of its own the keys are the viewer's at once; beside a notebook's cells, when it is clicked.
+    requestAnimationFrame(() => document.activeElement === document.body && this.root.focus({ preventScroll: true }));
   }
 
   buildBar() {
