@@ -1,6 +1,6 @@
 """How well are items in bins counted? Beside the commonest count, and what a perfect eye could know.
 
-    python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--head-epochs 3] [--folder FOLDER] [--imagenet]
+    python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--again 0] [--head-epochs 3] [--folder FOLDER] [--imagenet]
 
 Generated bins (tasks.bins.bins.generator), and a shifted set of other cloth, things, hues, bands and light that no
 training sees. The job is trained as it is set (`as set`). Then each head learns anew on the backbone and the maps of that
@@ -93,6 +93,7 @@ def main():
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--pictures", type=int, default=4800)
     words.add_argument("--epochs", type=int, default=17)
+    words.add_argument("--again", type=int, default=0, help="epochs of a second training, from the weights of the first")
     words.add_argument("--head-epochs", type=int, default=3)
     words.add_argument("--folder", type=Path)
     words.add_argument("--imagenet", action="store_true")
@@ -105,18 +106,26 @@ def main():
         os.environ["COREBOX_HOME"] = str(home)
         found = measure(words)
     old = files.read_json(out) if out.is_file() else {}
-    if all(old.get(key) == found[key] for key in ("pictures", "epochs", "head_epochs", "test")):
+    if all(old.get(key) == found[key] for key in ("pictures", "epochs", "again", "head_epochs", "test")):
         found["results"] = old["results"] | found["results"]   # heads that were measured one after another
     show(found)
     files.write_json(out, found)
     print(f"written to {out}")
 
 
-class Continued(tasks.find("bins")):
-    """The job on the backbone and the maps of another training, which stay as they are; its count is learned anew."""
+class Again(tasks.find("bins")):
+    """The job, started from the weights of another training."""
 
     given = None
     name = "bins"
+
+    def start(self, part, network):
+        network.set_weights(self.given.get_weights())
+        return False
+
+
+class Continued(Again):
+    """The job on the backbone and the maps of another training, which stay as they are; its count is learned anew."""
 
     def start(self, part, network):
         for layer in network.layers:
@@ -130,23 +139,33 @@ def measure(words):
     folder = job().folder / "images"
     rows = draw(folder, range(words.pictures), False)
     tests = {name: draw(folder, range(first, first + TEST), shifted) for name, (first, shifted) in SETS.items()}
-    found = {"pictures": words.pictures, "epochs": words.epochs, "head_epochs": words.head_epochs, "test": TEST,
+    found = {"pictures": words.pictures, "epochs": words.epochs, "again": words.again, "head_epochs": words.head_epochs, "test": TEST,
              "load": os.getloadavg()[0], "results": {}}
     plain = {"tracking__enabled": False}
     whole = job(**plain, training__epochs=words.epochs)
     constant = whole.baseline(rows)((0, 0))
     note(found, "the commonest count", whole, tests, folder, lambda image: constant)
     trunk = note(found, "as set", whole, tests, folder, *taught(whole, rows))
+    if words.again:
+        rate = whole.params.training.learning_rate / 2
+        one = after(Again, trunk, **plain, training__epochs=words.again, training__reuse=False, training__learning_rate=rate)
+        trunk = note(found, "as set, trained again", one, tests, folder, *taught(one, rows))
     for head in words.heads:
-        one = job(**plain, training__epochs=words.head_epochs, training__reuse=False, bins__head=head)
-        one = Continued(one.params, one.profile)
-        one.given = trunk
+        one = after(Continued, trunk, **plain, training__epochs=words.head_epochs, training__reuse=False, bins__head=head)
         note(found, head, one, tests, folder, *taught(one, rows))
     if words.imagenet:
         one = job(**plain, training__epochs=max(2, words.epochs // 4), model__backbone="MobileNetV2",
                   model__weights=os.environ["COREBOX_IMAGENET"], model__trainable=False)
         note(found, "on frozen ImageNet features", one, tests, folder, *taught(one, rows))
     return found
+
+
+def after(kind, given, **overrides):
+    """A job of that kind, which begins with the network `given`."""
+    one = job(**overrides)
+    one = kind(one.params, one.profile)
+    one.given = given
+    return one
 
 
 def taught(one, rows):

@@ -13,6 +13,7 @@ from lib.vision import augment
 # Accuracy on the real data set, 0 to 5 items; the best one's RMSE is 0.90.
 PUBLISHED = {"the original, on real bins": 0.33, "best known, on real bins": 0.562}
 OTHER_COLOURS = 0.2   # of the examples get their colour channels in another order
+BARRED = 0.4          # of them are barred, since there are other cloths and panels behind the items than those learned from
 SURE, HIGH = 20.0, 0.35   # how fast a peak becomes an item with its height at first, and the height at which it is even odds
 STEEP = 4.0    # of the score of the ordinal head at first, an item
 CELL = 8       # px of the input to a cell of the maps
@@ -366,6 +367,8 @@ def varied(pixels, rng):
     pixels = cv2.warpAffine(pixels, moved, (width, height), borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < OTHER_COLOURS:
         pixels = np.ascontiguousarray(pixels[..., rng.permutation(3)])
+    if rng.random() < BARRED:
+        pixels = augment.barred(pixels, rng)
     return augment.vary(pixels, rng), matrix
 
 

@@ -41,6 +41,17 @@ def _shade(pixels, rng):
     return cv2.multiply(pixels, cv2.merge([shade] * 3), dtype=cv2.CV_8U)
 
 
+def barred(pixels, rng):
+    """The picture with bars across or down it, each somewhat lighter or darker, as panels, shelves and shadows make them."""
+    height, width = pixels.shape[:2]
+    across = rng.random() < 0.6
+    length = height if across else width
+    cuts = np.sort(rng.integers(0, length, rng.integers(1, 7)))
+    gain = np.exp(rng.normal(0, 0.25, len(cuts) + 1))[np.searchsorted(cuts, np.arange(length), "right")].astype(np.float32)
+    gain = np.broadcast_to(gain[:, None] if across else gain, (height, width))
+    return cv2.multiply(pixels, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
+
+
 def camera(pixels, rng):
     """The picture less sharp, sharper, noisier or coded as JPEG."""
     way = rng.random()
