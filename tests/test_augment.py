@@ -36,3 +36,11 @@ def test_a_placed_picture_lies_inside_unless_it_is_as_large_as_its_room():
     for seed in range(100):
         corners = augment.placed(np.random.default_rng(seed), 0.4)
         assert (np.abs(corners - 0.5).max() <= 0.5 + 1e-9) or np.ptp(corners, axis=0).max() > 0.8
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bars_lie_across_or_down_the_whole_picture(seed):
+    grey = np.full((90, 120, 3), 100, np.uint8)
+    barred = augment.barred(grey, np.random.default_rng(seed)).astype(int)
+    assert barred.shape == grey.shape and len(np.unique(barred)) > 1
+    assert (barred == barred[:1]).all() or (barred == barred[:, :1]).all()
