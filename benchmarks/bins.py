@@ -1,6 +1,6 @@
 """How well are items in bins counted? Beside the commonest count, and what a perfect eye could know.
 
-    python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--again 0] [--head-epochs 3] [--folder FOLDER] [--imagenet]
+    python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--again 12 12] [--head-epochs 3] [--folder FOLDER] [--imagenet]
 
 Generated bins (tasks.bins.bins.generator), and a shifted set of other cloth, things, hues, bands and light that no
 training sees. The job is trained as it is set (`as set`). Then each head learns anew on the backbone and the maps of that
@@ -93,7 +93,7 @@ def main():
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--pictures", type=int, default=4800)
     words.add_argument("--epochs", type=int, default=17)
-    words.add_argument("--again", type=int, default=0, help="epochs of a second training, from the weights of the first")
+    words.add_argument("--again", type=int, nargs="*", default=[], help="epochs of further trainings, each from the weights before")
     words.add_argument("--head-epochs", type=int, default=3)
     words.add_argument("--folder", type=Path)
     words.add_argument("--imagenet", action="store_true")
@@ -146,10 +146,10 @@ def measure(words):
     constant = whole.baseline(rows)((0, 0))
     note(found, "the commonest count", whole, tests, folder, lambda image: constant)
     trunk = note(found, "as set", whole, tests, folder, *taught(whole, rows))
-    if words.again:
+    for at, epochs in enumerate(words.again, 2):
         rate = whole.params.training.learning_rate / 2
-        one = after(Again, trunk, **plain, training__epochs=words.again, training__reuse=False, training__learning_rate=rate)
-        trunk = note(found, "as set, trained again", one, tests, folder, *taught(one, rows))
+        one = after(Again, trunk, **plain, training__epochs=epochs, training__reuse=False, training__learning_rate=rate)
+        trunk = note(found, f"as set, training {at}", one, tests, folder, *taught(one, rows))
     for head in words.heads:
         one = after(Continued, trunk, **plain, training__epochs=words.head_epochs, training__reuse=False, bins__head=head)
         note(found, head, one, tests, folder, *taught(one, rows))
