@@ -3,7 +3,7 @@
     python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--again 12 12] [--head-epochs 3] [--folder FOLDER] [--imagenet]
 
 Generated bins (tasks.bins.bins.generator), and a shifted set of other cloth, things, hues, bands and light that no
-training sees. The job is trained as it is set (`as set`). Then each head learns anew on the backbone and the maps of that
+training sees. The job is trained as it is set (`as set`), and with `--again` on from there. Then each head learns anew on the backbone and the maps of that
 training, which stay as they are, from the same pictures: so heads are compared and nothing else. Intervals are 95 %
 bootstrap intervals over the test pictures of one seed. `--imagenet` adds a frozen MobileNetV2 whose weights lie where
 COREBOX_IMAGENET says. Where COREBOX_REAL_DATA names real bins, the networks are tried on them too: a smoke run, they have
