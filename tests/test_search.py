@@ -125,17 +125,22 @@ def test_a_killed_worker_costs_its_training_alone_and_that_is_tried_again(ready)
                                            {"key": "training.epochs", "choices": [30]}]})
     study, killed = search.begin(job, table), []
 
-    def kill():
-        import psutil
+    def training():
+        """The process of each running trial that is on its way."""
+        return {trial.number: trial.user_attrs["process"] for trial in study.get_trials(deepcopy=False)
+                if trial.state.name == "RUNNING" and len(trial.intermediate_values) > 2}
 
+    def kill():
         while not killed:
-            running = [trial for trial in study.get_trials(deepcopy=False)
-                       if trial.state.name == "RUNNING" and len(trial.intermediate_values) > 2]
-            workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
-            if running and workers:
-                workers[0].send_signal(signal.SIGKILL)
-                killed.append(workers[0].pid)
-            time.sleep(0.2)
+            for number, process in training().items():
+                os.kill(process, signal.SIGSTOP)   # so that its trial cannot end between the look and the kill
+                time.sleep(0.2)
+                alive = training().get(number) == process
+                os.kill(process, signal.SIGKILL if alive else signal.SIGCONT)
+                if alive:
+                    killed.append(process)
+                    break
+            time.sleep(0.1)
 
     thread = threading.Thread(target=kill)
     thread.start()

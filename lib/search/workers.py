@@ -48,6 +48,7 @@ def _train(job, table, prepared, trial):
     known = trial.study.get_trials(deepcopy=False)[trial.number]
     first = RetryHeartbeatStaleTrialCallback.retried_trial_number(known)  # goes on after the last epoch of a killed one
     number = trial.number if first is None else first
+    trial.set_user_attr("process", os.getpid())
     record = runs.Record(own, f"search/{trial.study.study_name.rpartition('/')[2]}-{number}")
 
     def told(line):
