@@ -93,12 +93,11 @@ def test_every_answer_is_that_of_the_version_it_names_whichever_process_gives_it
         for _ in range(4):
             was = client.post("/models/corners/rollback").json()["models"]["corners"]
             begun = time.monotonic()
-            while time.monotonic() - begun < 1.5:
+            while (asked := time.monotonic() - begun) < 3:
                 for status, answer in ask(server, 4):
                     assert status == 200 and ("row_nb" in answer) == (answer["model_version"] == "one")
                     seen[answer["model_version"]] += 1
-                    late = time.monotonic() - begun > 1.3 and answer["model_version"] != was
-                    assert not late, "a process still serves what was rolled back"
+                    assert asked < 2 or answer["model_version"] == was, "a process still serves what was rolled back"
     assert min(seen["one"], seen["two"]) > 5
 
 
