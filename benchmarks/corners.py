@@ -141,7 +141,7 @@ def constant(hole):
 @cache
 def _drawn(count=2000):
     """Training pictures for the methods that have to learn here, drawn as the shipped weights' were."""
-    job = tasks.job("corners", overrides=PLAIN)
+    job = tasks.job("corners", overrides={**PLAIN, "corners.head": "heatmap"})
     return pretrain.draw(job, FOLDER / "corners" / "drawn", count, SEEDS["training"])
 
 
@@ -216,8 +216,15 @@ def _stretched(stored, row, job):
 
 @cache
 def ours(head, count, hole):
-    """The shipped weights, exported; or, with a `count`, fine-tuned on so many labels of other holes than `hole`."""
-    from lib import model, predict, train
+    """The shipped weights; or, with a `count`, fine-tuned on so many labels of other holes than `hole`."""
+    from lib import predict
+
+    return predict.load(exported(head, count, hole), threads=2).answer
+
+
+def exported(head, count=0, hole=None):
+    """The folder of an export of these weights, made where there is none yet."""
+    from lib import model, train
 
     job = tasks.job("corners", overrides={**PLAIN, "corners.head": head, **(TUNING if count else {})})
     folder = FOLDER / "corners" / f"{head}-{count or 'shipped'}-{hole if count else ''}-{_shipped()}"
@@ -231,7 +238,7 @@ def ours(head, count, hole):
                 networks[part] = model.build(job, part)
                 job.start(part, networks[part])
         model.export(job, networks, folder / "export", "benchmark")
-    return predict.load(folder / "export", threads=2).answer
+    return folder / "export"
 
 
 TUNING = {"training.epochs": 25, "training.batch_size": 16, "training.learning_rate": 3.0e-4}
