@@ -23,7 +23,7 @@ from lib.tasks import corners
 from lib.vision import windows
 
 FOLDER = config.home() / "outputs" / "benchmarks"
-PLAIN = {"model.width": 192, "model.height": 144, "model.weights": "shipped"}
+PLAIN = {"model.width": 288, "model.height": 216, "model.weights": "shipped"}
 SETS = ("generated", "shifted", "real", "warped")
 SEEDS = {"generated": 50_000_000, "shifted": 60_000_000, "training": 3_000_000}
 DRAWN = 400              # pictures of each generated set
