@@ -24,6 +24,7 @@ from lib.vision import windows
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 PLAIN = {"model.width": 288, "model.height": 216, "model.weights": "shipped"}
+SMALL = {"model.width": 192, "model.height": 144}   # the other size that weights ship for: faster, less exact
 SETS = ("generated", "shifted", "real", "warped")
 SEEDS = {"generated": 50_000_000, "shifted": 60_000_000, "training": 3_000_000}
 DRAWN = 400              # pictures of each generated set
@@ -226,7 +227,9 @@ def exported(head, count=0, hole=None):
     """The folder of an export of these weights, made where there is none yet."""
     from lib import model, train
 
-    job = tasks.job("corners", overrides={**PLAIN, "corners.head": head, **(TUNING if count else {})})
+    name, _, small = head.partition("-")
+    job = tasks.job("corners", overrides={**PLAIN, **(SMALL if small else {}), "corners.head": name,
+                                          **(TUNING if count else {})})
     folder = FOLDER / "corners" / f"{head}-{count or 'shipped'}-{hole if count else ''}-{_shipped()}"
     if not (folder / "export" / "export.json").is_file():
         record = SimpleNamespace(path=folder.joinpath)
@@ -267,7 +270,8 @@ def _few(job, count, hole):
 
 
 METHODS = {"constant": constant, "classic": classic, "original": original, "heatmap": partial(ours, "heatmap", 0),
-           "cascade": partial(ours, "cascade", 0),
+           "cascade": partial(ours, "cascade", 0), "heatmap-192": partial(ours, "heatmap-192", 0),
+           "cascade-192": partial(ours, "cascade-192", 0),
            **{f"cascade+{count}": partial(ours, "cascade", count) for count in LABELS}}
 
 

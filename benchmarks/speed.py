@@ -4,8 +4,9 @@
 
 Synthetic 12-megapixel photographs, the shipped weights. Heatmap mode stands beside decoding at the reduced scale that it
 asks for, cascade mode beside decoding in full. `single`: one after another, by one thread; `batch`: by a pool of two
-threads. Each round times all ways in turn; told are the median of the rounds and their lowest and highest ratio. At
-last, pictures that are decoded already, drawn as those of the benchmark of corners: answers a second by two threads.
+threads; `-192`: the weights for the smaller input. Each round times both ways in turn; told are the median of the rounds and
+their lowest and highest ratio. At last, pictures that are decoded already, drawn as those of the benchmark of corners: answers
+a second by two threads.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def ways(head):
     def answer(data):
         return predictor.answer(images.read(data, at_least=least))
 
-    return partial(images.read, at_least=least if head == "heatmap" else None), answer, predictor
+    return partial(images.read, at_least=least if head.startswith("heatmap") else None), answer, predictor
 
 
 def seconds(function, inputs, threads):
@@ -65,7 +66,7 @@ def main():
     photographs = [job.sample(np.random.default_rng(seed), SIZE)[0] for seed in range(PHOTOGRAPHS)]
     decoded = [benchmark._scene(SEED + at, False)["picture"] for at in range(DECODED)]
     print(f"{'':34}{'decoding':>10}{'with answer':>13}{'ratio':>7}{'lowest':>8}{'highest':>9}")
-    for head in ("heatmap", "cascade"):
+    for head in ("heatmap", "cascade", "heatmap-192", "cascade-192"):
         plain, answer, predictor = ways(head)
         [answer(each) for each in photographs]
         for name, threads, inputs in (("single", 1, photographs), ("batch", 2, 4 * photographs)):

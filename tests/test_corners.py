@@ -169,7 +169,7 @@ def test_what_is_no_whole_box_is_refused_by_its_name(kind, reason):
 
 
 def test_doubt_widens_the_radius_and_lowers_the_confidence():
-    numbers = corners.calibration("cascade")
+    numbers = job().calibration()
     if numbers is None:
         pytest.skip("no calibration is shipped yet")
     sure = np.array([0.97, 0.01, 0.01, 0.005, 0.005])
@@ -354,7 +354,7 @@ def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
     pytest.importorskip("keras")
     from lib import model
 
-    if not (corners.SHIPPED / "coarse.npz").is_file():
+    if not (corners.SHIPPED / "coarse-288x216.npz").is_file():
         pytest.skip("no weights are shipped yet")
     this = job(model__weights="shipped", model__width=96, model__height=96)
     with pytest.raises(ValueError, match="another network"):

@@ -165,7 +165,7 @@ class Corners(Job):
             output = _one(parts["coarse"](self.prepare(picture)[None]))["output"]
             return {**self.decode(output, picture.size), "confidence": None, "radius": None, "refused": None}
         corners, signs, kinds, rows = self.signs(parts, picture)
-        answer = {**point_dict(corners), **judge(signs, kinds, calibration(self.settings.head))}
+        answer = {**point_dict(corners), **judge(signs, kinds, self.calibration())}
         answer["radius"] = [part * geometry.diagonal(corners) for part in answer["radius"]]
         if self.counts:
             answer["row_nb"] = 1 + int((rows > 0.5).sum())
@@ -277,20 +277,32 @@ class Corners(Job):
 
     def start(self, part, network):
         """The shipped weights, where `model.weights` says so and they were made for such a network."""
-        path = self.shipped / f"{part}.npz"
-        if self.params.model.weights != "shipped" or self.settings.head == "dense" or not path.is_file():
+        if self.params.model.weights != "shipped" or self.settings.head == "dense":
             return False
-        with np.load(path, allow_pickle=False) as arrays:
-            weights = [arrays[f"w{at}"].astype(np.float32) for at in range(len(arrays.files))]
+        path, weights = self.packed(part), []
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as arrays:
+                weights = [arrays[f"w{at}"].astype(np.float32) for at in range(len(arrays.files))]
         if [each.shape for each in weights] != [tuple(each.shape) for each in network.weights]:
+            sizes = ", ".join(sorted(each.stem.partition("-")[2] for each in self.shipped.glob("coarse-*.npz")))
             raise ValueError(f"the shipped weights of {part} are of another network than model.backbone="
-                             f"{self.params.model.backbone!r} at {self.size[0]}x{self.size[1]} px; set "
-                             "model.weights=none to train from scratch")
+                             f"{self.params.model.backbone!r} at {self.size[0]}x{self.size[1]} px; there are some for {sizes}: "
+                             "set the backbone and size of one, or model.weights=none to train from scratch")
         network.set_weights(weights)
         for layer in network.layers:
             if type(layer).__name__ == "BatchNormalization":
                 layer.trainable = False  # a handful of pictures would ruin its statistics
         return True
+
+    def packed(self, part):
+        """The file of a part's shipped weights: those of the coarse network fit one size of its input."""
+        width, height = self.size
+        return self.shipped / (f"{part}.npz" if part == "sides" else f"{part}-{width}x{height}.npz")
+
+    def calibration(self):
+        """The numbers that turn signs of doubt into radius, confidence and refusal; those of another size where it has none."""
+        known = _calibration()
+        return known.get("{}x{}".format(*self.size), next(iter(known.values()), {})).get(self.settings.head)
 
     # --- scores and drawing
 
@@ -336,7 +348,7 @@ class Corners(Job):
         ends = [min(radius.min(), apart.min()) / 1.5, max(radius.max(), apart.max()) * 1.5]
         ax.loglog(radius, apart, ".", color="red", alpha=0.5)
         ax.loglog(ends, ends, color="#33415c", lw=1)
-        numbers = calibration(self.settings.head)
+        numbers = self.calibration()
         stated = f", {numbers['coverage']:.0%} stated" if numbers else ""
         ax.set(xlabel="radius stated, % of the box's diagonal", ylabel="distance from the label, % of the diagonal",
                title=f"{(apart <= radius).mean():.0%} of {len(radius)} corners lie within their radius{stated}")
@@ -503,10 +515,10 @@ def _moved(start, end, offsets):
 
 
 @cache
-def calibration(head):
-    """The numbers that turn signs of doubt into radius, confidence and refusal: shipped beside the weights."""
+def _calibration():
+    """Numbers by the size of the coarse network's input and by head: shipped beside the weights."""
     path = SHIPPED / "calibration.json"
-    return files.read_json(path)[head] if path.is_file() else None
+    return files.read_json(path) if path.is_file() else {}
 
 
 def judge(signs, kinds, numbers):
