@@ -20,7 +20,7 @@ ROWS = 10                # the most rows that are counted
 OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie, as a part of its sides
 SMALL = 640, 480         # px of the picture that the looks and the first strips are cut from
 DOUBT = 0.002            # of the diagonal: where a corner is expected to be further off, more looks are taken
-SPREAD = 0.05            # of a first look's heatmap, parts of the input: likewise where there are no sides
+SPREAD = 0.058           # of a first look's heatmap, parts of the input: likewise where there are no sides
 MUCH_LESS = 0.74         # how much less a guess must expect to be off to be taken instead
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "corners"
 
