@@ -88,14 +88,15 @@ def pack(network, path):
     """
     with files.writing(path) as temporary:
         np.savez_compressed(temporary, **{f"w{at}": weight.astype(np.float16 if weight.ndim > 1 else np.float32)
-                               for at, weight in enumerate(network.get_weights())})
+                                          for at, weight in enumerate(network.get_weights())})
 
 
 def pretrain(task, overrides=None):
     """Make the shipped weights of a task anew, with its profile `pretrain`; goes on where an earlier call stopped.
 
     Drawing and training leave their state in outputs/<task>/pretrain/, so a killed run loses minutes; the weights,
-    their calibration and the record of how they were made replace the old ones at the end, each as a whole.
+    their calibration and the record of how they were made replace the old ones at the end, each as a whole. The sides'
+    network serves every size of the coarse one's input: where weights of another size ship, make those anew too.
     """
     from types import SimpleNamespace
 

@@ -361,6 +361,22 @@ def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
         this.start("coarse", model.build(this, "coarse"))
 
 
+@pytest.mark.parametrize("width, height", [(288, 216), (192, 144)])
+def test_weights_and_calibration_ship_for_two_sizes_of_the_input(width, height):
+    pytest.importorskip("keras")
+    from lib import model
+
+    this = job(model__weights="shipped", model__width=width, model__height=height)
+    network = model.build(this, "coarse")
+    assert this.start("coarse", network) and network.input_shape[1:3] == (height, width)
+    assert this.calibration() == files.read_json(corners.SHIPPED / "calibration.json")[f"{width}x{height}"]["cascade"]
+
+
+def test_another_size_of_the_input_is_judged_by_numbers_of_one_that_ships():
+    known = files.read_json(corners.SHIPPED / "calibration.json").values()
+    assert job(model__width=96, model__height=96).calibration() in [each["cascade"] for each in known]
+
+
 def test_all_that_ships_stays_small():
     assert sum(path.stat().st_size for path in corners.SHIPPED.glob("*")) < 4e6
 
