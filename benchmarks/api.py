@@ -35,8 +35,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import api, config, files, predict, runs, tasks
-from lib.api.server import any_port
+from lib import tasks
+from lib.common import config
+from lib.serving import api, prediction
+from lib.serving.api.server import any_port
+from lib.storage import files, runs
 
 SIZES = {"640x480": (640, 480), "12 MP": (4000, 3000)}
 ANSWERED = 20.0  # s within which some hundred have been answered, or told to come again
@@ -92,7 +95,7 @@ def milliseconds(seconds, part):
 
 def _loop(export, content, seconds):
     """Pictures a second of one process that decodes and answers, and does nothing else."""
-    predictor = predict.load(export)
+    predictor = prediction.load(export)
     predictor.answer(content)
     begun, count = time.monotonic(), 0
     while time.monotonic() - begun < seconds:
@@ -193,9 +196,10 @@ def serve_flask(export, given):
     from flask import Flask, jsonify, request
     from PIL import Image, ImageOps
 
-    from lib import images, model
+    from lib.imaging import images
+    from lib.models import model
 
-    job = tasks.find(predict.check(export)["task"])(config.Params(predict.check(export)["settings"]), "demo")
+    job = tasks.find(prediction.check(export)["task"])(config.Params(prediction.check(export)["settings"]), "demo")
     networks = {part: model.load(export.parent / "model" / f"{part}.keras") for part in job.parts()}
     parts = {part: lambda batch, network=network: network.predict(batch, verbose=0) for part, network in networks.items()}
     app = Flask(__name__)
@@ -316,7 +320,7 @@ def _swapped(asked, swaps, steady):
 
 def _version(export, folder, version):
     """A copy of an export under another version; "eight…" answers without rows, so that one sees which answered."""
-    for name in predict.members(predict.check(export)):
+    for name in prediction.members(prediction.check(export)):
         files.write(folder / name, (export / name).read_bytes())
     content = files.read_json(folder / "export.json")
     content["settings"]["corners"]["predictor_mode"] = 8 if version.startswith("eight") else 9

@@ -15,8 +15,11 @@ import time
 import numpy as np
 
 from benchmarks import corners as bench
-from lib import config, files, geometry, images, pretrain
+from lib.common import config
+from lib.imaging import geometry, images
+from lib.storage import files
 from lib.tasks import corners
+from lib.tasks.corners import pretraining
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 SHARE, TOP, SEEDS, FIRST = 0.05, 0.07, 3, 80_000_000
@@ -39,7 +42,7 @@ def drawn(seed, count):
     at = FIRST + 1_000_000 * seed
     while count:
         at += 1
-        scene = pretrain.drawn(at)
+        scene = pretraining.drawn(at)
         if scene.kind == "box":
             count -= 1
             yield str(at), images.Picture(scene.pixels, scene.pixels.shape[1::-1]), geometry.order(scene.outer)

@@ -22,8 +22,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import config, data, files, images, model, predict, tasks, train
-from lib.formats import abid
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.data.formats import abid
+from lib.imaging import images
+from lib.models import model
+from lib.serving import prediction
+from lib.storage import files
+from lib.training import train
 
 TEST = 300
 SETS = {"generated": (10_000, False), "shifted": (20_000, True)}   # first seed of a test set, and of which kind it is
@@ -171,9 +178,9 @@ def after(kind, given, **overrides):
 def taught(one, rows):
     """The answers of a training, what it took (s of processor time), and its network."""
     began = time.process_time()
-    record = train.train(one, data.prepare(one, gathered(one, rows), progress=False))
+    record = train.train(one, dataset.prepare(one, gathered(one, rows), progress=False))
     seconds = time.process_time() - began
-    return predict.load(record.path("export"), "bins").answer, seconds, model.load(record.path("model", "network.keras"))
+    return prediction.load(record.path("export"), "bins").answer, seconds, model.load(record.path("model", "network.keras"))
 
 
 def note(found, name, one, tests, folder, answer, seconds=0.0, network=None):

@@ -19,7 +19,13 @@ from types import SimpleNamespace
 import numpy as np
 from tqdm.auto import tqdm
 
-from lib import config, data, files, images, model, tasks, train
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.imaging import images
+from lib.models import model
+from lib.storage import files
+from lib.training import train
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 SIZE = (640, 480)
@@ -69,7 +75,7 @@ def prepared(this, train_set, validation_set):
     pairs = [(*each, split) for each, split in [(e, "train") for e in train_set] + [(e, "validation") for e in validation_set]]
     rows = [this.check({**row, "split": split}) for _, row, split in pairs]
     stored = np.stack([this.stored("network", read(this, path), row) for (path, _, _), row in zip(pairs, rows, strict=True)])
-    return data.Prepared(rows, {"network": stored})
+    return dataset.Prepared(rows, {"network": stored})
 
 
 def fitted(this, name, ready):

@@ -15,7 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import choose, config, files, images, pretrain, tasks
+from lib import tasks
+from lib.common import config
+from lib.evaluation import active_learning
+from lib.imaging import images
+from lib.storage import files
+from lib.tasks.corners import pretraining
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 SIZES = (16, 24, 32, 48, 64, 96, 128)
@@ -56,7 +61,7 @@ def fitted(x, y):
     if len(set(y.tolist())) < 2:
         return lambda inputs: np.full(len(inputs), float(y.mean()))
     scale = 0.15  # small inputs are a stronger ridge, which few labels need
-    weights = pretrain.logistic(x * scale, y)
+    weights = pretraining.logistic(x * scale, y)
     return lambda inputs: 1 / (1 + np.exp(-np.clip(inputs * scale @ weights[:-1] + weights[-1], -30, 30)))
 
 
@@ -78,7 +83,7 @@ def bought(way, x, y, pool, rng):
             if far is None:
                 have += list(left[np.argsort(-doubt, kind="stable")[:size - len(have)]])
             else:
-                have += list(left[choose.pick(x[left], doubt, x[have], size - len(have))])
+                have += list(left[active_learning.pick(x[left], doubt, x[have], size - len(have))])
         rounds.append(list(have))
     return rounds
 

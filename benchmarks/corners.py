@@ -18,9 +18,14 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from lib import config, data, files, geometry, images, pretrain, tasks
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.imaging import geometry, images
+from lib.storage import files
 from lib.tasks import corners
-from lib.vision import windows
+from lib.tasks.corners import crops, pretraining
+from lib.training import pretraining as weights
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 PLAIN = {"model.width": 288, "model.height": 216, "model.weights": "shipped"}
@@ -44,7 +49,7 @@ def generated(shifted=False):
 
 
 def _scene(seed, shifted):
-    scene = pretrain.drawn(seed, shifted)
+    scene = pretraining.drawn(seed, shifted)
     whole = scene.kind == "box"
     return {"picture": images.Picture(scene.pixels, scene.pixels.shape[1::-1]),
             "corners": geometry.order(scene.outer) if whole else None, "row_nb": scene.row_nb if whole else None}
@@ -97,8 +102,8 @@ def _warp(rows, at, turn):
         truth = geometry.warp(matrix, rows[at]["corners"] * scale)
         if (truth >= -2).all() and (truth <= np.array(CANVAS) + 2).all():
             break
-    mask = windows.cut(np.full(pixels.shape[:2], 255, np.uint8), matrix, CANVAS, 0)[..., None] > 127
-    pixels = np.where(mask, windows.cut(pixels, matrix, CANVAS), behind)
+    mask = crops.cut(np.full(pixels.shape[:2], 255, np.uint8), matrix, CANVAS, 0)[..., None] > 127
+    pixels = np.where(mask, crops.cut(pixels, matrix, CANVAS), behind)
     return {"picture": images.Picture(pixels, CANVAS), "corners": geometry.order(truth), "row_nb": None}
 
 
@@ -143,7 +148,7 @@ def constant(hole):
 def _drawn(count=2000):
     """Training pictures for the methods that have to learn here, drawn as the shipped weights' were."""
     job = tasks.job("corners", overrides={**PLAIN, "corners.head": "heatmap"})
-    return pretrain.draw(job, FOLDER / "corners" / "drawn", count, SEEDS["training"])
+    return weights.draw(job, FOLDER / "corners" / "drawn", count, SEEDS["training"])
 
 
 def classic(hole):
@@ -209,7 +214,7 @@ def _dense_on(base, job):
 
 def _stretched(stored, row, job):
     """A stored picture as the original sees it, and its target."""
-    inner = windows.frame((row["width"], row["height"]), stored.shape[1::-1])
+    inner = crops.frame((row["width"], row["height"]), stored.shape[1::-1])
     (left, top), (across, down) = inner.shift, inner.inner
     shown = stored[top:top + down, left:left + across]
     return cv2.resize(shown, job.size, interpolation=cv2.INTER_AREA).astype(np.float32), job.encode(row)
@@ -218,14 +223,15 @@ def _stretched(stored, row, job):
 @cache
 def ours(head, count, hole):
     """The shipped weights; or, with a `count`, fine-tuned on so many labels of other holes than `hole`."""
-    from lib import predict
+    from lib.serving import prediction
 
-    return predict.load(exported(head, count, hole), threads=2).answer
+    return prediction.load(exported(head, count, hole), threads=2).answer
 
 
 def exported(head, count=0, hole=None):
     """The folder of an export of these weights, made where there is none yet."""
-    from lib import model, train
+    from lib.models import model
+    from lib.training import export, train
 
     name, _, small = head.partition("-")
     job = tasks.job("corners", overrides={**PLAIN, **(SMALL if small else {}), "corners.head": name,
@@ -240,7 +246,7 @@ def exported(head, count=0, hole=None):
             else:
                 networks[part] = model.build(job, part)
                 job.start(part, networks[part])
-        model.export(job, networks, folder / "export", "benchmark")
+        export.export(job, networks, folder / "export", "benchmark")
     return folder / "export"
 
 
@@ -265,7 +271,7 @@ def _few(job, count, hole):
                "split": "validation" if place < check else "train",
                **corners.row_of(rows[at]["corners"], rows[at]["row_nb"])}
         prepared.append((row, {part: job.stored(part, picture, row) for part in job.parts()}))
-    return data.Prepared([row for row, _ in prepared],
+    return dataset.Prepared([row for row, _ in prepared],
                          {part: np.stack([stored[part] for _, stored in prepared]) for part in job.parts()})
 
 

@@ -17,8 +17,12 @@ import sys
 import time
 from pathlib import Path
 
-from lib import api, config, files, gather, predict, tasks
-from lib.api import shelf
+from lib import tasks
+from lib.common import config
+from lib.data import ingest
+from lib.serving import api, prediction
+from lib.serving.api import model_store
+from lib.storage import files
 
 CALLS = ("mkdir", "open", "fsync", "chmod", "replace", "rename", "unlink", "rmdir", "link", "symlink")
 DIED = 9
@@ -131,11 +135,11 @@ class Gathering:
         self.job = tasks.find("corners")(config.settle("corners", "smoke", {
             "data.generate": pictures, "data.generate_width": 320, "data.generate_height": 240, "data.workers": 2,
             "split.by": "", "split.train": 0.5, "split.validation": 0.5, "split.test": 0.0}), "faults")
-        gather.gather(self.job)
+        ingest.gather(self.job)
         self.whole, self.before = content(self.job.folder), Path(home) / "before"
 
     def work(self):
-        gather.gather(self.job)
+        ingest.gather(self.job)
 
     def fresh(self):
         """Nothing has been gathered yet; the pictures are there."""
@@ -201,16 +205,16 @@ class Publishing:
 
     def check(self, ended):
         """What is current is whole, and the one or the other; promoting again ends well."""
-        current, = shelf.exports(self.served)
-        named = predict.check(current)["version"]
+        current, = model_store.exports(self.served)
+        named = prediction.check(current)["version"]
         assert named in ("one", "two") and (ended != "done" or named == "two"), (ended, named)
         api.promote(self.two, self.served)
-        assert predict.check(shelf.exports(self.served)[0])["version"] == "two"
+        assert prediction.check(model_store.exports(self.served)[0])["version"] == "two"
 
 
 def version(export, folder, name):
     """A copy of an export under another version."""
-    for member in predict.members(predict.check(export)):
+    for member in prediction.members(prediction.check(export)):
         files.write(folder / member, (Path(export) / member).read_bytes())
     files.write_json(folder / "export.json", {**files.read_json(folder / "export.json"), "version": name})
     return folder

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from lib import config, images
+from lib.common import config
+from lib.imaging import images
 
 SLOWEST = 5.0  # s that a picture may take
 LARGEST = 200_000  # bytes of a seed; larger ones are slow to mutate and tell nothing more

@@ -29,23 +29,14 @@ import cv2
 import httpx
 import numpy as np
 
-from lib import config, files, images, tasks
-from lib.hub import (
-    access,
-    checks,
-    crowd,
-    doubts,
-    export,
-    features,
-    people,
-    selection,
-    serving,
-    store,
-    submission,
-    twins,
-    verification,
-    versions,
-)
+from lib import tasks
+from lib.common import config
+from lib.hub import access, accounts, crowd, store
+from lib.hub.datasets import export, selection, versions
+from lib.hub.intake import checks, features, label_errors, near_duplicates, submission, verification
+from lib.hub.web import server
+from lib.imaging import images
+from lib.storage import files
 
 REAL = os.environ.get("COREBOX_REAL_DATA", "")
 NETWORK = os.environ.get("COREBOX_IMAGENET", "")
@@ -61,9 +52,9 @@ def open_hub(name, **overrides):
 
 def person(hub, name, *roles):
     try:
-        return people.find(hub, name)
+        return accounts.find(hub, name)
     except ValueError:
-        return people.add(hub, name, list(roles))[0]
+        return accounts.add(hub, name, list(roles))[0]
 
 
 def jpeg(pixels, quality=85):
@@ -130,12 +121,12 @@ def duplicates(limit=None):
             for kind, data in copies(pixels, rng):
                 mine = _fingerprint(images.read(data, at_least=checks.LOOK).pixels)
                 near = [(-float(mine[1] @ theirs[1]), other) for other, theirs in enumerate(known)
-                        if set(twins.probes(mine[0])) & set(twins.keys(theirs[0]))
-                        and twins.distance(mine[0], theirs[0]) <= settings.hash_distance]
+                        if set(near_duplicates.probes(mine[0])) & set(near_duplicates.keys(theirs[0]))
+                        and near_duplicates.distance(mine[0], theirs[0]) <= settings.hash_distance]
                 alone += [other == at for _, other in near]
                 hit = False
                 for _, other in sorted(near)[:verification.NEAREST]:
-                    score = twins.alike(twins.grey(mine[2]), twins.grey(known[other][2]), settings.twin)
+                    score = near_duplicates.alike(near_duplicates.grey(mine[2]), near_duplicates.grey(known[other][2]), settings.twin)
                     scores["same" if other == at else "other"].append(round(score, 3))
                     if score >= settings.twin:
                         found.append(other == at)
@@ -208,13 +199,13 @@ def _area(found, truth, seed):
     names = np.unique(truth)
     planted = np.array([rng.choice(names[names != label]) if bad else label
                         for label, bad in zip(truth, wrong, strict=True)])
-    return float(roc_auc_score(wrong, doubts.doubts(found, planted, seed=seed)[0]))
+    return float(roc_auc_score(wrong, label_errors.doubts(found, planted, seed=seed)[0]))
 
 
 def _thumbnails(extract):
     paths = sorted(glob.glob(f"{REAL}/openimages/thumbnails/*/*"))
     truth = np.array([Path(path).parent.name for path in paths])
-    doubt, better, sure = doubts.doubts(extract([images.read(path).pixels for path in paths]), truth)
+    doubt, better, sure = label_errors.doubts(extract([images.read(path).pixels for path in paths]), truth)
     order = np.argsort(-doubt)
     return [f"{Path(paths[at]).parent.name}/{Path(paths[at]).name}: looks like {better[at]} ({sure[at]:.2f}), doubt {doubt[at]:.2f}"
             for at in order if doubt[at] > 1 and better[at] != truth[at]][:15]
@@ -270,7 +261,7 @@ def dask(count=600):
     with hub.owner() as cursor:
         cursor.execute("SELECT sha256 FROM hub.picture ORDER BY id")
         jobs = [(hub, name, True) for name, in cursor.fetchall()]
-    from lib.engine import _Dask
+    from lib.common.parallel import _Dask
 
     results = {"pictures": len(jobs)}
     for workers in (1, 2):
@@ -323,7 +314,7 @@ def rows(count=1_000_000, chunk=20_000):
             done += len(texts) * chunk
             print(f"\r{done} rows, {len(texts) * chunk / took[abreast][-1][1]:.0f} a second", end="", file=sys.stderr, flush=True)
     began = time.monotonic()
-    with hub.act(people.OPERATOR, "work", 1200) as cursor:
+    with hub.act(accounts.OPERATOR, "work", 1200) as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = (id % 100) / 100.0, verified = now()")
     accepted = time.monotonic() - began
     with hub.owner() as cursor:
@@ -404,14 +395,14 @@ def _selected(hub, who, rng):
 
 def crowded(seconds=180, suppliers=50):
     """Suppliers that submit at once over HTTP, while the app is killed (kill -9) and PostgreSQL in the middle."""
-    port = serving.any_port("127.0.0.1")
+    port = server.any_port("127.0.0.1")
     hub = open_hub(f"crowd{os.getpid()}", hub__port=port)
     drawn = [item for _, item in crowd.items("tags", np.random.default_rng(7), 60, "s")]
     app, until, lock = App(hub), threading.Event(), threading.Lock()
     told = {"accepted": {}, "answers": Counter()}   # what the app has answered for, by supplier and file; how it answered
     senders = []
     for number in range(suppliers):
-        who, token = people.add(hub, f"supplier {number:02}", ["supplier"])
+        who, token = accounts.add(hub, f"supplier {number:02}", ["supplier"])
         senders.append(threading.Thread(target=_supplies, args=(app.url, token, who.id, drawn, until, told, lock)))
     began = time.monotonic()
     for each in senders:
@@ -531,7 +522,7 @@ def stream(megabytes=1024):
     results = {}
     for label, size in (("small", 16), ("large", megabytes)):
         submission.receive(hub, who, label, items(size, label))
-        with hub.act(people.OPERATOR, "work") as cursor:
+        with hub.act(accounts.OPERATOR, "work") as cursor:
             cursor.execute("UPDATE hub.picture SET status = 'accepted'")
         version = versions.version(hub, who, {"labels": [label]})
         began = time.monotonic()

@@ -22,9 +22,14 @@ import numpy as np
 from benchmarks import corners as bench
 from benchmarks.audit import moved
 from benchmarks.choose import BLOCKS, FOLDER, HELD, band, fitted, nails, reduced
-from lib import data, files, geometry, images, model, predict, tasks, train
-from lib.measures import suspicion
+from lib import tasks
+from lib.data import dataset
+from lib.imaging import geometry, images
+from lib.metrics import label_errors
+from lib.serving import prediction
+from lib.storage import files
 from lib.tasks import corners
+from lib.training import export, train
 
 WRONG, ROUNDS = 0.1, 3
 
@@ -51,7 +56,7 @@ def one(x, y, blocks, seed):
     for _ in range(ROUNDS):
         known = np.where(np.isin(np.arange(len(y)), looked), y, labels)
         chances = out_of_block(x[pool], known[pool], blocks[pool])
-        suspect = pool[suspicion.confident(known[pool], np.stack([1 - chances, chances], 1)) > 1]
+        suspect = pool[label_errors.confident(known[pool], np.stack([1 - chances, chances], 1)) > 1]
         looked = np.union1d(looked, suspect)
         rounds.append(looked)
     blind = rng.choice(pool, len(looked), replace=False)
@@ -144,11 +149,11 @@ def fit(rows, pictures, labels):
                           "split": "validation" if at % 5 == 0 else "train", **corners.row_of(label, row["row_nb"])})
             for part in stored:
                 stored[part].append(job.stored(part, picture, known[-1]))
-        prepared = data.Prepared(known, {part: np.stack(each) for part, each in stored.items()})
+        prepared = dataset.Prepared(known, {part: np.stack(each) for part, each in stored.items()})
         record = SimpleNamespace(path=folder.joinpath)
-        model.export(job, {part: train.fit(job, part, prepared, record, False)[0] for part in job.parts()},
+        export.export(job, {part: train.fit(job, part, prepared, record, False)[0] for part in job.parts()},
                      folder / "export", "loop")
-    return predict.load(folder / "export").answer
+    return prediction.load(folder / "export").answer
 
 
 def main():

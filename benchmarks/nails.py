@@ -21,10 +21,17 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lib import config, data, files, images, layers, model, predict, tasks, train
-from lib.measures import calibration, memory, studies
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.imaging import images
+from lib.metrics import calibration, cross_validation
+from lib.models import layers, model
+from lib.serving import prediction
+from lib.storage import files
 from lib.tasks import nails
-from lib.vision import corruptions, foreground
+from lib.tasks.nails import alignment, coreset, corruptions
+from lib.training import export, train
 
 OUT = config.home() / "outputs" / "benchmarks"
 PARTS = ("speed", "folds", "official", "days", "generated")
@@ -81,7 +88,7 @@ def real():
 def everything():
     """Job, rows, what is bad (n,), and the features of the real photographs, which are kept for the next time."""
     job, rows = job_of(), real()
-    sources = [files.sha256(Path(module.__file__)) for module in (foreground, layers, nails)]
+    sources = [files.sha256(Path(module.__file__)) for module in (alignment, layers, nails)]
     facts = [sources, job.params.model.plain(), job.settings.plain(), [row["path"].name for row in rows], VARIANTS]
     kept = OUT / f"nails-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}.npz"
     if not kept.is_file():
@@ -164,7 +171,7 @@ def unlike(found, good, settings):
     layer = layers.Memory(settings.memory)
     patches = found[nails.PATCHES]
     layer.build((None, *patches.shape[2:]))
-    memory.remember(layer, patches[good].reshape(-1, *patches.shape[2:]))
+    coreset.remember(layer, patches[good].reshape(-1, *patches.shape[2:]))
     return np.asarray(layer(patches[:, 0])).reshape(len(patches), -1).max(1)
 
 
@@ -180,11 +187,11 @@ def ways(found, learned, bad, fit, check, seed, settings):
     rest = np.concatenate([fit, check])
     measures = found["measured"][:, 0]
     answers = {"always the commoner": np.full(len(bad), float(bad[rest].mean() >= 0.5)),
-               "mean brightness": studies.logistic(found["light"][rest], bad[rest])(found["light"]),
-               "outline, logistic regression": studies.logistic(measures[rest], bad[rest])(measures)}
+               "mean brightness": cross_validation.logistic(found["light"][rest], bad[rest])(found["light"]),
+               "outline, logistic regression": cross_validation.logistic(measures[rest], bad[rest])(measures)}
     answers |= {name: learner.learn(bad, fit, check, seed) for name, learner in learned.items()}
     scores = unlike(found, fit[~bad[fit]], settings)
-    cut = studies.logistic(np.log(scores[check])[:, None], bad[check])
+    cut = cross_validation.logistic(np.log(scores[check])[:, None], bad[check])
     return answers | {"memory of good ones": cut(np.log(scores)[:, None])}
 
 
@@ -192,7 +199,7 @@ def table(answers, bad, threshold=0.5):
     """Accuracy with its interval over pictures, area under ROC, and calibration error, of answers (repeats, n) by name."""
     lines = []
     for name, chances in answers.items():
-        mean, low, high = studies.share((chances > threshold) == bad)
+        mean, low, high = cross_validation.share((chances > threshold) == bad)
         areas = [calibration.ranking(each, bad) for each in chances]
         lines.append({"way": f"{name:30}", "accuracy": mean, "low": low, "high": high,
                       "spread over repeats": float(((chances > threshold) == bad).mean(1).std()),
@@ -208,12 +215,12 @@ def folds():
     """Repeated stratified 5-fold cross-validation on all 198 photographs."""
     job, rows, bad, found = everything()
     learned, answers = learners(found), {}
-    for turn, parts in enumerate(studies.folds(bad)):
+    for turn, parts in enumerate(cross_validation.folds(bad)):
         for number, held in enumerate(parts):
             rest = np.setdiff1d(np.arange(len(bad)), held)
             fit, check = split_off(rest, bad, 100 * turn + number)
             for name, chances in ways(found, learned, bad, fit, check, 100 * turn + number, job.settings).items():
-                answers.setdefault(name, np.full((studies.REPEATS, len(bad)), np.nan))[turn, held] = chances[held]
+                answers.setdefault(name, np.full((cross_validation.REPEATS, len(bad)), np.nan))[turn, held] = chances[held]
     costs = look(answers["both (the task's)"], bad, job.settings)
     return [*table(answers, bad), costs]
 
@@ -261,8 +268,8 @@ def speed(rounds=3):
     pictures = [images.read(row["path"]) for row in real()[:32]] if not missing() else \
         [images.read(job.sample(np.random.default_rng(seed), (1936, 1216))[0]) for seed in range(32)]
     with tempfile.TemporaryDirectory() as folder:
-        model.export(job, {"network": model.build(job)}, Path(folder), "speed")
-        predictor = predict.load(folder)
+        export.export(job, {"network": model.build(job)}, Path(folder), "speed")
+        predictor = prediction.load(folder)
     lines = []
     with ThreadPoolExecutor(2) as pool:
         for name, work in (("preparation", job.prepare), ("both", predictor.answer)):
@@ -282,7 +289,7 @@ def generated(learned=240, judged=120):
     job = tasks.job("nails", "demo")
     drawn = [_drawn(job, seed, "train" if seed % 5 else "validation") for seed in range(learned)]
     stored = np.stack([job.prepare(picture) for picture, _ in drawn])
-    prepared = data.Prepared([row for _, row in drawn], {"network": stored})
+    prepared = dataset.Prepared([row for _, row in drawn], {"network": stored})
     with tempfile.TemporaryDirectory() as folder:
         record = SimpleNamespace(path=lambda *parts: _made(Path(folder, *parts)))
         network, _ = train.fit(job, "network", prepared, record, progress=False)
@@ -314,7 +321,7 @@ def _drawn(job, seed, split):
 def _judge(job, parts, name, tests):
     truths, answers = [row for _, row in tests], [job.answer(parts, picture) for picture, _ in tests]
     right = np.array([answer["label"] == truth["label"] for truth, answer in zip(truths, answers, strict=True)])
-    mean, low, high = studies.share(right[None])
+    mean, low, high = cross_validation.share(right[None])
     chances, bad = job.chances(truths, answers)
     return {"way": f"{name:30}", "accuracy": mean, "low": low, "high": high, "commoner": float(max(bad.mean(), 1 - bad.mean())),
             "area under ROC": calibration.ranking(chances, bad)}
@@ -332,12 +339,12 @@ def original(seconds=600):
     fit, check = split_off(np.flatnonzero(~held), bad, 0)
     for row, split in ((rows[at], split) for split, where in (("train", fit), ("validation", check)) for at in where):
         row["split"] = split
-    prepared = data.Prepared([{**row, "image": row["path"].name} for row in rows], {"network": stored})
+    prepared = dataset.Prepared([{**row, "image": row["path"].name} for row in rows], {"network": stored})
     keras.utils.set_random_seed(1)
     network = model.build(job)
-    batches, steps = data.stream(job, "network", prepared, "train")
+    batches, steps = dataset.stream(job, "network", prepared, "train")
     train.compile_for(job, "network", network, steps)
-    check_set = data.fixed(job, "network", prepared, "validation")
+    check_set = dataset.fixed(job, "network", prepared, "validation")
     best, began, epochs, stale = (np.inf, None), time.process_time(), 0, 0
     batches = iter(batches)
     while epochs < job.params.training.epochs and stale < job.params.training.patience \

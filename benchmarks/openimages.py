@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import config, files
+from lib.common import config
+from lib.storage import files
 
 ROWS = 14_610_229        # of oidv6-train-annotations-bbox.csv
 PICTURES = 1_743_042
@@ -74,7 +75,7 @@ def _hex(numbers):
 
 
 def ours(folder):
-    from lib.formats.openimages import rows
+    from lib.data.formats.openimages import rows
 
     table = rows.boxes(Path(folder), "train", {BOAT: "Boat"}, {"IsDepiction": "without"})
     return len(table), float(table["XMin"].to_numpy().sum())

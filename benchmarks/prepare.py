@@ -16,7 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import config, data, files, images, tasks
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.imaging import images
+from lib.storage import files
 
 SIZE = (4000, 3000)
 ROUNDS = 3
@@ -57,7 +61,7 @@ def prepare(table):
     job = tasks.job("corners", "full")
     for path in (job.folder / "cache").glob("*.npy"):
         path.unlink()
-    data.prepare(job, table, progress=False)
+    dataset.prepare(job, table, progress=False)
 
 
 def decode(table):

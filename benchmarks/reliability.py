@@ -24,7 +24,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import faults
-from lib import config, files
+from lib.common import config
+from lib.storage import files
 
 OUT = "outputs/benchmarks/reliability.json"
 TESTS = config.REPOSITORY / "tests"
@@ -157,7 +158,7 @@ def _schemathesis(tool, seconds):
 
     One check is left out: that what fits the schema is taken. A picture is any bytes to OpenAPI.
     """
-    from lib import api
+    from lib.serving import api
 
     with _home() as home, api.start(_export(home), config.group("api", {"port": 0, "log": os.devnull})) as server:
         done = subprocess.run(
@@ -200,7 +201,7 @@ def secrets(part):
     from conftest import PASSWORD, Server
 
     from lib import tasks
-    from lib.api import tokens
+    from lib.serving.api import authentication
 
     with _home() as home:
         server = Server(tempfile.mkdtemp(prefix="corebox-pg-"))
@@ -208,7 +209,7 @@ def secrets(part):
             os.environ["COREBOX_HOME"] = str(home)
             token = server.token(home / "token.json", schema="cores")
             _fill(tasks.job("corners", "smoke", overrides={"data.token": token, "data.generate": 24}), home)
-            bearer = tokens.make(home / "tokens.json", "predict")
+            bearer = authentication.make(home / "tokens.json", "predict")
             words = [f"data.token={token}", f"data.path_rules=[{{from: 'X:', to: {home / 'share'}}}]",
                      "tracking.enabled=true", "tracking.uri=postgresql", "training.epochs=1"]
             done = subprocess.run([PYTHON, "-m", "lib", "run", "all", "--profile", "smoke", "--set", *words],
@@ -230,7 +231,7 @@ def _fill(job, home):
     """Rows and pictures of a share, as the owner of a table has them."""
     import numpy as np
 
-    from lib import database
+    from lib.storage import tables
 
     records = []
     for number in range(24):
@@ -238,12 +239,12 @@ def _fill(job, home):
         files.write(home / "share" / f"{number}.jpg", data)
         records.append({"fullname": f"X:\\{number}.jpg", "site_na": f"S{number}", **row})
     kinds = {name: type(value) for name, value in records[0].items()}
-    database.store(job, "log_pic", kinds, records)
+    tables.store(job, "log_pic", kinds, records)
 
 
 def _asked(home, bearer):
     """Ask an API that logs to a file with a good and a bad token."""
-    from lib import api
+    from lib.serving import api
 
     run = next(home.glob("outputs/corners/smoke/*/export"))
     settings = config.group("api", {"port": 0, "tokens": str(home / "tokens.json"), "log": str(home / "api.log")})

@@ -19,7 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import config, data, files, search, server, tasks
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.storage import files, postgres
+from lib.training import search
 
 SPACE = [{"key": "training.learning_rate", "low": 1e-4, "high": 3e-2, "log": True},
          {"key": "training.batch_size", "choices": [8, 16, 32, 64]}]
@@ -53,7 +57,7 @@ def table(pictures):
 def run(way, labels, trials, seed):
     """What a study took and found."""
     one = job(way, trials, seed)
-    with server.connect(one) as connection, connection.cursor() as cursor:
+    with postgres.connect(one) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {search.studies.SCHEMA} CASCADE")  # the study of the way before has the same name
         connection.commit()
     study = search.begin(job(way, 0, seed), labels)
@@ -104,7 +108,7 @@ def main():
         os.chmod(home, 0o755)  # PostgreSQL runs as a user of its own
         files.write(Path(home) / "params.yaml", (config.REPOSITORY / "params.yaml").read_text())
         labels = table(words.pictures)
-        data.prepare(job("one worker", 1, 1), labels, progress=False)
+        dataset.prepare(job("one worker", 1, 1), labels, progress=False)
         for seed in words.seeds:
             for way in words.ways:
                 lines = [line for line in lines if (line["way"], line["seed"]) != (way, seed)]

@@ -19,7 +19,10 @@ import cv2
 import numpy as np
 
 from benchmarks import corners as benchmark
-from lib import files, images, predict, tasks
+from lib import tasks
+from lib.imaging import images
+from lib.serving import prediction
+from lib.storage import files
 
 SIZE = (4000, 3000)
 PHOTOGRAPHS, DECODED = 6, 60
@@ -28,7 +31,7 @@ SEED = 70_000_000        # of the decoded pictures
 
 def ways(head):
     """Functions of a JPEG's bytes: decoding alone, and decoding and answering as the job does."""
-    predictor = predict.load(benchmark.exported(head), threads=1)
+    predictor = prediction.load(benchmark.exported(head), threads=1)
     least = predictor.job.detail
 
     def answer(data):

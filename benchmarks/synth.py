@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib import files
-from lib.synth import coreboxes
+from lib.storage import files
+from lib.synthetic import coreboxes
 
 OUT = Path("outputs/benchmarks")
 SIZES = [(320, 240), (640, 480), (1024, 480), (4000, 1800)]

@@ -17,7 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import config, data, files, images, runs, tasks, train
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.imaging import images
+from lib.storage import files, runs
+from lib.training import train
 
 FIRST_TEST = 1_000_000   # seed of the first test picture
 
@@ -43,7 +48,7 @@ def draw(seeds):
 def fit(tags, pixels, rows, folder):
     """A function from pixels to answers, learned from five sixths of the pictures, with thresholds from the others."""
     rows = [{**row, "split": "validation" if n % 6 == 0 else "train"} for n, row in enumerate(rows)]
-    prepared = data.Prepared(rows, {"network": pixels})
+    prepared = dataset.Prepared(rows, {"network": pixels})
     record = runs.Record(tags, "fit")
     record.folder = Path(folder)
     network, _ = train.fit(tags, "network", prepared, record, progress=False)

@@ -21,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import config, files, runs, tasks
+from lib import tasks
+from lib.common import config
+from lib.storage import files, runs
 
 SIZE, DRAWN, LIST = (6000, 4000), 4, 10_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -7,13 +7,14 @@ import signal
 import sys
 from pathlib import Path
 
-from lib import config, files
+from lib.common import config
 from lib.hub import commands as hub
+from lib.storage import files
 
 NOTEBOOKS = {"01": "01_data_preparation", "02": "02_model_building", "03": "03_model_verification",
              "04": "04_model_api"}
 FORMATS = ("csv", "coco", "yolo-pose", "yolo-obb", "labelme", "labelstudio", "cvat", "abid", "darknet",
-           "names", "openimages")  # of lib.formats, which is heavy
+           "names", "openimages")  # of lib.data.formats, which is heavy
 BOOKS = config.REPOSITORY / "notebooks"
 # The exit status of each kind of trouble (sysexits.h); anything else that is expected ends in 1.
 EXITS = {"ConfigError": 2, "Unreachable": 69, "NoRoom": 74, "Busy": 75, "CellTimeoutError": 124, "DeadKernelError": 138}
@@ -124,7 +125,7 @@ def _params(arguments):
 
 def _run(arguments):
     if arguments.with_stdin:
-        from lib.api import server
+        from lib.serving.api import server
 
         server.end_with_stdin()
     job = find_job(arguments)  # a wrong setting is told before a kernel starts
@@ -142,7 +143,8 @@ def execute(number, job, values, seconds=None):
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    from lib import printed, runs
+    from lib.common import notebook_output
+    from lib.storage import runs
 
     name = f"{NOTEBOOKS[number]}.ipynb"
     failed = job.outputs / "failed" / name
@@ -150,7 +152,7 @@ def execute(number, job, values, seconds=None):
         files.ready(folder)
     working = failed.with_name(f".running-{name}")
     try:
-        papermill.execute_notebook(BOOKS / name, working, values, engine_name=printed.engine(), kernel_name="python3",
+        papermill.execute_notebook(BOOKS / name, working, values, engine_name=notebook_output.engine(), kernel_name="python3",
                                    execution_timeout=seconds, progress_bar=sys.stderr.isatty())
     except papermill.PapermillExecutionError as error:
         working.replace(failed)
@@ -181,23 +183,25 @@ def execute(number, job, values, seconds=None):
 
 
 def _predict(arguments):
-    from lib import predict, runs
+    from lib.serving import prediction
+    from lib.storage import runs
 
     job = find_job(arguments)
     record = runs.newest(job)
-    predictor = predict.load(record.path("export"), job.name)
-    new, bad = predict.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
+    predictor = prediction.load(record.path("export"), job.name)
+    new, bad = prediction.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
                               job.params.verify.decimals, compute=job.params.compute)
     print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
     if arguments.to_database:
-        from lib import database
+        from lib.storage import tables
 
-        count = database.write_answers(job, arguments.to_database, Path(arguments.out))
+        count = tables.write_answers(job, arguments.to_database, Path(arguments.out))
         print(f"{count} rows in {arguments.to_database}")
 
 
 def _serve(arguments):
-    from lib import api, runs
+    from lib.serving import api
+    from lib.storage import runs
 
     job = find_job(arguments)
     settings = config.group("api", {**job.params.api.plain(), **({"port": arguments.port} if arguments.port else {})})
@@ -205,7 +209,8 @@ def _serve(arguments):
 
 
 def _promote(arguments):
-    from lib import api, runs
+    from lib.serving import api
+    from lib.storage import runs
 
     job = find_job(arguments)
     print(api.promote(runs.export(job, arguments.which or job.run), arguments.to or served()))
@@ -214,7 +219,7 @@ def _promote(arguments):
 def _tracker(arguments):
     import subprocess
 
-    from lib import runs
+    from lib.storage import runs
 
     address = runs.tracker_uri(find_job(arguments))
     if address.startswith("http"):
@@ -224,7 +229,7 @@ def _tracker(arguments):
 
 
 def _rollback(arguments):
-    from lib import api
+    from lib.serving import api
 
     print(api.rollback(served(), find_job(arguments).name))
 
@@ -239,23 +244,25 @@ def _labels(arguments):
         return _apply(find_job(arguments), arguments.yes)
     if not arguments.file:
         raise ValueError(f"labels {arguments.way} needs the name of a file; for example labels {arguments.way} labels.csv")
-    from lib import formats
+    from lib.data import formats
 
     call = {"import": formats.load, "export": formats.save}[arguments.way]
     print(json.dumps(call(find_job(arguments), arguments.file, arguments.format, arguments.table)))
 
 
 def _apply(job, write):
-    from lib import corrections
+    from lib.data import write_back
 
-    lines = corrections.apply(job, write)
+    lines = write_back.apply(job, write)
     for line in lines:
         print(line)
-    print(corrections.summary(lines, write) + ("" if write or not lines else "; nothing was written yet, --yes does it"))
+    print(write_back.summary(lines, write) + ("" if write or not lines else "; nothing was written yet, --yes does it"))
 
 
 def _search(arguments):
-    from lib import gather, search, tasks
+    from lib import tasks
+    from lib.data import ingest
+    from lib.training import search
 
     values = parameters(arguments)
     asked = {"trials": arguments.trials, "workers": arguments.workers}
@@ -263,7 +270,7 @@ def _search(arguments):
     job = tasks.job(**values | {"overrides": config._join(values["overrides"], more)})
     if not job.params.search.trials:
         raise ValueError("search.trials is 0; say how many trainings are to be tried: --trials 20")
-    found = search.search(job, gather.read(job))
+    found = search.search(job, ingest.read(job))
     for name, figure in search.charts(found):
         found.record.keep(figure, name)
     print(found.trials.to_string(index=False))
@@ -271,20 +278,21 @@ def _search(arguments):
 
 
 def _choose(arguments):
-    from lib import choose, runs
+    from lib.evaluation import active_learning
+    from lib.storage import runs
 
     job, folder = find_job(arguments), arguments.folder
     if folder.startswith("hub:"):
-        from lib.hub import source
+        from lib.hub.datasets import source
 
         folder = source.unlabelled(job, folder.removeprefix("hub:"))
-    print(choose.choose(job, runs.newest(job), folder, arguments.number))
+    print(active_learning.choose(job, runs.newest(job), folder, arguments.number))
 
 
 def _pretrain(arguments):
-    from lib import pretrain
+    from lib.training import pretraining
 
-    pretrain.pretrain(arguments.task, config.parse(" ".join(arguments.set)))
+    pretraining.pretrain(arguments.task, config.parse(" ".join(arguments.set)))
 
 
 if __name__ == "__main__":

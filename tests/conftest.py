@@ -44,7 +44,8 @@ def home(session_home, monkeypatch):
 @pytest.fixture
 def make_job(home):
     """A function that makes a corners job with a data folder and an embedded database of its own."""
-    from lib import config, tasks
+    from lib import tasks
+    from lib.common import config
 
     profile = f"t{os.getpid()}x{next(NUMBERS)}"
 
@@ -58,7 +59,7 @@ def make_job(home):
 class Server:
     """A PostgreSQL on TCP with a password, from the binaries that the embedded one is made of."""
 
-    database = uid = "postgres"
+    tables = uid = "postgres"
 
     def __init__(self, folder):
         with warnings.catch_warnings():
@@ -182,10 +183,10 @@ def label(name, site="A", rows=3, corners=(5, 5, 60, 6, 59, 40, 4, 41)):
 
 def insert(job, records, table=""):
     """Put rows into the job's table as they are: all columns are text, so that anything can stand in them."""
-    from lib import database
+    from lib.storage import tables
 
     kinds = {name: str for record in records for name in record}
-    database.store(job, table or job.params.data.table, kinds, records)
+    tables.store(job, table or job.params.data.table, kinds, records)
 
 
 @pytest.fixture
@@ -201,11 +202,12 @@ def walk(tcp_job, place):
     """A function that gathers rows (of 64x48 pictures) from the share, mapped from X:\\, with any settings."""
 
     def run(rows, **overrides):
-        from lib import database, gather
+        from lib.data import ingest
+        from lib.storage import tables
 
         job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
-        database.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
-        return gather.gather(job)
+        tables.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
+        return ingest.gather(job)
 
     run.folder, run.job = tcp_job().folder, tcp_job()
     return run
@@ -213,7 +215,7 @@ def walk(tcp_job, place):
 
 def good(place, count=20, **options):
     """Rows with good pictures in a folder, one to a site."""
-    from lib.demo import SITES
+    from lib.data.demo import SITES
 
     for n in range(count):
         picture(place / f"p{n:02}.jpg", n, **options)

@@ -3,7 +3,7 @@
 import base64
 import queue
 
-from lib import viewer
+from lib.evaluation import viewer
 
 MODEL = """
 window.model = {

@@ -23,10 +23,12 @@ import toy_export
 from PIL import Image
 from starlette.requests import Request
 
-from lib import api, config, files, predict
-from lib.api import desk, journal, shelf
-from lib.api.app import create
-from lib.api.errors import Problem
+from lib.common import config
+from lib.serving import api, prediction
+from lib.serving.api import access_log, admission, model_store
+from lib.serving.api.app import create
+from lib.serving.api.problem_details import Problem
+from lib.storage import files
 
 SLOW = 1.0  # s in which a body must come, so that the tests of slow ones are quick
 
@@ -91,9 +93,9 @@ def problem(answer, status, code):
 
 def test_a_picture_is_answered_as_the_predictor_answers_it(client, export):
     answer = client.post("/predict", content=picture()).json()
-    found = predict.load(export).answer(picture())
+    found = prediction.load(export).answer(picture())
     assert answer.pop("trace_id")
-    assert answer == predict.rounded(found, ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"), 0)
+    assert answer == prediction.rounded(found, ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"), 0)
     assert all(isinstance(answer[f"p{n}{axis}"], int) for n in range(1, 5) for axis in "xy")
 
 
@@ -159,7 +161,7 @@ def test_docs_need_no_network_and_show_what_openapi_says(client):
 
 def test_answers_may_keep_digits_after_the_point(export):
     with api.start(export, settings(decimals=2)) as server:
-        assert server.ask(picture(), mode=8)["p1x"] == round(predict.load(export).answer(picture())["p1x"], 2)
+        assert server.ask(picture(), mode=8)["p1x"] == round(prediction.load(export).answer(picture())["p1x"], 2)
     assert server.process.returncode == 0
 
 
@@ -208,7 +210,7 @@ def test_a_turned_picture_has_the_corners_of_its_upright_twin(client, orientatio
 
 
 def test_eight_clients_at_once_get_their_own_answers(export, server):
-    loaded = predict.load(export)
+    loaded = prediction.load(export)
     expected = {seed: round(loaded.answer(picture(seed))["p1x"]) for seed in range(8)}
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda turn: (turn % 8, server.ask(picture(turn % 8))), range(64)))
@@ -232,7 +234,7 @@ def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
 
 
 def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monkeypatch):
-    monkeypatch.setattr(desk, "PAUSE", 0.05)
+    monkeypatch.setattr(admission, "PAUSE", 0.05)
 
     async def ask():
         app = create(export, settings(log=str(tmp_path / "log")))
@@ -257,10 +259,10 @@ def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monk
 
 
 def test_places_are_given_in_the_order_of_coming_and_given_back_by_whoever_gives_up(monkeypatch):
-    monkeypatch.setattr(desk, "PAUSE", 0.2)
+    monkeypatch.setattr(admission, "PAUSE", 0.2)
 
     async def come():
-        house, order = desk.Desk(1, 0), []
+        house, order = admission.Desk(1, 0), []
 
         async def ask(name):
             try:
@@ -314,7 +316,7 @@ def test_a_body_that_stands_still_loses_its_place_and_waits_for_another_in_the_e
 
 
 def test_the_log_takes_lines_together_and_counts_each_that_it_cannot_take(tmp_path):
-    log, nowhere = journal.Journal(str(tmp_path / "log")), journal.Journal(str(tmp_path / "none" / "log"))
+    log, nowhere = access_log.Journal(str(tmp_path / "log")), access_log.Journal(str(tmp_path / "none" / "log"))
     for number in range(100):
         log.write(number=number)
         nowhere.write(number=number)
@@ -362,7 +364,7 @@ def test_a_full_log_disk_stops_no_answer(export):
 
 
 def test_a_server_ends_with_the_process_that_started_it(export):
-    code = ("import os, sys; from lib import api, config;"
+    code = ("import os, sys; from lib.common import config; from lib.serving import api;"
             "server = api.start(sys.argv[1], config.Params({**config.group('api').plain(), 'port': 0}));"
             "print(server.process.pid, flush=True); os._exit(9)")
     pid = int(subprocess.run([sys.executable, "-c", code, export], capture_output=True, text=True,
@@ -396,8 +398,8 @@ def test_a_port_in_use_and_a_bad_export_are_one_sentence(server, export, tmp_pat
 
 
 def test_serving_loads_neither_tensorflow_nor_pandas_nor_matplotlib(export):
-    code = ("import sys; from lib import predict; from lib.api import app, server;"
-            "predict.load(sys.argv[1]);"
+    code = ("import sys; from lib.serving import prediction; from lib.serving.api import app, server;"
+            "prediction.load(sys.argv[1]);"
             "print([name for name in ('tensorflow', 'keras', 'pandas', 'matplotlib', 'psycopg2') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code, export], capture_output=True, text=True, cwd=config.REPOSITORY)
     assert done.stdout.strip() == "[]", done.stderr
@@ -419,12 +421,12 @@ def test_a_promoted_export_is_a_whole_copy_and_can_be_rolled_back(export, tmp_pa
     (first / "coarse.keras").write_bytes(b"not for serving")
     one = api.promote(first, served)
     assert sorted(path.name for path in one.iterdir()) == ["coarse.tflite", "export.json"]
-    assert shelf.exports(served) == [one] and one.parent.name == "corners"
+    assert model_store.exports(served) == [one] and one.parent.name == "corners"
     with pytest.raises(ValueError, match="no export before"):
         api.rollback(served, "corners")
     two = api.promote(renamed(export, tmp_path / "two", "2"), served)
-    assert api.promote(tmp_path / "two", served) == two and shelf.exports(served) == [two]
-    assert api.rollback(served, "corners") == one and shelf.exports(served) == [one]
+    assert api.promote(tmp_path / "two", served) == two and model_store.exports(served) == [two]
+    assert api.rollback(served, "corners") == one and model_store.exports(served) == [one]
     assert api.rollback(served, "corners") == two
     assert not list(served.rglob(".writing-*"))
 
@@ -434,9 +436,9 @@ def test_a_bad_export_is_not_promoted_and_the_old_one_stays(export, tmp_path):
     good = api.promote(export, served)
     bad = renamed(export, tmp_path / "bad", "bad")
     (bad / "coarse.tflite").write_bytes(b"x")
-    with pytest.raises(predict.BadExport, match="damaged"):
+    with pytest.raises(prediction.BadExport, match="damaged"):
         api.promote(bad, served)
-    assert shelf.exports(served) == [good] and len(list((served / "corners").iterdir())) == 2
+    assert model_store.exports(served) == [good] and len(list((served / "corners").iterdir())) == 2
 
 
 def test_another_model_takes_over_without_a_request_lost(export, tmp_path):
@@ -520,8 +522,8 @@ def inside(export, log, *asked, headers=None, fetcher=None, **others):
 
 
 def test_an_unknown_error_is_a_500_with_a_trace_id_and_nothing_else(export, tmp_path, monkeypatch):
-    loaded = predict.load(export)
-    monkeypatch.setattr(predict, "load", lambda *_: loaded)
+    loaded = prediction.load(export)
+    monkeypatch.setattr(prediction, "load", lambda *_: loaded)
     monkeypatch.setattr(loaded, "answer", lambda *_, **__: 1 / 0)
     answer, = inside(export, tmp_path / "log", ("POST", "/predict", picture()))
     content = problem(answer, 500, "internal")

@@ -13,9 +13,11 @@ import pytest
 import toy_export
 from test_api import inside, picture, problem, renamed, settings
 
-from lib import api, config, files
-from lib.api import server as serving
-from lib.api import tokens
+from lib.common import config
+from lib.serving import api
+from lib.serving.api import authentication
+from lib.serving.api import server as serving
+from lib.storage import files
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def export(tmp_path_factory):
 def keys(tmp_path_factory):
     """A token file, and a token of each role."""
     path = tmp_path_factory.mktemp("tokens") / "tokens.json"
-    return path, tokens.make(path, "predict", "the camera"), tokens.make(path, "admin", "the chief")
+    return path, authentication.make(path, "predict", "the camera"), authentication.make(path, "admin", "the chief")
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +93,15 @@ def test_no_token_is_kept_or_logged(client, keys, guarded):
     for token in (predict, admin):
         client.post("/predict", content=b"x", headers=bearer(token))
         assert token not in path.read_text() + (guarded[1] / "log").read_text()
-    assert [entry["name"] for entry in tokens.read(path)] == ["the camera", "the chief"]
+    assert [entry["name"] for entry in authentication.read(path)] == ["the camera", "the chief"]
 
 
 def test_a_token_taken_out_of_the_file_is_worth_nothing_at_once(tmp_path):
     path = tmp_path / "tokens.json"
-    old, new = tokens.make(path, "admin"), tokens.make(path, "predict")
-    known = tokens.Tokens(path)
+    old, new = authentication.make(path, "admin"), authentication.make(path, "predict")
+    known = authentication.Tokens(path)
     assert [known.role(token) for token in (old, new, "x")] == ["admin", "predict", None]
-    files.write_json(path, {"tokens": tokens.read(path)[1:]})
+    files.write_json(path, {"tokens": authentication.read(path)[1:]})
     assert [known.role(token) for token in (old, new)] == [None, "predict"]
     path.write_text("{")
     assert known.role(new) is None
@@ -111,7 +113,7 @@ def test_the_command_makes_a_token_that_is_known(tmp_path):
     path = tmp_path / "tokens.json"
     done = subprocess.run([sys.executable, "-m", "lib.api", "token", path, "--role", "admin"], capture_output=True,
                           text=True, cwd=config.REPOSITORY)
-    assert done.returncode == 0 and tokens.Tokens(path).role(done.stdout.strip()) == "admin"
+    assert done.returncode == 0 and authentication.Tokens(path).role(done.stdout.strip()) == "admin"
 
 
 # --- what is refused at the start
@@ -143,7 +145,7 @@ def test_a_token_file_that_is_none_is_refused(content, tmp_path):
 
 def test_a_token_file_that_is_missing_or_open_to_writing_is_refused(tmp_path):
     refused("no file", tokens=str(tmp_path / "tokens.json"))
-    tokens.make(tmp_path / "tokens.json", "admin")
+    authentication.make(tmp_path / "tokens.json", "admin")
     (tmp_path / "tokens.json").chmod(0o666)
     refused("others may write", tokens=str(tmp_path / "tokens.json"))
 

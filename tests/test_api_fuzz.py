@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lib.api import body, fetch, inference
-from lib.api.errors import Problem
-from lib.api.service import asked
+from lib.serving.api import inference, remote_picture, request_body
+from lib.serving.api.problem_details import Problem
+from lib.serving.api.service import asked
 
 plain = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=9) | some.sampled_from(
     ["image", "BYTES", "answer", "aGVsbG8="])
@@ -50,7 +50,7 @@ def test_any_bytes_are_an_inference_request_or_a_problem(content):
        some.just("multipart/form-data; boundary=b") | some.binary(max_size=30).map(lambda one: one.decode("latin-1")))
 def test_any_form_has_its_pictures_or_is_a_problem(content, kind):
     try:
-        assert 1 <= len(body.pictures(content, kind, 3)) <= 3
+        assert 1 <= len(request_body.pictures(content, kind, 3)) <= 3
     except Problem as problem:
         assert problem.status == 400
 
@@ -63,5 +63,5 @@ def test_any_url_is_refused_or_leads_to_the_allowed_host(url):
         return ["10.0.0.1"]
 
     with pytest.raises(Problem) as raised:
-        fetch.Fetcher(["pictures.example"], 1.0, 1, resolve).fetch(url)
+        remote_picture.Fetcher(["pictures.example"], 1.0, 1, resolve).fetch(url)
     assert raised.value.code == "bad_image_url"

@@ -9,8 +9,9 @@ import toy_export
 from PIL import Image
 from test_api import picture, problem
 
-from lib import config, predict
-from lib.api import gateway, tokens
+from lib.common import config
+from lib.serving import prediction
+from lib.serving.api import authentication, lambda_handler
 
 BINARY = base64.b64encode(picture()).decode()
 
@@ -49,21 +50,21 @@ def http(path, body=None, query=None, method="POST", encoded=True, **headers):
 def ask(request, tmp_path_factory):
     """A function that sends the Lambda function an event of one kind and returns what it answers, its body read."""
     folder = tmp_path_factory.mktemp("lambda")
-    token = tokens.make(folder / "tokens.json", "predict")
+    token = authentication.make(folder / "tokens.json", "predict")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COREBOX_EXPORT", str(toy_export.folder(tmp_path_factory)))
         patch.setenv("COREBOX_API", f"api.tokens={folder / 'tokens.json'} api.log={folder / 'log'}")
-        gateway._adapter.cache_clear()
+        lambda_handler._adapter.cache_clear()
 
         def send(path, *words, **others):
             event = request.param(path, *words, **{"Authorization": f"Bearer {token}", **others})
-            answer = gateway.handler(event, None)
+            answer = lambda_handler.handler(event, None)
             json.dumps(answer)  # what Lambda does with it
             body = answer["body"]
             return Answer(answer, base64.b64decode(body) if answer["isBase64Encoded"] else body.encode())
 
         yield send
-        gateway._adapter.cache_clear()
+        lambda_handler._adapter.cache_clear()
 
 
 class Answer:
@@ -78,7 +79,7 @@ class Answer:
 
 def test_a_picture_in_base64_is_answered_as_on_any_server(ask, tmp_path_factory):
     answer = ask("/predict", BINARY, {"mode": "8"})
-    found = predict.load(toy_export.folder(tmp_path_factory)).answer(picture())
+    found = prediction.load(toy_export.folder(tmp_path_factory)).answer(picture())
     assert answer.status_code == 200 and "row_nb" not in answer.json()
     assert answer.json()["p3x"] == round(found["p3x"]) and answer.json()["model_version"] == toy_export.VERSION
     assert answer.headers["x-trace-id"] == answer.json()["trace_id"]
@@ -107,10 +108,10 @@ def test_what_is_wrong_is_a_problem_and_the_next_event_is_answered(ask):
 def test_a_function_without_tokens_is_not_served(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("COREBOX_EXPORT", str(toy_export.folder(tmp_path_factory)))
     monkeypatch.setenv("COREBOX_API", "")
-    gateway._adapter.cache_clear()
+    lambda_handler._adapter.cache_clear()
     with pytest.raises(config.ConfigError, match="api.tokens names no file"):
-        gateway.handler(http("/health", method="GET"), None)
+        lambda_handler.handler(http("/health", method="GET"), None)
     monkeypatch.setenv("COREBOX_EXPORT", "/nowhere")
     monkeypatch.setenv("COREBOX_API", "api.tokens=/nowhere")
     with pytest.raises(config.ConfigError, match="no file; make one"):
-        gateway.handler(http("/health", method="GET"), None)
+        lambda_handler.handler(http("/health", method="GET"), None)

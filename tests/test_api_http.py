@@ -9,7 +9,7 @@ import pytest
 import toy_export
 from test_api import picture, settings
 
-from lib import api
+from lib.serving import api
 
 LIMIT = 2**20  # bytes of a body
 SLOW = 1.0     # s in which a body must come, so that the tests of slow ones are quick

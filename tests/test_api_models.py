@@ -10,9 +10,10 @@ import toy_export
 from test_api import _until, picture, renamed, settings
 from test_api_http import HEALTH, raw
 
-from lib import api, files, predict
-from lib.api import trial
-from lib.api.models import Models
+from lib.serving import api, prediction
+from lib.serving.api import load_check
+from lib.serving.api.served_models import Models
+from lib.storage import files
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +126,11 @@ def test_an_export_that_is_put_right_is_served(export, tmp_path):
 
 
 def test_an_export_that_hangs_or_crashes_takes_nothing_down(export, monkeypatch):
-    with pytest.raises(predict.BadExport, match="not loaded within 0.05 seconds"):
-        trial.run(export, "corners", 0.05)
-    monkeypatch.setattr(trial.sys, "executable", "/bin/false")
-    with pytest.raises(predict.BadExport, match="ended its process with status 1"):
-        trial.run(export, "corners", 60)
+    with pytest.raises(prediction.BadExport, match="not loaded within 0.05 seconds"):
+        load_check.run(export, "corners", 0.05)
+    monkeypatch.setattr(load_check.sys, "executable", "/bin/false")
+    with pytest.raises(prediction.BadExport, match="ended its process with status 1"):
+        load_check.run(export, "corners", 60)
 
 
 def test_swaps_under_load_lose_and_mix_nothing(export, tmp_path):

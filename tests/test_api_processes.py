@@ -17,8 +17,10 @@ from certificate import make
 from PIL import Image
 from test_api import _until, picture, renamed, settings
 
-from lib import api, config, files
-from lib.api.server import any_port, check_access
+from lib.common import config
+from lib.serving import api
+from lib.serving.api.server import any_port, check_access
+from lib.storage import files
 
 
 @pytest.fixture(scope="module")

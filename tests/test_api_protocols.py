@@ -18,9 +18,9 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from test_api import inside, picture, problem, settings
 
-from lib import api
-from lib.api import fetch
-from lib.api.errors import Problem
+from lib.serving import api
+from lib.serving.api import remote_picture
+from lib.serving.api.problem_details import Problem
 
 
 @pytest.fixture(scope="module")
@@ -166,11 +166,11 @@ def test_a_batch_is_bounded(client):
 
 
 def test_what_nobody_waits_for_any_more_is_not_answered(tmp_path_factory, tmp_path, monkeypatch):
-    from lib import predict
+    from lib.serving import prediction
 
     export = toy_export.folder(tmp_path_factory)
-    loaded, asked = predict.load(export), []
-    monkeypatch.setattr(predict, "load", lambda *_: loaded)
+    loaded, asked = prediction.load(export), []
+    monkeypatch.setattr(prediction, "load", lambda *_: loaded)
     monkeypatch.setattr(loaded, "answer", lambda _: (asked.append(1), time.sleep(0.3), loaded.example)[-1])
     request = httpx.Request("POST", "http://inside", files=[("file", picture())] * 16)
     answer, = inside(export, tmp_path / "log", ("POST", "/v1/corners/predict/batch", request.read()),
@@ -268,7 +268,7 @@ def fetcher(site, addresses=("93.184.216.34",), hosts=("pictures.example",), ask
             asked.append(to)
         return socket.create_connection(("127.0.0.1", site[0]), seconds)
 
-    return fetch.Fetcher(hosts, 1.0, 2**20, lambda host, port: list(addresses), connect, site[1])
+    return remote_picture.Fetcher(hosts, 1.0, 2**20, lambda host, port: list(addresses), connect, site[1])
 
 
 def test_a_picture_is_fetched_from_the_very_address_that_was_checked(site):

@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 import toy
 
-from lib import audit, data, model, runs, train
+from lib.data import dataset
+from lib.evaluation import audit
+from lib.models import model
+from lib.storage import runs
+from lib.training import export, train
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def trained(home, monkeypatch):
     table = toy.gathered(job, 40)
     for at in (3, 20):
         table.loc[at, "label"] = {"red": "green", "green": "blue", "blue": "red"}[table.loc[at, "label"]]
-    return job, train.train(job, data.prepare(job, table, False), False), table
+    return job, train.train(job, dataset.prepare(job, table, False), False), table
 
 
 def test_each_label_is_judged_by_networks_that_never_saw_it_and_wrong_ones_come_first(trained, monkeypatch):
@@ -35,7 +39,7 @@ def test_each_label_is_judged_by_networks_that_never_saw_it_and_wrong_ones_come_
 
     monkeypatch.setattr(train, "fit", spy)
     audited = audit.audit(job, record, table, progress=False)
-    folds = audit.parts(data.rows(table), 3)
+    folds = audit.parts(dataset.rows(table), 3)
     assert len(learned) == 3 and all(not seen & {row["image"] for row in fold}
                                      for seen, fold in zip(learned, folds, strict=True))
     assert {row["image"] for row in audited.rows[:2]} == {"toy-003.jpg", "toy-020.jpg"}
@@ -45,7 +49,7 @@ def test_each_label_is_judged_by_networks_that_never_saw_it_and_wrong_ones_come_
     assert listed["suspect"].sum() == suspects and listed["suspicion"].is_monotonic_decreasing
 
     monkeypatch.setattr(train, "fit", lambda *_: pytest.fail("it was trained already"))
-    monkeypatch.setattr(data, "read", lambda *_: pytest.fail("it was answered already"))
+    monkeypatch.setattr(dataset, "read", lambda *_: pytest.fail("it was answered already"))
     assert audit.audit(job, record, table, progress=False).suspicions == audited.suspicions
 
 
@@ -88,14 +92,16 @@ def test_weights_that_training_left_as_they_were_need_no_folds(home):
 
 def test_a_moved_label_is_the_first_of_generated_ones(home):
     """The shipped weights, which have never seen these pictures, on ten of them; one label is moved by 4 %."""
-    from lib import files, geometry, tasks
+    from lib import tasks
+    from lib.imaging import geometry
+    from lib.storage import files
     from lib.tasks import corners
 
     job = tasks.job("corners", "smoke")
     networks = {part: model.build(job, part) for part in job.parts()}
     assert all(job.start(part, network) for part, network in networks.items())
     record = runs.Record(job, "r")
-    model.export(job, networks, record.path("export"), "r")
+    export.export(job, networks, record.path("export"), "r")
     record.keep_table(pd.DataFrame([{"part": "coarse", "epoch": 0, "val_loss": 1.0}]), "history")
     rows = []
     for seed in range(10):
@@ -118,7 +124,8 @@ def names():
 
 @pytest.mark.parametrize("name", names())
 def test_every_task_says_how_suspect_its_labels_are_and_how_unsure_its_answers(name):
-    from lib import images, tasks
+    from lib import tasks
+    from lib.imaging import images
 
     job, rows = tasks.job(name), []
     for seed in range(3):

@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fetch import Web
 
-from lib import config, data, fetch, formats, gather, images, tasks
-from lib.formats import abid
-from lib.measures import calibration
-from lib.synth import bins as synth
+from lib import tasks
+from lib.common import config
+from lib.data import dataset, formats, ingest
+from lib.data.formats import abid
+from lib.imaging import images
+from lib.metrics import calibration
+from lib.storage import downloads
+from lib.synthetic import bins as synth
 from lib.tasks import Refusal
 
 HOW = {"overlap": 0.25, "hidden": 0.0, "least_shown": 0.1, "size": [0.2, 0.4], "lean": 20.0, "bands": 2,
@@ -98,7 +102,7 @@ def test_every_count_comes_back(head):
 def test_the_ordinal_head_shares_one_score_over_its_ranks():
     import keras
 
-    from lib import layers
+    from lib.models import layers
 
     ranks = layers.Thresholds(5, 4.0, 0.5)
     found = np.array(ranks(np.float32([[-3.0], [8.0], [30.0]])))   # 8 is two items, at 4 an item
@@ -127,7 +131,7 @@ def test_the_maps_say_where_each_item_is_and_whose_each_cell_is():
 
 
 def test_of_a_real_bin_the_maps_are_not_known_and_cost_nothing():
-    from lib import layers
+    from lib.models import layers
 
     one = job()
     target = one.encode({"count": 3, "width": 320, "height": 240})
@@ -163,7 +167,7 @@ def test_a_varied_picture_has_maps_that_fit_it():
 
 
 def test_the_highest_peaks_are_read_off_a_map():
-    from lib import layers
+    from lib.models import layers
 
     heat = np.zeros((1, 4, 5, 1), np.float32)
     heat[0, 0, 0], heat[0, 0, 1], heat[0, 2, 3], heat[0, 3, 1] = 0.9, 0.8, 0.5, 0.6   # the second lies on the first's slope
@@ -171,7 +175,7 @@ def test_the_highest_peaks_are_read_off_a_map():
 
 
 def test_cells_that_know_their_item_cost_less_than_those_that_do_not():
-    from lib import layers
+    from lib.models import layers
 
     right = np.zeros((1, 3, 4, 4), np.float32)
     right[..., 3] = 1
@@ -280,8 +284,8 @@ def test_accuracy_on_the_surest_ends_at_that_of_all_and_lies_between_best_and_wo
 @given(st.dictionaries(st.text(min_size=1, max_size=9), st.sampled_from(["0", "1", "2"]), min_size=60, max_size=120))
 def test_a_split_by_value_gives_each_part_its_share_of_every_value(strata):
     split = config.settle("corners", "smoke").split
-    parts = gather.parts_of(set(strata), split, strata)
-    assert parts == gather.parts_of(set(strata), split, dict(reversed(strata.items())))
+    parts = ingest.parts_of(set(strata), split, strata)
+    assert parts == ingest.parts_of(set(strata), split, dict(reversed(strata.items())))
     for value in set(strata.values()):
         mine = [parts[group] for group, other in strata.items() if other == value]
         for part in ("train", "validation", "test"):
@@ -315,7 +319,7 @@ def test_the_published_folder_becomes_rows_and_pictures(folder, make_job):
         {"from": abid.PLACE, "to": str(folder)}], "split.validation": 0.5, "split.train": 0.5, "split.test": 0.0}),
         like.profile)
     assert formats.load(one, folder, "abid") == 5
-    found = gather.gather(one)
+    found = ingest.gather(one)
     assert dict(zip(found.table["source"].str[-9:-4], found.table["count"], strict=True)) == {
         "00001": 0, "00002": 3, "00003": 5, "00004": 2}
     assert list(found.dropped["reason"]) == ["count outside 0 to 5"]
@@ -357,7 +361,7 @@ def test_a_task_without_counts_does_not_read_them(folder):
 
 
 def test_the_download_goes_on_and_leaves_what_is_not_there(folder, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+    monkeypatch.setattr(downloads, "PAUSE", 0.001)
     web, here = Web(), tmp_path_factory.mktemp("here")
     web.bodies = {f"/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.*")
                   if path.is_file()}
@@ -387,7 +391,7 @@ def test_real_bins_are_read_and_prepared():
 
 
 def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, monkeypatch):
-    from lib import runs
+    from lib.storage import runs
 
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
     one = tasks.job("bins", "smoke", overrides={"model": {"width": 32, "height": 24}, "training": {"epochs": 1, "batch_size": 4},
@@ -404,7 +408,7 @@ def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, 
     record.path("model").mkdir(parents=True)
     network.save(record.path("model", "network.keras"))
     monkeypatch.setattr(type(one), "drawn", lambda self, number: whole(self, 4))
-    drawn = dict(one.studies(data.Prepared(rows, {}), record))
+    drawn = dict(one.studies(dataset.Prepared(rows, {}), record))
     assert set(drawn) == {"contrast", "shifted"}
     for name, figure in drawn.items():
         figure.savefig(tmp_path / f"{name}.png")

@@ -9,12 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import config, figures, files, geometry, images, tasks
-from lib.synth import boats as synth
-from lib.synth import boats_fleet as fleet
-from lib.synth import boats_water as scenery
+from lib import tasks
+from lib.common import config
+from lib.evaluation import figures
+from lib.imaging import geometry, images
+from lib.storage import files
+from lib.synthetic import boats as synth
+from lib.synthetic.boats import sprites as fleet
+from lib.synthetic.boats import water as scenery
 from lib.tasks import Refusal, boats
-from lib.vision import rectangles
+from lib.tasks.boats import detection
 
 CALM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -40,7 +44,7 @@ def test_a_scene_is_the_same_for_a_seed_and_its_boxes_are_inside(held):
     assert np.array_equal(first.pixels, again.pixels) and first.boxes == again.boxes
     for seed in range(8):
         scene = synth.draw(seed, (320, 240), held)
-        found = rectangles.array(scene.boxes)
+        found = detection.array(scene.boxes)
         assert scene.pixels.shape == (240, 320, 3) and len(found)
         assert (found[:, :2] >= 0).all() and (found[:, 2:] <= (320, 240)).all() and (found[:, 2:] > found[:, :2]).all()
 
@@ -59,14 +63,14 @@ def test_a_box_is_what_the_boat_changes_of_the_picture(monkeypatch):
         seen = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
         inside = np.array(scene.boxes[0])
         assert (np.array(seen[:2]) >= inside[:2] - 1).all() and (np.array(seen[2:]) <= inside[2:] + 1).all()
-        assert rectangles.overlaps(rectangles.array([seen]), rectangles.array([inside]))[0, 0] > 0.85
+        assert detection.overlaps(detection.array([seen]), detection.array([inside]))[0, 0] > 0.85
 
 
 def test_difficulty_is_kept():
     for seed in range(15):
         scene = synth.draw(seed, (320, 240), difficulty={"boats": 9, "overlap": 0.1, "smallest": 0.1, "largest": 0.3})
-        found = rectangles.array(scene.boxes)
-        agree = rectangles.overlaps(found, found) - np.eye(len(found))
+        found = detection.array(scene.boxes)
+        agree = detection.overlaps(found, found) - np.eye(len(found))
         assert len(found) <= 9 and agree.max(initial=0) < 0.35    # what is seen of a hidden boat is less than its rectangle
     calm, rough = (np.mean([cv2.Laplacian(synth.draw(seed, (320, 240), difficulty={
         "boats": 1, "clutter": 0.0, "light": 0.0, "waves": waves, "largest": 0.06}).pixels, cv2.CV_32F).std()
@@ -127,13 +131,13 @@ def test_what_is_encoded_is_decoded(seed, count, size):
     job, things = tasks.job("boats"), []
     frame = geometry.letterbox(size, job.size)
     for box in some(np.random.default_rng(seed), count, size, least=min(size) / 20):
-        near = rectangles.overlaps(rectangles.array([box]), rectangles.array(things)).max(initial=0)
+        near = detection.overlaps(detection.array([box]), detection.array(things)).max(initial=0)
         centre = [np.abs(frame.into((box[:2] + box[2:]) / 2) - frame.into((np.array(each[:2]) + each[2:]) / 2)).max()
                   for each in things]
         if near < 0.5 and min(centre, default=99) > 2 * boats.STRIDE:
             things.append(box.tolist())
     answer = job.decode(job.encode(row_of(things, size)), size)
-    agree = rectangles.overlaps(rectangles.array(things), rectangles.array(answer["boxes"]))
+    agree = detection.overlaps(detection.array(things), detection.array(answer["boxes"]))
     assert len(answer["boxes"]) == len(things) and (agree.max(1) > 0.999).all()
     assert job.score({"boxes": things, "crowds": []}, answer)["f1"] == 1
 
@@ -163,7 +167,7 @@ def test_a_varied_example_keeps_boxes_on_their_boats(monkeypatch):
             count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
             found = job.decode(target, job.size)["boxes"]
             white = [[x, y, x + w, y + h] for x, y, w, h, area in stats[1:] if area > 60]
-            agree = rectangles.overlaps(rectangles.array(found), rectangles.array(white))
+            agree = detection.overlaps(detection.array(found), detection.array(white))
             assert len(found) <= len(white) and (agree.max(1, initial=0) > 0.85).all()
             seen += len(found)
     assert seen > 50
@@ -189,7 +193,7 @@ def test_an_answer_is_the_mean_of_a_picture_and_its_mirror_image():
     maps = [job.encode(row_of(each)) for each in (things, mirrored)]
     batch = {"heat": np.stack([each["heat"] for each in maps]), "box": np.stack([each["box"][..., :4] for each in maps])}
     found = job.answer({"network": lambda pixels: batch}, images.Picture(np.zeros((480, 640, 3), np.uint8), (640, 480)))
-    agree = rectangles.overlaps(rectangles.array(things), rectangles.array(found["boxes"]))
+    agree = detection.overlaps(detection.array(things), detection.array(found["boxes"]))
     assert len(found["boxes"]) == 2 and (agree.max(1) > 0.95).all()
 
 
@@ -315,14 +319,16 @@ def test_settings_that_cannot_be(wrong):
 def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp_path, monkeypatch):
     from toy import SETTINGS, Toy
 
-    from lib import data, runs, train
+    from lib.data import dataset
+    from lib.storage import runs
+    from lib.training import train
 
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
     params = config.settle("toy", "smoke", {"training.keep_every": 3, "training.epochs": 2, "training.batch_size": 2}, SETTINGS)
     job, rng = Toy(params), np.random.default_rng(0)
     stored = rng.integers(0, 255, (14, 12, 16, 3)).astype(np.uint8)
     rows = [{"label": Toy.classes[at % 3], "split": "train" if at < 10 else "validation"} for at in range(14)]
-    ready = data.Prepared(rows, {"network": stored})
+    ready = dataset.Prepared(rows, {"network": stored})
     whole, history = train.fit(job, "network", ready, runs.Record(job, "whole"), progress=False)
     kept = sorted(path.name for path in runs.Record(job, "whole").path("backup").iterdir())
     assert kept == [f"network-{number:07d}.weights.h5" for number in (3, 6, 9)]

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lib.cell import Cell
+from lib.common.widgets import Cell
 
 
 class Page:

@@ -8,22 +8,25 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import choose, copies, data, gather, revisions, train, viewer
-from lib.viewer import review
+from lib.data import dataset, ingest, transfer
+from lib.evaluation import active_learning, viewer
+from lib.evaluation.viewer import review
+from lib.storage import revisions
+from lib.training import train
 
 
 @settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 8), st.integers(0, 40), st.integers(0, 2**32 - 1))
 def test_no_picture_is_chosen_twice(count, known, number, seed):
     rng = np.random.default_rng(seed)
-    chosen = choose.pick(rng.random((count, 3)), rng.random(count), rng.random((known, 3)), number)
+    chosen = active_learning.pick(rng.random((count, 3)), rng.random(count), rng.random((known, 3)), number)
     assert len(chosen) == len(set(chosen)) == min(count, number) and all(0 <= at < count for at in chosen)
 
 
 def test_of_two_alike_one_is_enough_and_what_is_labelled_or_sure_can_wait():
     features = [[0, 0], [9, 9], [9, 9.1], [0, 9], [9, 0]]
     doubts = [1.0, 1.0, 0.9, 0.0, 0.5]
-    assert choose.pick(features, doubts, [[0, 0.1]], 2) == [1, 4]
+    assert active_learning.pick(features, doubts, [[0, 0.1]], 2) == [1, 4]
 
 
 @pytest.fixture
@@ -32,9 +35,9 @@ def trained(tmp_path, monkeypatch):
     toy.known(monkeypatch)
     job = toy.job()
     table = toy.gathered(job)
-    record = train.train(job, data.prepare(job, table, False), False)
+    record = train.train(job, dataset.prepare(job, table, False), False)
     table["source"] = [f"X:\\{name}" for name in table["image"]]
-    monkeypatch.setattr(gather, "read", lambda job: table)
+    monkeypatch.setattr(ingest, "read", lambda job: table)
     return job, record
 
 
@@ -53,20 +56,20 @@ def test_a_folder_is_looked_through_once_and_the_best_stand_in_the_viewers_queue
     shutil.copy(folder / "new-0.jpg", folder / "labelled.jpg")
     monkeypatch.setattr(revisions, "latest", lambda job, decided=False: {
         "x": revisions.Revision("e", str(folder / "labelled.jpg"), 1, "accepted", {}, None, "anna")})
-    found = choose.choose(job, record, folder, 3, progress=False)
+    found = active_learning.choose(job, record, folder, 3, progress=False)
     assert str(found).startswith("3 of 7 pictures are to be labelled next, 1 are labelled already, 1 cannot be read")
     queued = review.queued(record)
     assert [each["queue"] for each in queued] == [0, 1, 2] and {each["group"] for each in queued} == {"box 7"}
     assert all((job.folder / "images" / each["image"]).is_file() and each["truth"] is None for each in queued)
-    assert copies.find(queued[0]["source"], copies.places(job)).path == queued[0]["source"], "notebook 01 finds it"
+    assert transfer.find(queued[0]["source"], transfer.places(job)).path == queued[0]["source"], "notebook 01 finds it"
 
-    monkeypatch.setattr(choose.Looker, "_look", lambda *_: pytest.fail("it was looked at already"))
-    assert choose.choose(job, record, folder, 3, progress=False).items == found.items
+    monkeypatch.setattr(active_learning.Looker, "_look", lambda *_: pytest.fail("it was looked at already"))
+    assert active_learning.choose(job, record, folder, 3, progress=False).items == found.items
 
 
 def test_what_is_labelled_in_the_queue_begins_at_the_answer_and_is_a_new_label(trained, tmp_path, monkeypatch):
     job, record = trained
-    choose.choose(job, record, offered(job, tmp_path / "new"), 2, progress=False)
+    active_learning.choose(job, record, offered(job, tmp_path / "new"), 2, progress=False)
     record.write("review", {"items": []})
     saved = []
     view = viewer.Viewer(job, record)
@@ -81,4 +84,4 @@ def test_what_is_labelled_in_the_queue_begins_at_the_answer_and_is_a_new_label(t
 
 def test_a_folder_that_is_none_is_said(trained, tmp_path):
     with pytest.raises(ValueError, match="is no folder"):
-        choose.choose(*trained, tmp_path / "nowhere", 3, progress=False)
+        active_learning.choose(*trained, tmp_path / "nowhere", 3, progress=False)

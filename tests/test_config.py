@@ -5,7 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import config, tasks
+from lib import tasks
+from lib.common import config
 
 FILE = config.read_file()
 

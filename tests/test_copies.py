@@ -11,17 +11,20 @@ from conftest import good, label, picture, reasons
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import config, copies, files, gather
-from lib.server import Unreachable
+from lib.common import config
+from lib.data import ingest, transfer
+from lib.storage import files
+from lib.storage.locations import StorageLocation
+from lib.storage.postgres import Unreachable
 
 # --- paths
 
 
 def locate(path, *starts):
     try:
-        number, parts = copies.locate(path, [copies._even(start).rstrip("/") for start in starts])
+        number, parts = transfer.locate(path, [transfer._even(start).rstrip("/") for start in starts])
         return number, "/".join(parts)
-    except copies.Drop as drop:
+    except transfer.Drop as drop:
         return drop.reason
 
 
@@ -65,7 +68,7 @@ def test_case_and_slashes_of_a_prefix_do_not_matter(start, parts, slash):
 @settings(max_examples=200, deadline=None)
 @given(PATHS, PATHS)
 def test_two_sources_never_share_a_file(one, other):
-    stems = [copies.Source(path, None, path).stem for path in (one, other)]
+    stems = [transfer.Source(path, None, path).stem for path in (one, other)]
     assert (stems[0] == stems[1]) == (one == other)
     assert all(stem.isascii() and "/" not in stem and "\0" not in stem and stem[0] != "." for stem in stems)
 
@@ -85,7 +88,7 @@ def test_files_of_one_name_do_not_collide_and_one_source_is_one_file(walk, place
     ([{"from": "D:", "to": "wat://x"}], "wat://x cannot be opened")])
 def test_a_rule_that_cannot_work_is_named_before_anything_is_read(make_job, rules, word):
     with pytest.raises(config.ConfigError, match=r"data.path_rules\[0\]") as caught:
-        gather.gather(make_job(data__path_rules=rules))
+        ingest.gather(make_job(data__path_rules=rules))
     assert word in str(caught.value)
 
 
@@ -122,11 +125,11 @@ def half(data):
 
 @pytest.mark.parametrize("fault", [fails, half])
 def test_a_share_that_drops_is_tried_again_and_then_reported(walk, place, monkeypatch, fault):
-    monkeypatch.setattr(copies, "PAUSE", 0.01)
+    monkeypatch.setattr(transfer, "PAUSE", 0.01)
     rows = good(place)
     for times, kept in ((3, 20), (4, 16)):
         flaky = Flaky(str(place), fault, times)
-        monkeypatch.setattr(copies, "places", lambda job, fs=flaky: [copies.Place("X:", fs, str(place))])
+        monkeypatch.setattr(transfer, "places", lambda job, fs=flaky: [StorageLocation("X:", fs, str(place))])
         found = walk(rows)
         assert len(found.table) == kept
         assert set(found.dropped.reason) <= {"copy failed"}
@@ -136,11 +139,11 @@ def test_a_share_that_drops_is_tried_again_and_then_reported(walk, place, monkey
 
 
 def test_a_share_that_is_gone_is_given_up_soon(walk, place, monkeypatch):
-    monkeypatch.setattr(copies, "PAUSE", 0.0)
-    monkeypatch.setattr(copies, "ENOUGH", 5)
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "ENOUGH", 5)
     rows = good(place)
     monkeypatch.setattr(Flaky, "cat_file", lambda self, path: fails(path))
-    monkeypatch.setattr(copies, "places", lambda job: [copies.Place("X:", Flaky(str(place), fails, 9), str(place))])
+    monkeypatch.setattr(transfer, "places", lambda job: [StorageLocation("X:", Flaky(str(place), fails, 9), str(place))])
     with pytest.raises(Unreachable, match="5 pictures in a row could not be copied"):
         walk(rows)
     assert not (walk.folder / "labels.csv").exists()

@@ -4,9 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import files, geometry, images, tasks
+from lib import tasks
+from lib.imaging import geometry, images
+from lib.storage import files
 from lib.tasks import corners
-from lib.vision import lessons, reading, windows
+from lib.tasks.corners import augmentation, crops, decoding
 
 TRUE = np.array([[210.0, 120], [1050, 160], [1010, 700], [180, 640]])
 SIZE = (1280, 800)
@@ -126,7 +128,7 @@ def test_the_dense_head_speaks_the_originals_numbers():
 
 
 def test_a_wide_picture_is_not_shown_as_a_thin_stripe():
-    inner = windows.frame((4000, 1000), (192, 144)).inner
+    inner = crops.frame((4000, 1000), (192, 144)).inner
     assert inner[0] / 192 > 0.8 and inner[1] / 144 > 0.4
 
 
@@ -181,7 +183,7 @@ def test_doubt_widens_the_radius_and_lowers_the_confidence():
 
 
 def test_a_side_lies_in_the_middle_of_its_strip_with_the_outside_on_top():
-    matrix = windows.side(TRUE[0], TRUE[1], 30.0, (160, 48), 0.1)
+    matrix = crops.side(TRUE[0], TRUE[1], 30.0, (160, 48), 0.1)
     assert np.allclose(geometry.warp(matrix, TRUE[:2]), [[16, 24], [144, 24]])
     assert geometry.warp(matrix, TRUE.mean(0))[1] > 24
 
@@ -189,12 +191,12 @@ def test_a_side_lies_in_the_middle_of_its_strip_with_the_outside_on_top():
 def test_a_window_of_much_reduced_stripes_is_grey_not_a_moire():
     stripes = np.zeros((1000, 1000, 3), np.uint8)
     stripes[:, ::2] = 255
-    window = windows.cut(stripes, np.diag([0.07, 0.31, 1.0]), (70, 310))
+    window = crops.cut(stripes, np.diag([0.07, 0.31, 1.0]), (70, 310))
     assert abs(window[4:-4, 4:-4].astype(float).mean() - 127) < 3 and window[4:-4, 4:-4].std() < 12
 
 
 def test_a_window_beside_the_picture_is_grey():
-    window = windows.cut(np.zeros((50, 60, 3), np.uint8), np.array([[0.1, 0, 900], [0, 0.1, 900], [0, 0, 1]]), (20, 10))
+    window = crops.cut(np.zeros((50, 60, 3), np.uint8), np.array([[0.1, 0, 900], [0, 0.1, 900], [0, 0, 1]]), (20, 10))
     assert (window == images.GREY).all()
 
 
@@ -213,10 +215,10 @@ def test_varied_examples_keep_their_truth():
     stored = this.stored("coarse", picture(), row())
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        inner = windows.frame(SIZE, this._stored_size)
+        inner = crops.frame(SIZE, this._stored_size)
         shown = stored[inner.shift[1]:inner.shift[1] + inner.inner[1], inner.shift[0]:inner.shift[0] + inner.inner[0]]
-        matrix = lessons._zoomed(inner.into(TRUE) - inner.shift, this.size, np.eye(3), rng)
-        window = windows.cut(shown, matrix, this.size, (0, 0, 0))
+        matrix = augmentation._zoomed(inner.into(TRUE) - inner.shift, this.size, np.eye(3), rng)
+        window = crops.cut(shown, matrix, this.size, (0, 0, 0))
         apart.append(np.abs(seen(window) - geometry.order(geometry.warp(matrix, inner.into(TRUE) - inner.shift))).max())
     assert np.median(apart) < 1.5
 
@@ -243,7 +245,7 @@ def test_a_strip_shows_the_edge_where_its_target_says():
     this = job()
     stored = this.stored("sides", picture(), row())
     assert stored.shape == (4, 128, 320, 3)
-    pixels, target = lessons.strip_example(stored, None)
+    pixels, target = augmentation.strip_example(stored, None)
     found = sides(pixels[None])["line"][0, :2]
     assert np.abs(found - target["line"][:2]).max() < 0.06
 
@@ -252,7 +254,7 @@ def test_varied_strips_keep_their_truth():
     stored = job().stored("sides", picture(), row())
     apart = []
     for seed in range(80):
-        pixels, target = lessons.strip_example(stored, np.random.default_rng(seed))
+        pixels, target = augmentation.strip_example(stored, np.random.default_rng(seed))
         levels = pixels[..., 0].astype(float)
         clean = np.repeat(((levels > (levels.min() + levels.max()) / 2) * 255.0)[..., None], 3, 2)
         apart.append(np.abs(sides(clean[None])["line"][0, :2] - target["line"][:2]).max())
@@ -329,7 +331,7 @@ def test_heatmaps_that_spread_are_asked_of_the_mirror_images_too():
         output = coarse()(batch)
         output["heat"] = output["heat"] * 0.02
         state["looks"] += len(batch)
-        output["corners"] = np.array([reading.centres(each) for each in output["heat"]])
+        output["corners"] = np.array([decoding.centres(each) for each in output["heat"]])
         return output
 
     state = {"looks": 0}
@@ -339,7 +341,7 @@ def test_heatmaps_that_spread_are_asked_of_the_mirror_images_too():
 
 def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():
     pytest.importorskip("keras")
-    from lib import model
+    from lib.models import model
 
     if not (corners.SHIPPED / "sides.npz").is_file():
         pytest.skip("no weights are shipped yet")
@@ -352,7 +354,7 @@ def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():
 
 def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
     pytest.importorskip("keras")
-    from lib import model
+    from lib.models import model
 
     if not (corners.SHIPPED / "coarse-288x216.npz").is_file():
         pytest.skip("no weights are shipped yet")
@@ -364,7 +366,7 @@ def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
 @pytest.mark.parametrize("width, height", [(288, 216), (192, 144)])
 def test_weights_and_calibration_ship_for_two_sizes_of_the_input(width, height):
     pytest.importorskip("keras")
-    from lib import model
+    from lib.models import model
 
     this = job(model__weights="shipped", model__width=width, model__height=height)
     network = model.build(this, "coarse")

@@ -9,8 +9,11 @@ import pytest
 import toy_export
 from conftest import label
 
-from lib import api, config, copies, geometry, images, predict
-from lib.api import errors
+from lib.common import config
+from lib.data import transfer
+from lib.imaging import geometry, images
+from lib.serving import api, prediction
+from lib.serving.api import problem_details
 
 CASES = corpus.cases()
 
@@ -48,7 +51,7 @@ def test_the_api_says_the_same_and_goes_on(export):
         for name, data in CASES.items():
             answer = client.post("/predict", content=data)
             found[name] = answer.json().get("code")
-            assert answer.status_code == (errors.STATUS[found[name]] if found[name] else 200), name
+            assert answer.status_code == (problem_details.STATUS[found[name]] if found[name] else 200), name
         assert client.post("/predict", content=good).json() | {"trace_id": ""} == before
     assert found == corpus.EXPECTED
 
@@ -60,7 +63,7 @@ def test_notebook_01_takes_and_leaves_the_same_ones(walk, place):
         path = place / f"{number:03}.jpg"
         path.write_bytes(data)
         code = corpus.EXPECTED[name]
-        expected[f"X:\\{path.name}"] = copies.REASONS[code] if code else None
+        expected[f"X:\\{path.name}"] = transfer.REASONS[code] if code else None
         rows.append(labelled(path, images.read(data, (64, 64)).size if code is None else (64, 48)))
     found = walk(rows, **{"split.by": ""})
     told = {row.image: row.reason for row in found.dropped.itertuples()}
@@ -79,7 +82,7 @@ def labelled(path, size):
 
 
 def test_odd_pictures_have_the_corners_of_their_plain_twins(export):
-    predictor = predict.load(export)
+    predictor = prediction.load(export)
     for name, (data, twin) in corpus.twins().items():
         odd, plain = predictor.answer(data), predictor.answer(twin)
         apart = [abs(odd[key] - plain[key]) for key in predictor.job.columns if key != "row_nb"]
@@ -89,7 +92,7 @@ def test_odd_pictures_have_the_corners_of_their_plain_twins(export):
 @pytest.mark.parametrize("kind", ["toy", "shipped"])
 def test_strange_pictures_have_four_finite_corners_in_their_order(kind, tmp_path_factory):
     """Finite and convex; from the top-left clockwise wherever the answer stands by them."""
-    predictor = predict.load(toy_export.folder(tmp_path_factory, kind))
+    predictor = prediction.load(toy_export.folder(tmp_path_factory, kind))
     for name, data in CASES.items():
         if not name.startswith("G6") or corpus.EXPECTED[name]:
             continue
@@ -106,14 +109,14 @@ def test_strange_pictures_have_four_finite_corners_in_their_order(kind, tmp_path
 
 
 def test_a_picture_without_a_whole_box_is_refused_by_the_weights_that_ship(tmp_path_factory):
-    predictor = predict.load(toy_export.folder(tmp_path_factory, "shipped"))
+    predictor = prediction.load(toy_export.folder(tmp_path_factory, "shipped"))
     found = {name: predictor.answer(CASES[f"G6 {name}"])["refused"] for name in (
         "a box", "no box", "black", "white", "noise")}
     assert found.pop("a box") is None and all(found.values()), found
 
 
 def test_a_twin_is_not_alike_by_chance(export):
-    predictor = predict.load(export)
+    predictor = prediction.load(export)
     upright, mirrored = (predictor.answer(CASES[name]) for name in ("G5 orientation 1", "G6 mirrored"))
     assert max(abs(upright[key] - mirrored[key]) for key in ("p1x", "p2x", "p3x", "p4x")) > 3
 

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import __main__ as command
-from lib import config, corrections, database, gather, images, revisions
+from lib.common import config
+from lib.data import ingest, write_back
+from lib.imaging import images
+from lib.storage import revisions, tables
 
 FILE = "X:\\p{}.jpg"
 
@@ -39,7 +42,7 @@ def mine(tcp_job, place):
 
 
 def column(job, name):
-    names, rows = database.read_table(job)
+    names, rows = tables.read_table(job)
     return {row[names.index("fullname")]: row[names.index(name)] for row in rows}
 
 
@@ -49,16 +52,16 @@ def states(lines):
 
 def test_what_would_change_is_shown_and_nothing_is_written_until_it_is_asked_for(mine, server):
     correct(mine, 1)
-    before = database.read_table(mine)
-    lines = corrections.apply(mine)
+    before = tables.read_table(mine)
+    lines = write_back.apply(mine)
     assert states(lines) == {FILE.format(0): "change"} and "p1x 5 → 6.25" in str(lines[0])
-    assert database.read_table(mine) == before and revisions.applied(mine) == {}
-    done = corrections.apply(mine, write=True)
-    assert corrections.summary(done, True) == "1 were changed"
+    assert tables.read_table(mine) == before and revisions.applied(mine) == {}
+    done = write_back.apply(mine, write=True)
+    assert write_back.summary(done, True) == "1 were changed"
     assert column(mine, "p1x") == {FILE.format(0): "6.25", **{FILE.format(n): "5" for n in (1, 2, 3)}}
     kept = server.sql("SELECT was, now FROM corebox.applied ORDER BY id DESC LIMIT 1")[0]
     assert kept[0]["p1x"] == "5" and kept[1]["p1x"] == 6.25, "what was before stays in the log"
-    assert states(corrections.apply(mine, write=True)) == {FILE.format(0): "there"}
+    assert states(write_back.apply(mine, write=True)) == {FILE.format(0): "there"}
 
 
 def test_a_row_that_someone_changed_since_is_a_conflict_and_left(mine, server):
@@ -66,27 +69,27 @@ def test_a_row_that_someone_changed_since_is_a_conflict_and_left(mine, server):
     correct(mine, 1, 1)
     table = f'"{mine_schema(mine)}".log_pic'
     server.sql(f"UPDATE {table} SET p3x = '58' WHERE fullname = '{FILE.format(0)}'")
-    lines = corrections.apply(mine, write=True)
+    lines = write_back.apply(mine, write=True)
     assert states(lines) == {FILE.format(0): "conflict", FILE.format(1): "change"}
     assert "changed since" in str(lines[0]) and column(mine, "p1x")[FILE.format(0)] == "5"
     server.sql(f"UPDATE {table} SET p3x = '59' WHERE fullname = '{FILE.format(0)}'")
-    assert states(corrections.apply(mine, write=True))[FILE.format(0)] == "change"
+    assert states(write_back.apply(mine, write=True))[FILE.format(0)] == "change"
     server.sql(f"UPDATE {table} SET p1x = '5' WHERE fullname = '{FILE.format(0)}'")
     correct(mine, 2, was={**told(label("")), "p1x": 6.25}, p1x=7.5)
-    assert states(corrections.apply(mine, write=True))[FILE.format(0)] == "conflict", "set back by hand after it was written"
+    assert states(write_back.apply(mine, write=True))[FILE.format(0)] == "conflict", "set back by hand after it was written"
 
 
 def mine_schema(job):
-    from lib import server as door
+    from lib.storage import postgres as door
 
     return door.schema(job)
 
 
 def test_a_second_correction_is_written_over_the_first(mine):
     correct(mine, 1)
-    corrections.apply(mine, write=True)
+    write_back.apply(mine, write=True)
     correct(mine, 2, was={**told(label("")), "p1x": 6.25}, p1x=7.5)
-    assert states(corrections.apply(mine, write=True)) == {FILE.format(0): "change"}
+    assert states(write_back.apply(mine, write=True)) == {FILE.format(0): "change"}
     assert column(mine, "p1x")[FILE.format(0)] == "7.5"
 
 
@@ -98,11 +101,11 @@ def test_pictures_marked_doubted_missing_or_standing_twice_are_told_and_left(min
     correct(mine, 1, 3)
     (place / "p3.jpg").unlink()
     correct(mine, 1, 9)
-    before = database.read_table(mine)
-    lines = corrections.apply(mine, write=True)
+    before = tables.read_table(mine)
+    lines = write_back.apply(mine, write=True)
     assert states(lines) == {FILE.format(0): "marked", FILE.format(2): "conflict", FILE.format(3): "lost",
                              FILE.format(9): "lost"}
-    assert "2 rows" in str(lines[1]) and database.read_table(mine) == before
+    assert "2 rows" in str(lines[1]) and tables.read_table(mine) == before
 
 
 def test_all_or_none_is_written(mine, server):
@@ -113,7 +116,7 @@ def test_all_or_none_is_written(mine, server):
         BEGIN IF NEW.fullname LIKE '%p1%' THEN RAISE EXCEPTION 'p1 is locked'; END IF; RETURN NEW; END $$;
         CREATE TRIGGER no BEFORE UPDATE ON "{schema}".log_pic FOR EACH ROW EXECUTE FUNCTION "{schema}".no()""")
     with pytest.raises(ValueError, match="p1 is locked.*nothing was written"):
-        corrections.apply(mine, write=True)
+        write_back.apply(mine, write=True)
     assert set(column(mine, "p1x").values()) == {"5"} and revisions.applied(mine) == {}
 
 
@@ -127,9 +130,9 @@ def test_a_role_that_may_not_write_is_told_what_it_needs(mine, server, tmp_path)
     values["data"]["token"] = server.token(tmp_path / "reader.json", uid="reader", schema=schema)
     try:
         reader = type(mine)(config.Params(values), mine.profile)
-        assert states(corrections.apply(reader)) == {FILE.format(0): "change"}
+        assert states(write_back.apply(reader)) == {FILE.format(0): "change"}
         with pytest.raises(config.ConfigError, match="needs SELECT, INSERT and UPDATE"):
-            corrections.apply(reader, write=True)
+            write_back.apply(reader, write=True)
     finally:
         server.sql("DROP OWNED BY reader; DROP ROLE reader")
 
@@ -140,9 +143,9 @@ def test_labels_in_the_stored_pixels_are_written_as_they_were_stored(tcp_job, pl
     insert(job, [label(FILE.format(0))])
     upright = gather_label(job)
     correct(job, 1, was=upright, **{**upright, "p1x": upright["p1x"] + 1})
-    corrections.apply(job, write=True)
+    write_back.apply(job, write=True)
     assert gather_label(job) == pytest.approx({**upright, "p1x": upright["p1x"] + 1})
-    assert database.rows(job).rows[0]["p4x"] != label("")["p4x"]
+    assert tables.rows(job).rows[0]["p4x"] != label("")["p4x"]
 
 
 def orientation_six():
@@ -155,8 +158,8 @@ def orientation_six():
 
 def gather_label(job):
     """The only row's label in pixels of the upright picture."""
-    row = database.rows(job).rows[0]
-    checked = job.check(gather.labelled(job, row, {"image": "p0.jpg", "width": 48, "height": 64, "orientation": 6}))
+    row = tables.rows(job).rows[0]
+    checked = job.check(ingest.labelled(job, row, {"image": "p0.jpg", "width": 48, "height": 64, "orientation": 6}))
     return {name: checked[name] for name in job.columns}
 
 
@@ -173,18 +176,18 @@ def test_a_picture_first_labelled_in_the_viewer_is_a_row_of_notebook_01_and_adde
         picture(place / f"p{n}.jpg", n)
     insert(mine, [label(FILE.format(n), f"S{n}") for n in range(4, 29)])
     correct(mine, 1, 29, was=None)
-    found = gather.gather(mine)
+    found = ingest.gather(mine)
     row = found.table.set_index("source").loc[FILE.format(29)]
     assert row["p1x"] == 6.25 and found.counts["kept"] == 30
-    lines = corrections.apply(mine, write=True)
+    lines = write_back.apply(mine, write=True)
     assert states(lines) == {FILE.format(29): "new"} and column(mine, "p1x")[FILE.format(29)] == "6.25"
-    assert states(corrections.apply(mine)) == {FILE.format(29): "there"}
+    assert states(write_back.apply(mine)) == {FILE.format(29): "there"}
 
 
 def test_a_corrected_row_that_left_the_table_does_not_come_back(mine, server):
     correct(mine, 1)
     server.sql(f"""DELETE FROM "{mine_schema(mine)}".log_pic WHERE fullname = '{FILE.format(0)}'""")
-    assert states(corrections.apply(mine, write=True)) == {FILE.format(0): "conflict"}
+    assert states(write_back.apply(mine, write=True)) == {FILE.format(0): "conflict"}
     assert FILE.format(0) not in column(mine, "p1x") and FILE.format(0) not in revisions.added(mine)
 
 

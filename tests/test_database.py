@@ -6,38 +6,39 @@ import psycopg2
 import pytest
 from conftest import PASSWORD, Proxy, insert, label
 
-from lib import config, database
-from lib.server import Unreachable, connect, schema
+from lib.common import config
+from lib.storage import tables
+from lib.storage.postgres import Unreachable, connect, schema
 
 
 def test_rows_come_as_text_in_the_order_of_the_picture(tcp_job):
     job = tcp_job()
     insert(job, [label("b.jpg"), label("a.jpg", site=None), label("Z.jpg")])
-    snapshot = database.rows(job)
+    snapshot = tables.rows(job)
     assert [row["image"] for row in snapshot.rows] == ["Z.jpg", "a.jpg", "b.jpg"]
     assert snapshot.rows[1]["group"] is None and snapshot.rows[0]["p1x"] == "5"
-    assert snapshot.sha256 == database.rows(job).sha256
+    assert snapshot.sha256 == tables.rows(job).sha256
 
 
 def test_a_key_orders_the_rows(tcp_job):
     job = tcp_job(data__key="id")
     insert(job, [{**label("a.jpg"), "id": "2"}, {**label("b.jpg"), "id": "1"}])
-    assert [row["image"] for row in database.rows(job).rows] == ["b.jpg", "a.jpg"]
+    assert [row["image"] for row in tables.rows(job).rows] == ["b.jpg", "a.jpg"]
 
 
 def test_the_filter_is_like_and_its_text_stays_text(server, tcp_job):
     nasty = "x'; drop table log_pic; --"
     insert(tcp_job(), [label("a.jpg", "Highland"), label("b.jpg", nasty), label("c.jpg", "high")])
-    assert len(database.rows(tcp_job(data__filter="High%")).rows) == 1
-    assert database.rows(tcp_job(data__filter=nasty)).rows[0]["group"] == nasty
-    assert len(database.rows(tcp_job()).rows) == 3
+    assert len(tables.rows(tcp_job(data__filter="High%")).rows) == 1
+    assert tables.rows(tcp_job(data__filter=nasty)).rows[0]["group"] == nasty
+    assert len(tables.rows(tcp_job()).rows) == 3
 
 
 def test_nothing_can_be_written_while_reading(tcp_job):
     job = tcp_job()
     insert(job, [label("a.jpg")])
     with connect(job) as connection:
-        database._snapshot(connection, job)
+        tables._snapshot(connection, job)
         with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction), connection.cursor() as cursor:
             cursor.execute("CREATE TABLE x (y int)")
 
@@ -47,7 +48,7 @@ def test_the_users_odd_table_is_read_by_its_own_names(server, tcp_job):
                   data__filter_column="")
     record = label("a.jpg")
     insert(job, [{"Full Name": record.pop("fullname"), **record}])
-    assert database.rows(job).rows[0]["image"] == "a.jpg" and "group" not in database.rows(job).rows[0]
+    assert tables.rows(job).rows[0]["image"] == "a.jpg" and "group" not in tables.rows(job).rows[0]
 
 
 @pytest.mark.parametrize("overrides, words", [
@@ -60,7 +61,7 @@ def test_the_users_odd_table_is_read_by_its_own_names(server, tcp_job):
 def test_what_is_not_in_the_table_is_named(tcp_job, overrides, words):
     insert(tcp_job(), [label("a.jpg")])
     with pytest.raises(config.ConfigError) as caught:
-        database.rows(tcp_job(**overrides))
+        tables.rows(tcp_job(**overrides))
     for word in words:
         assert word in str(caught.value)
 
@@ -69,9 +70,9 @@ def test_a_table_without_rows_of_core_serves_mode_8(server, tcp_job):
     record = label("a.jpg")
     del record["row_nb"]
     insert(tcp_job(), [record])
-    assert "row_nb" not in database.rows(tcp_job(corners__predictor_mode=8)).rows[0]
+    assert "row_nb" not in tables.rows(tcp_job(corners__predictor_mode=8)).rows[0]
     with pytest.raises(config.ConfigError, match="no column 'row_nb'"):
-        database.rows(tcp_job())
+        tables.rows(tcp_job())
 
 
 def test_a_table_without_rows_is_told(server, tcp_job):
@@ -79,7 +80,7 @@ def test_a_table_without_rows_is_told(server, tcp_job):
     insert(job, [label("a.jpg")])
     server.sql(f"DELETE FROM {schema(job)}.log_pic")
     with pytest.raises(config.ConfigError, match="holds no rows"):
-        database.rows(job)
+        tables.rows(job)
 
 
 def test_a_user_who_may_not_read_is_told_so(server, tcp_job, make_job, tmp_path):
@@ -90,9 +91,9 @@ def test_a_user_who_may_not_read_is_told_so(server, tcp_job, make_job, tmp_path)
     try:
         path = server.token(tmp_path / "guest.json", uid="guest", schema=schema(job))
         with pytest.raises(config.ConfigError, match="needs SELECT"):
-            database.rows(make_job(data__token=path))
+            tables.rows(make_job(data__token=path))
         with pytest.raises(config.ConfigError, match="cannot be written"):
-            database.store(make_job(data__token=path), "answers", {"image": str}, [{"image": "a"}])
+            tables.store(make_job(data__token=path), "answers", {"image": str}, [{"image": "a"}])
     finally:
         server.sql(f"DROP OWNED BY guest; DROP ROLE guest; DROP TABLE {schema(job)}.log_pic")
 
@@ -103,12 +104,12 @@ def test_a_query_that_takes_too_long_is_told(server, tcp_job):
     name = schema(job)
     server.sql(f"CREATE VIEW {name}.slow AS SELECT l.* FROM {name}.log_pic l, pg_sleep(3)")
     with pytest.raises(Unreachable, match="more than 1 s.*statement_timeout"):
-        database.rows(job)
+        tables.rows(job)
 
 
 def broken_once(monkeypatch, how):
     """Let `how(connection)` happen after the first batch of the first try, and return the list of tries."""
-    tries, fetch = [], database._fetch
+    tries, fetch = [], tables._fetch
 
     def fetching(connection, job, names, limit):
         tries.append(connection)
@@ -117,8 +118,8 @@ def broken_once(monkeypatch, how):
                 how(connection)
             yield row
 
-    monkeypatch.setattr(database, "_fetch", fetching)
-    monkeypatch.setattr(database, "BATCH", 10)
+    monkeypatch.setattr(tables, "_fetch", fetching)
+    monkeypatch.setattr(tables, "BATCH", 10)
     return tries
 
 
@@ -126,7 +127,7 @@ def test_a_backend_that_is_terminated_costs_no_row(server, tcp_job, monkeypatch)
     job = tcp_job()
     insert(job, [label(f"{n:03}.jpg") for n in range(50)])
     tries = broken_once(monkeypatch, lambda c: server.sql("SELECT pg_terminate_backend(%s)", (c.info.backend_pid,)))
-    assert [row["image"] for row in database.rows(job).rows] == [f"{n:03}.jpg" for n in range(50)]
+    assert [row["image"] for row in tables.rows(job).rows] == [f"{n:03}.jpg" for n in range(50)]
     assert len(tries) == 2
 
 
@@ -139,7 +140,7 @@ def test_a_server_that_stops_at_once_and_comes_back_costs_no_row(server, tcp_job
         threading.Timer(0.5, server.start).start()
 
     broken_once(monkeypatch, restart)
-    assert len(database.rows(job).rows) == 50
+    assert len(tables.rows(job).rows) == 50
 
 
 @pytest.mark.parametrize("line", [{"latency": 0.1}, {"after": 6000, "cuts": 2}])
@@ -149,7 +150,7 @@ def test_a_slow_line_or_one_that_breaks_off_brings_every_row(server, tcp_job, tm
     proxy = Proxy(server.port, **line)
     try:
         path = server.token(tmp_path / "proxy.json", port=proxy.port, schema=schema(job))
-        assert [row["image"] for row in database.rows(tcp_job(data__token=path)).rows] == \
+        assert [row["image"] for row in tables.rows(tcp_job(data__token=path)).rows] == \
             [f"{n:03}.jpg" for n in range(200)]
     finally:
         proxy.close()
@@ -165,16 +166,16 @@ def test_a_line_that_keeps_breaking_is_given_up_with_a_sentence(server, tcp_job,
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    monkeypatch.setattr(database, "_fetch", break_off)
+    monkeypatch.setattr(tables, "_fetch", break_off)
     with pytest.raises(Unreachable, match="broke 2 times while .*log_pic was read"):
-        database.rows(job)
+        tables.rows(job)
 
 
 def test_rows_that_change_while_they_are_read_are_those_of_one_moment(server, tcp_job, monkeypatch):
     job = tcp_job()
     insert(job, [label(f"{n:03}.jpg") for n in range(50)])
     broken_once(monkeypatch, lambda _: server.sql(f"DELETE FROM {schema(job)}.log_pic"))
-    assert len(database.rows(job).rows) == 50
+    assert len(tables.rows(job).rows) == 50
 
 
 # --- writing
@@ -184,40 +185,40 @@ def test_answers_go_back_and_replace_older_ones(server, tcp_job):
     job = tcp_job()
     answers = [{"image": "a.jpg", "p1x": 1.5, "row_nb": 3, "refused": None, "radius": [1, 2], "ok": True},
                {"image": "b\t\n\\N'.jpg", "p1x": 2, "row_nb": None, "refused": "no_box", "radius": None, "ok": False}]
-    assert database.write_answers(job, "answers", answers) == 2
-    assert database.write_answers(job, "answers", [{"image": "a.jpg", "p1x": 9.5}]) == 1
+    assert tables.write_answers(job, "answers", answers) == 2
+    assert tables.write_answers(job, "answers", [{"image": "a.jpg", "p1x": 9.5}]) == 1
     found = server.sql(f"SELECT image, p1x, row_nb, refused, radius, ok FROM {schema(job)}.answers ORDER BY p1x")
     assert found == [("b\t\n\\N'.jpg", 2.0, None, "no_box", None, False), ("a.jpg", 9.5, None, None, None, None)]
-    assert database.write_answers(job, "answers", []) == 0
+    assert tables.write_answers(job, "answers", []) == 0
 
 
 def test_the_answers_of_a_file_become_numbers_where_they_are(server, tcp_job, tmp_path):
     job, path = tcp_job(), tmp_path / "answers.csv"
     path.write_text("image,p1x,row_nb,refused\n007,1.5,3,\nb.jpg,2,,cut\n")
-    assert database.write_answers(job, "found", path) == 2
+    assert tables.write_answers(job, "found", path) == 2
     assert server.sql(f"SELECT * FROM {schema(job)}.found ORDER BY p1x") == \
         [("007", 1.5, 3, None), ("b.jpg", 2.0, None, "cut")]
 
 
 def test_rows_that_do_not_fit_leave_the_table_as_it_was(server, tcp_job):
     job = tcp_job()
-    database.store(job, "t", {"image": str, "n": int}, [{"image": "a", "n": 1}])
+    tables.store(job, "t", {"image": str, "n": int}, [{"image": "a", "n": 1}])
     with pytest.raises(ValueError, match="does not take the rows.*nothing was written"):
-        database.store(job, "t", {"image": str, "n": str}, [{"image": "a", "n": "2"}, {"image": "b", "n": "x"}], "image")
+        tables.store(job, "t", {"image": str, "n": str}, [{"image": "a", "n": "2"}, {"image": "b", "n": "x"}], "image")
     assert server.sql(f"SELECT * FROM {schema(job)}.t") == [("a", 1)]
 
 
 def test_a_line_that_breaks_while_writing_leaves_nothing(server, tcp_job, monkeypatch):
-    job, replace = tcp_job(), database._replace
-    database.store(job, "t", {"image": str}, [{"image": "a"}])
+    job, replace = tcp_job(), tables._replace
+    tables.store(job, "t", {"image": str}, [{"image": "a"}])
 
     def broken(connection, *rest):
         replace(connection, *rest)
         server.sql("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
 
-    monkeypatch.setattr(database, "_replace", broken)
+    monkeypatch.setattr(tables, "_replace", broken)
     with pytest.raises(Unreachable, match="nothing was written"):
-        database.store(job, "t", {"image": str}, [{"image": "b"}])
+        tables.store(job, "t", {"image": str}, [{"image": "b"}])
     assert server.sql(f"SELECT * FROM {schema(job)}.t") == [("a",)]
 
 
@@ -226,13 +227,13 @@ def test_a_line_that_breaks_while_writing_leaves_nothing(server, tcp_job, monkey
 def test_a_record_says_only_what_it_says_and_what_is_generated_makes_way_at_once(tcp_job):
     """What another wrote meanwhile stays; all in one transaction, so that a failure leaves the table as it was."""
     job = tcp_job()
-    database.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "a", "row_nb": 3},
+    tables.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "a", "row_nb": 3},
                                                                     {"fullname": "gen:1", "row_nb": 9}])
-    database.store(job, "log_pic", {"fullname": str, "site_na": str}, [{"fullname": "a", "site_na": "K"}], "fullname",
+    tables.store(job, "log_pic", {"fullname": str, "site_na": str}, [{"fullname": "a", "site_na": "K"}], "fullname",
                    merge=True, instead="gen:")
-    names, rows = database.read_table(job, "log_pic")
+    names, rows = tables.read_table(job, "log_pic")
     assert [dict(zip(names, row, strict=True)) for row in rows] == [{"fullname": "a", "row_nb": "3", "site_na": "K"}]
     with pytest.raises(ValueError, match="nothing was written"):
-        database.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "b", "row_nb": "x"}], "fullname",
+        tables.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "b", "row_nb": "x"}], "fullname",
                        merge=True, instead="a")
-    assert database.read_table(job, "log_pic")[1] == rows
+    assert tables.read_table(job, "log_pic")[1] == rows

@@ -9,8 +9,12 @@ import pytest
 import toy_export
 from hub_toys import LICENCE, picture
 
-from lib import config, data, engine, predict, tasks
-from lib.hub import access, parcels, people, submission, verification
+from lib import tasks
+from lib.common import config, parallel
+from lib.data import dataset
+from lib.hub import access, accounts
+from lib.hub.intake import sources, submission, verification
+from lib.serving import prediction
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +46,22 @@ def once_killed(job):
 
 def test_results_come_in_the_order_of_the_jobs(dask):
     for settings in ({}, dask):
-        with engine.open_engine(config.group("compute", settings)) as workers:
+        with parallel.open_engine(config.group("compute", settings)) as workers:
             assert list(workers.map(double, range(50))) == list(range(0, 100, 2))
             assert workers.submit(double, 4).result() == 8 and list(workers.map(double, [])) == []
 
 
 def test_what_a_lost_worker_had_in_hand_is_done_again(dask, tmp_path):
-    with engine.open_engine(config.group("compute", dask)) as workers:
+    with parallel.open_engine(config.group("compute", dask)) as workers:
         assert list(workers.map(once_killed, [(n, tmp_path / "killed") for n in range(40)])) == list(range(40))
     assert (tmp_path / "killed").exists()
 
 
 def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(engine, "PATIENCE", 1)
+    monkeypatch.setattr(parallel, "PATIENCE", 1)
     gone = config.group("compute", {"engine": "dask", "scheduler": "tcp://127.0.0.1:9"})
-    with pytest.raises(config.ConfigError, match="no Dask scheduler answers at tcp://127.0.0.1:9"), engine.open_engine(gone):
+    with pytest.raises(config.ConfigError, match="no Dask scheduler answers at tcp://127.0.0.1:9"), parallel.open_engine(gone):
         pass
 
 
@@ -73,10 +77,10 @@ def test_pictures_are_prepared_and_answered_the_same_by_dask(dask, make_job, tmp
         path.write_bytes(picture(0, n))
         rows.append({"image": path.name, "width": 320, "height": 240, "group": "", "split": "train", "row_nb": 3,
                      **{f"p{k}{axis}": 10. * k for k in (1, 2, 3, 4) for axis in "xy"}})
-    first = data.prepare(job, pd.DataFrame(rows), progress=False, folder=tmp_path / "threads")
-    second = data.prepare(other, pd.DataFrame(rows), progress=False, folder=tmp_path / "dask")
+    first = dataset.prepare(job, pd.DataFrame(rows), progress=False, folder=tmp_path / "threads")
+    second = dataset.prepare(other, pd.DataFrame(rows), progress=False, folder=tmp_path / "dask")
     assert all(np.array_equal(first.stored[part], second.stored[part]) and first.stored[part].any() for part in job.parts())
-    predictor = predict.load(toy_export.folder(tmp_path_factory))
+    predictor = prediction.load(toy_export.folder(tmp_path_factory))
     found = [list(predictor.answers(job.folder / "images", progress=False, compute=params.compute))
              for params in (job.params, other.params)]
     assert found[0] == found[1] and len(found[0]) == 6 and not any(row["error"] for row in found[0])
@@ -86,8 +90,8 @@ def test_the_hub_verifies_the_same_by_dask(dask, home, tmp_path):
     settings = {"hub.name": f"dask{os.getpid()}", "hub.store": str(tmp_path / "store")}
     hub, spread = access.open_hub(settings), access.open_hub({**settings, "compute": dask})
     hub.migrate()
-    person, _ = people.add(hub, "anna", ["supplier"])
-    submission.receive(hub, person, "k", [parcels.Item(f"{n}.jpg", picture(0, n), {"licence": LICENCE}) for n in range(9)])
+    person, _ = accounts.add(hub, "anna", ["supplier"])
+    submission.receive(hub, person, "k", [sources.Item(f"{n}.jpg", picture(0, n), {"licence": LICENCE}) for n in range(9)])
 
     def found(which):
         with hub.owner() as cursor:

@@ -25,7 +25,11 @@ from test_api import picture as photograph
 from test_api import settings
 from test_train import weights
 
-from lib import api, config, data, files, train
+from lib.common import config
+from lib.data import dataset
+from lib.serving import api
+from lib.storage import files
+from lib.training import train
 
 TESTS = Path(__file__).parent
 HELD = {  # a fault: what it is, and the tests that hold it
@@ -116,7 +120,7 @@ def prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
     toy.known(monkeypatch)
     job = toy.job()
-    return data.prepare(job, toy.gathered(job), progress=False)
+    return dataset.prepare(job, toy.gathered(job), progress=False)
 
 
 def test_f2_f3_f6_training_stopped_at_any_write_by_a_full_disk_goes_on_to_the_same_weights(prepared, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import fetch, files
+from lib.storage import downloads, files
 
 BODY = bytes(range(256)) * 4000   # 1 MB
 
@@ -74,14 +74,14 @@ class Web:
 
 @pytest.fixture
 def web(monkeypatch):
-    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+    monkeypatch.setattr(downloads, "PAUSE", 0.001)
     server = Web()
     yield server
     server.server.shutdown()
 
 
 def get(web, folder, names=("a.bin",), **more):
-    return fetch.fetch({name: f"{web.url}/{name}" for name in names}, folder, progress=False, **more)
+    return downloads.fetch({name: f"{web.url}/{name}" for name in names}, folder, progress=False, **more)
 
 
 def test_files_come_whole_and_the_second_time_not_at_all(web, tmp_path):
@@ -147,10 +147,10 @@ def test_a_wrong_digest_is_fetched_anew_and_never_kept(web, tmp_path, form):
 
 
 def test_a_server_that_is_down_ends_the_work_soon(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+    monkeypatch.setattr(downloads, "PAUSE", 0.001)
     began = time.monotonic()
-    with pytest.raises(fetch.Unreachable, match="20 files in a row .* run again"):
-        fetch.fetch([f"http://127.0.0.1:1/{n}" for n in range(1000)], tmp_path, retries=1, progress=False)
+    with pytest.raises(downloads.Unreachable, match="20 files in a row .* run again"):
+        downloads.fetch([f"http://127.0.0.1:1/{n}" for n in range(1000)], tmp_path, retries=1, progress=False)
     assert time.monotonic() - began < 10
 
 
@@ -160,13 +160,13 @@ def test_a_server_that_is_down_ends_the_work_soon(tmp_path, monkeypatch):
     (["http://x/"], "no name of a file")])
 def test_names_and_urls_that_cannot_be_are_refused(tmp_path, urls, said):
     with pytest.raises(ValueError, match=said):
-        fetch.fetch(urls, tmp_path)
+        downloads.fetch(urls, tmp_path)
     assert not os.listdir(tmp_path)
 
 
 def test_a_digest_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'abc'; it must be 32"):
-        fetch.fetch(["http://x/a"], tmp_path, md5={"a": "abc"})
+        downloads.fetch(["http://x/a"], tmp_path, md5={"a": "abc"})
 
 
 def test_a_full_disk_is_said(web, tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_a_full_disk_is_said(web, tmp_path, monkeypatch):
 
 def test_a_killed_fetch_is_gone_on_with(web, tmp_path):
     web.script = lambda path, time: "slow" if not time else "well"
-    code = f"from lib import fetch; fetch.fetch(['{web.url}/a.bin'], {str(tmp_path)!r}, progress=False)"
+    code = f"from lib.storage import downloads; downloads.fetch(['{web.url}/a.bin'], {str(tmp_path)!r}, progress=False)"
     process = subprocess.Popen([sys.executable, "-c", code])
     part = tmp_path / "a.bin.part"
     while not part.is_file() or not part.stat().st_size:

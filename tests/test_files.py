@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from lib import files
+from lib.storage import files
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -70,7 +70,7 @@ def test_killed_at_any_step_the_file_is_old_or_new(tmp_path, step):
 
 def test_a_second_holder_is_told_who_has_it(tmp_path):
     with files.lock(tmp_path):
-        code = f"from lib import files\nwith files.lock({str(tmp_path)!r}): pass"
+        code = f"from lib.storage import files\nwith files.lock({str(tmp_path)!r}): pass"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert f"in use by process {os.getpid()} on" in done.stderr
     with files.lock(tmp_path):
@@ -78,7 +78,7 @@ def test_a_second_holder_is_told_who_has_it(tmp_path):
 
 
 def test_the_lock_of_a_dead_process_is_void(tmp_path):
-    code = f"import os\nfrom lib import files\nwith files.lock({str(tmp_path)!r}): os._exit(9)"
+    code = f"import os\nfrom lib.storage import files\nwith files.lock({str(tmp_path)!r}): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
     with files.lock(tmp_path):
         pass

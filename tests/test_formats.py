@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import insert, label
 
-from lib import config, database, demo, formats, gather
+from lib.common import config
+from lib.data import demo, formats, ingest
+from lib.storage import tables
 
 HEADER = "fullname,site_na,hole,row_nb,p1x,p1y,p2x,p2y,p3x,p3y,p4x,p4y"
 LINE = "a/b.jpg,Highland,007,3,5,5.5,60,6,59,40,4,41"
@@ -36,23 +38,23 @@ def test_labels_go_into_the_table_and_come_out_the_same(tcp_job, file, tmp_path)
 def test_columns_beyond_ours_are_text_and_ours_have_their_types(server, tcp_job, file):
     job = tcp_job()
     formats.load(job, file(HEADER, LINE))
-    assert server.sql(f"SELECT hole, row_nb, p1y FROM {database.schema(job)}.log_pic") == [("007", 3, 5.5)]
+    assert server.sql(f"SELECT hole, row_nb, p1y FROM {tables.schema(job)}.log_pic") == [("007", 3, 5.5)]
 
 
 def test_loading_again_replaces_and_another_table_can_be_named(tcp_job, file):
     job = tcp_job()
     formats.load(job, file(HEADER, LINE, LINE.replace("a/b", "a/c")))
     formats.load(job, file(HEADER, LINE.replace(",3,", ",5,")))
-    assert [(row["image"], row["row_nb"]) for row in database.rows(job).rows] == [("a/b.jpg", "5"), ("a/c.jpg", "3")]
+    assert [(row["image"], row["row_nb"]) for row in tables.rows(job).rows] == [("a/b.jpg", "5"), ("a/c.jpg", "3")]
     assert formats.load(job, file(HEADER, LINE), table="other") == 1
-    assert len(database.read_table(job, "other")[1]) == 1
+    assert len(tables.read_table(job, "other")[1]) == 1
 
 
 def test_a_table_that_lacks_a_column_gets_it(tcp_job, file):
     job = tcp_job()
     insert(job, [label("old.jpg")])
     server_types = formats.load(job, file(HEADER.replace("hole", "depth"), LINE))
-    names, rows = database.read_table(job)
+    names, rows = tables.read_table(job)
     assert server_types == 1 and "depth" in names and len(rows) == 2
 
 
@@ -61,14 +63,14 @@ def test_the_users_rows_take_the_place_of_generated_ones(make_job, file, quick_p
     demo.fill(job)
     formats.load(job, file(HEADER, LINE))
     assert demo.fill(job) == 0
-    assert [row["image"] for row in database.rows(job).rows] == ["a/b.jpg"]
+    assert [row["image"] for row in tables.rows(job).rows] == ["a/b.jpg"]
 
 
 def test_a_byte_order_mark_and_empty_cells_are_read(tcp_job, file):
     job = tcp_job()
     formats.load(job, file(HEADER, LINE.replace("5.5", ""), LINE.replace("a/b", "c").replace("5.5", "NaN"),
                            encoding="utf-8-sig"))
-    assert [row["p1y"] for row in database.rows(job).rows] == [None, None]
+    assert [row["p1y"] for row in tables.rows(job).rows] == [None, None]
 
 
 @pytest.mark.parametrize("lines, words", [
@@ -85,7 +87,7 @@ def test_a_file_that_cannot_be_loaded_is_told_with_its_line(tcp_job, file, lines
         formats.load(job, file(*lines))
     assert words in str(caught.value)
     with pytest.raises(config.ConfigError, match="there is no table"):
-        database.rows(job)
+        tables.rows(job)
 
 
 def test_what_is_no_file_or_no_format_is_told(tcp_job, file, tmp_path):
@@ -104,7 +106,7 @@ def test_real_photographs_are_loaded_and_gathered_by_hole(tcp_job):
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "coreboxes"
     job = tcp_job(data__columns__group="hole", data__path_rules=[{"from": "", "to": str(folder)}])
     assert formats.load(job, folder / "log_pic.csv") == 25
-    found = gather.gather(job)
+    found = ingest.gather(job)
     assert len(found.table) + len(found.dropped) == 25 and len(found.table) >= 20
     assert all(len(set(part)) == 1 for _, part in found.table.groupby("group").split)
 

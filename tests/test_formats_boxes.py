@@ -13,8 +13,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lib import __main__ as command
-from lib import config, database, formats, gather, geometry, images, tasks
-from lib.formats.shapes import Label, Scheme, rectangle
+from lib import tasks
+from lib.common import config
+from lib.data import formats, ingest
+from lib.data.formats.shapes import Label, Scheme, rectangle
+from lib.imaging import geometry, images
+from lib.storage import tables
 
 FOLDERS = ("yolo-pose", "yolo-obb", "labelme")
 WHERE = {"coco": "labels.json", "labelstudio": "labels.json", "cvat": "annotations.xml"}
@@ -227,11 +231,11 @@ def change(path):
 @pytest.mark.parametrize("name", formats.BOXES)
 def test_labels_go_out_as_gathered_and_come_back_onto_the_same_rows(name, gathered, tmp_path):
     job, path = gathered, tmp_path / "out" / WHERE.get(name, "labels")
-    before = database.read_table(job)
+    before = tables.read_table(job)
     assert formats.save(job, path, name) == 20
     assert path.is_dir() == (name in FOLDERS)
     assert formats.load(job, path, name) == 20
-    after = database.read_table(job)
+    after = tables.read_table(job)
     assert after[0] == before[0]
     for old, new in zip(sorted(before[1]), sorted(after[1]), strict=True):
         assert old[:2] == new[:2]  # the path and the site, which the file does not hold
@@ -243,7 +247,7 @@ def test_what_a_tool_changed_is_gathered(gathered, tmp_path):
     formats.save(gathered, path, "coco")
     change(path)
     formats.load(gathered, path, "coco")
-    table = gather.gather(gathered).table
+    table = ingest.gather(gathered).table
     assert set(table.p1x) == {6.0} and set(table.row_nb) == {7} and len(set(table.group)) == 20
 
 
@@ -252,7 +256,7 @@ def test_a_file_without_rows_leaves_those_of_the_table(gathered, tmp_path):
     formats.save(gathered, path, "coco")
     path.write_text(re.sub(r'"row_nb": \d+', "", path.read_text()))
     formats.load(gathered, path, "coco")
-    assert {row["row_nb"] for row in database.rows(gathered).rows} == {"3"}
+    assert {row["row_nb"] for row in tables.rows(gathered).rows} == {"3"}
 
 
 def test_labels_of_the_table_go_out_where_nothing_is_gathered(job_of, place, tmp_path):
@@ -263,7 +267,7 @@ def test_labels_of_the_table_go_out_where_nothing_is_gathered(job_of, place, tmp
     names = {each["file_name"] for each in json.loads((tmp_path / "a.json").read_text())["images"]}
     assert names == {"p00.jpg", "p01.jpg", "p02.jpg"}
     assert formats.load(job, tmp_path / "a.json", "coco") == 3
-    assert {row["image"] for row in database.rows(job).rows} == {f"X:\\p0{n}.jpg" for n in range(3)}
+    assert {row["image"] for row in tables.rows(job).rows} == {f"X:\\p0{n}.jpg" for n in range(3)}
 
 
 def test_rows_of_the_table_that_cannot_go_out_are_told(job_of, place, tmp_path):
@@ -280,7 +284,7 @@ def test_new_pictures_and_another_table_are_filled(tcp_job, tmp_path):
     path = tmp_path / "labels.json"
     formats._put(path, formats.BOXES["coco"].write([Label("new/a.jpg", (64, 48), CORNERS, {"row_nb": 3})], scheme()))
     assert formats.load(tcp_job(), path, "coco", table="other") == 1
-    names, (row,) = database.read_table(tcp_job(), "other")
+    names, (row,) = tables.read_table(tcp_job(), "other")
     assert dict(zip(names, row, strict=True))["fullname"] == "new/a.jpg"
 
 
@@ -292,7 +296,7 @@ def test_yolo_measures_pictures_that_are_new_to_the_table(tcp_job, tmp_path):
     (tmp_path / "labels/train/a.txt").write_text("2 0 0 1 0 1 1 0 1\n")
     for orientation, size in (("upright", ["48", "64"]), ("stored", ["64", "48"])):
         formats.load(tcp_job(data__orientation=orientation), tmp_path, "yolo-obb")
-        names, (row,) = database.read_table(tcp_job())
+        names, (row,) = tables.read_table(tcp_job())
         row = dict(zip(names, row, strict=True))
         assert [row["p3x"], row["p3y"]] == size and row["row_nb"] == "2" and row["fullname"] == "train/a.JPG"
 
@@ -401,7 +405,7 @@ def test_labels_of_the_stored_pixels_come_in_as_the_setting_says(name, eight, jo
     path = tmp_path / WHERE.get(name, "labels")
     formats._put(path, formats.BOXES[name].write(labels, scheme()))
     assert formats.load(job, path, name) == 16
-    table = gather.gather(job).table
+    table = ingest.gather(job).table
     assert len(table) == 16 and set(table.row_nb) == {5}
     assert np.allclose(table[[f"p{n}{axis}" for n in (1, 2, 3, 4) for axis in "xy"]], UPRIGHT.ravel(), atol=1e-3)
 
@@ -412,7 +416,7 @@ def test_a_tool_that_does_not_turn_pictures_is_noticed_by_their_size(eight, job_
     labels = [Label(image, tuple(stored[path][1]), stored[path][0], {"row_nb": 5})
               for image, path in formats.Pictures(job).copies.items()]
     formats._put(tmp_path / "a.json", formats.BOXES["coco"].write(labels, scheme()))
-    before = database.read_table(job)
+    before = tables.read_table(job)
     with pytest.raises(ValueError, match="has 160x120 px and the file says 120x160; .*set data.orientation=stored"):
         formats.load(job, tmp_path / "a.json", "coco")
-    assert database.read_table(job) == before
+    assert tables.read_table(job) == before

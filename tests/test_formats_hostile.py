@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_formats_boxes import scheme
 
-from lib import config, database, formats
-from lib.formats import door
-from lib.formats.shapes import unusable
+from lib.common import config
+from lib.data import formats
+from lib.data.formats import reading
+from lib.data.formats.shapes import unusable
+from lib.storage import tables
 
 QUAD = [[5, 5], [60, 6], [59, 40], [4, 41]]
 
@@ -119,7 +121,7 @@ def filled(tcp_job, tmp_path):
     path = tmp_path / "good.json"
     path.write_text(json.dumps(image(file_name="old.jpg")))
     formats.load(job, path, "coco")
-    return job, database.read_table(job)
+    return job, tables.read_table(job)
 
 
 def put(path, content):
@@ -136,7 +138,7 @@ def test_a_bad_file_is_one_sentence_that_names_it_and_changes_nothing(filled, tm
         formats.load(job, path, format)
     said = str(caught.value)
     assert words in said and "bad.x" in said and "\n" not in said and len(said) < 700
-    assert database.read_table(job) == before
+    assert tables.read_table(job) == before
 
 
 @pytest.mark.parametrize("line, words", [
@@ -154,7 +156,7 @@ def test_a_bad_line_of_yolo_is_named(filled, tmp_path, line, words):
     (tmp_path / "labels/a.txt").write_text(line)
     with pytest.raises(ValueError) as caught:
         formats.load(job, tmp_path, "yolo-obb")
-    assert words in str(caught.value) and database.read_table(job) == before
+    assert words in str(caught.value) and tables.read_table(job) == before
 
 
 def test_yolo_says_what_it_lacks(filled, tmp_path):
@@ -176,7 +178,7 @@ def test_yolo_says_what_it_lacks(filled, tmp_path):
     put(folder / "images/a.jpg", b"no picture")
     with pytest.raises(ValueError, match="a.jpg: not a .* picture; put the picture itself there"):
         formats.load(job, folder, "yolo-obb")
-    assert database.read_table(job) == before
+    assert tables.read_table(job) == before
 
 
 def test_one_bad_file_of_a_folder_keeps_all_out(filled, tmp_path):
@@ -186,7 +188,7 @@ def test_one_bad_file_of_a_folder_keeps_all_out(filled, tmp_path):
     put(tmp_path / "m/b.json", labelme(imagePath="b.jpg", shape={"points": QUAD[:3]}))
     with pytest.raises(ValueError, match=r"b.json, shape 1 \(x\): the shape has 3 points"):
         formats.load(job, tmp_path / "m", "labelme")
-    assert database.read_table(job) == before
+    assert tables.read_table(job) == before
 
 
 def test_two_files_of_one_picture_are_refused(filled, tmp_path):
@@ -203,32 +205,32 @@ def test_a_label_named_like_the_task_wins_over_others(tcp_job, tmp_path):
         {"label": "scale", "shape_type": "polygon", "points": QUAD[:3]},
         {"label": "corners", "shape_type": "polygon", "points": QUAD, "description": "row_nb = 4"}]))
     assert formats.load(tcp_job(), path, "labelme") == 1
-    assert database.rows(tcp_job()).rows[0]["row_nb"] == "4"
+    assert tables.rows(tcp_job()).rows[0]["row_nb"] == "4"
 
 
 def test_a_file_beyond_the_cap_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "big.json"
     with open(path, "wb") as file:
         file.truncate(100 * 2**20)
-    monkeypatch.setattr(door.Path, "read_bytes", lambda path: pytest.fail("it was read"))
+    monkeypatch.setattr(reading.Path, "read_bytes", lambda path: pytest.fail("it was read"))
     with pytest.raises(ValueError, match="has 100 MiB and 32 are read; export fewer pictures"):
-        door.parse_json(path)
+        reading.parse_json(path)
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, words in (("pipe", "not a regular file"), ("none", "cannot be read"), ("", "is a folder")):
         with pytest.raises(ValueError, match=words):
-            door.parse_json(tmp_path / name)
+            reading.parse_json(tmp_path / name)
     with pytest.raises(ValueError, match="not a regular file"):
-        door.parse_xml("/dev/zero")
+        reading.parse_xml("/dev/zero")
 
 
 def test_links_to_folders_are_not_followed(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/loop").symlink_to(tmp_path)
     put(tmp_path / "out.json", "{}")
-    assert door.walk(tmp_path / "in", ".json") == []
+    assert reading.walk(tmp_path / "in", ".json") == []
 
 
 JUNK = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from test_formats_boxes import scheme
 
-from lib import config, formats, geometry
-from lib.formats.shapes import Label
+from lib.common import config
+from lib.data import formats
+from lib.data.formats.shapes import Label
+from lib.imaging import geometry
 
 TOOLS = ("datumaro==1.13.*", "label-studio-sdk==2.1.*", "supervision==0.31.*", "loguru", "tifffile", "imgviz",
          "imageio", "lazy_loader", "simplejson", "h5py")

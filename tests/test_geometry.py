@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import geometry
+from lib.imaging import geometry
 
 SQUARE = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], float)
 sizes = st.tuples(st.integers(32, 6000), st.integers(32, 6000))

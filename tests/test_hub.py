@@ -16,22 +16,12 @@ import pytest
 import storage
 from hub_toys import LICENCE, exif, folder, jpeg, picture, pixels
 
-from lib import config, images, tasks
-from lib.hub import (
-    access,
-    export,
-    metadata,
-    parcels,
-    people,
-    places,
-    schema,
-    selection,
-    store,
-    submission,
-    verification,
-    versions,
-    vocabulary,
-)
+from lib import tasks
+from lib.common import config
+from lib.hub import access, accounts, schema, store
+from lib.hub.datasets import export, label_hierarchy, selection, versions
+from lib.hub.intake import geocoding, metadata, sources, submission, verification
+from lib.imaging import images
 
 NUMBERS = itertools.count()
 NASTY = ["x'; DROP TABLE hub.picture; --", "' OR '1'='1", "1); SELECT pg_sleep(9) --", '" OR 1=1 #', "%s %(x)s {} \\", "😀\u202e"]
@@ -62,8 +52,8 @@ def hub(template, server, home, tmp_path):
 @pytest.fixture
 def crowd(hub):
     """One person of each role, by role, and `other`, a second supplier."""
-    found = {role: people.add(hub, role, [role])[0] for role in people.ROLES}
-    return found | {"other": people.add(hub, "other", ["supplier"])[0]}
+    found = {role: accounts.add(hub, role, [role])[0] for role in accounts.ROLES}
+    return found | {"other": accounts.add(hub, "other", ["supplier"])[0]}
 
 
 def rows(hub, query, *values):
@@ -75,7 +65,7 @@ def rows(hub, query, *values):
 def send(hub, person, items, key="k", **values):
     """Receive pictures {name: bytes} and return the Receipt."""
     common = {"licence": LICENCE, **values}
-    return submission.receive(hub, person, key, [parcels.Item(name, data, common) for name, data in items.items()])
+    return submission.receive(hub, person, key, [sources.Item(name, data, common) for name, data in items.items()])
 
 
 # --- the schema
@@ -103,7 +93,7 @@ def test_the_schema_comes_up_from_every_version_and_twice_changes_nothing(server
 def test_without_a_schema_the_command_is_named(server, home, tmp_path):
     hub = access.open_hub({"hub.token": server.token(tmp_path / "t.json", database="template1")})
     with pytest.raises(config.ConfigError, match="python -m lib hub migrate"):
-        people.find(hub, "anna")
+        accounts.find(hub, "anna")
 
 
 def executed(tree):
@@ -148,17 +138,17 @@ def test_every_statement_is_a_literal_with_parameters():
 # --- who may do what
 
 
-@pytest.mark.parametrize("action", people.ACTIONS)
-@pytest.mark.parametrize("role", people.ROLES)
+@pytest.mark.parametrize("action", accounts.ACTIONS)
+@pytest.mark.parametrize("role", accounts.ROLES)
 def test_a_role_may_do_what_the_table_says(role, action):
-    person = people.Person(1, "p", (role,))
+    person = accounts.Person(1, "p", (role,))
     expected = {"supplier": {"submit", "own", "browse"}, "customer": {"browse", "select", "version", "download", "watch"},
                 "premium": {"browse", "select", "version", "download", "watch", "train"},
                 "reviewer": {"browse", "review"}}[role]
-    assert people.may(person, action) == (action in expected)
+    assert accounts.may(person, action) == (action in expected)
     if action not in expected:
-        with pytest.raises(people.Forbidden, match="may not"):
-            people.role(person, action)
+        with pytest.raises(accounts.Forbidden, match="may not"):
+            accounts.role(person, action)
 
 
 # What PostgreSQL itself allows each role, whatever the program asks for: a statement, and who may run it.
@@ -195,10 +185,10 @@ def test_postgresql_itself_holds_each_role_to_its_rights(hub, crowd):
         allowed = set()
         for who, action in actions.items():
             try:
-                with hub.act(people.OPERATOR if who == "work" else crowd[who], action) as cursor:
+                with hub.act(accounts.OPERATOR if who == "work" else crowd[who], action) as cursor:
                     cursor.execute(statement)
                 allowed.add(who)
-            except people.Forbidden:
+            except accounts.Forbidden:
                 pass
         assert allowed == set(who_may.split()), statement
 
@@ -214,23 +204,23 @@ def test_a_supplier_sees_nothing_of_another_and_cannot_accept_pictures(hub, crow
                             "submission": "SELECT count(*) FROM hub.submission", "tag": "SELECT count(*) FROM hub.tag"}[table])
             assert cursor.fetchone() == (0,), table
     assert selection.pictures(hub, crowd["other"], [1]) == []
-    with pytest.raises(people.Forbidden, match="may not review"):
+    with pytest.raises(accounts.Forbidden, match="may not review"):
         verification.review(hub, crowd["supplier"], 1, "accept")
     for values in (("other", "submitted"), ("supplier", "accepted")):   # for someone else, or accepted at once
-        with pytest.raises(people.Forbidden, match="row-level security"), hub.act(crowd["supplier"], "submit") as cursor:
+        with pytest.raises(accounts.Forbidden, match="row-level security"), hub.act(crowd["supplier"], "submit") as cursor:
             cursor.execute("INSERT INTO hub.picture (sha256, bytes, clean_sha256, clean_bytes, format, width, height, name, "
                            "licence, person, batch, status) SELECT repeat('a', 64), 1, repeat('a', 64), 1, 'JPEG', 9, 9, "
                            "'x', 'MIT', %s, %s, %s", (crowd[values[0]].id, receipt.batch, values[1]))
 
 
 def test_a_token_is_told_once_and_kept_as_a_hash(hub):
-    person, token = people.add(hub, "zoe", ["supplier", "customer"])
-    assert people.by_token(hub, token) == person and people.by_token(hub, token + "x") is None
+    person, token = accounts.add(hub, "zoe", ["supplier", "customer"])
+    assert accounts.by_token(hub, token) == person and accounts.by_token(hub, token + "x") is None
     assert token not in str(rows(hub, "SELECT * FROM hub.person"))
     with pytest.raises(ValueError, match="there is a person 'zoe' already"):
-        people.add(hub, "zoe", ["supplier"])
+        accounts.add(hub, "zoe", ["supplier"])
     with pytest.raises(ValueError, match="must be some of supplier"):
-        people.add(hub, "max", ["admin"])
+        accounts.add(hub, "max", ["admin"])
 
 
 # --- coming in
@@ -247,7 +237,7 @@ def test_the_same_submission_twice_changes_nothing(hub, crowd, tmp_path):
     before = state(hub)
     assert (first.new, first.known, first.refused) == (8, 0, 0)
     assert submission.submit(hub, crowd["supplier"], source, licence=LICENCE, labels=["drawn"], place="Perth, AU") == first
-    again = [parcels.Item(f"ring/{n:03}.jpg", picture(0, n), {"licence": LICENCE}) for n in range(4)]
+    again = [sources.Item(f"ring/{n:03}.jpg", picture(0, n), {"licence": LICENCE}) for n in range(4)]
     assert state(hub) == before
     other = submission.receive(hub, crowd["other"], "k", again)   # what someone else sent before stays theirs
     assert (other.new, other.known) == (0, 4) and len(rows(hub, "SELECT 1 FROM hub.picture")) == 8
@@ -255,7 +245,7 @@ def test_the_same_submission_twice_changes_nothing(hub, crowd, tmp_path):
 
 def test_a_stopped_submission_goes_on_where_it_was(hub, crowd, tmp_path, monkeypatch):
     source, read = folder(tmp_path / "in", {"ring": 0}, count=20), []
-    whole = parcels.items(hub, str(source))
+    whole = sources.items(hub, str(source))
 
     def stop():
         for number, item in enumerate(whole):
@@ -267,8 +257,8 @@ def test_a_stopped_submission_goes_on_where_it_was(hub, crowd, tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         submission.receive(hub, crowd["supplier"], "k", stop(), values=key)
     assert len(rows(hub, "SELECT 1 FROM hub.submission")) == 14   # two whole chunks of seven
-    monkeypatch.setattr(parcels.Item, "read", lambda self: read.append(self.name) or self.data())
-    receipt = submission.receive(hub, crowd["supplier"], "k", parcels.items(hub, str(source)), values=key)
+    monkeypatch.setattr(sources.Item, "read", lambda self: read.append(self.name) or self.data())
+    receipt = submission.receive(hub, crowd["supplier"], "k", sources.items(hub, str(source)), values=key)
     assert receipt.new == 20 and len(read) == 6
 
 
@@ -368,11 +358,11 @@ def test_sql_in_any_field_stays_text(hub, crowd):
                       {"until": text}, {text: 1}, {"quality": text}, {"per_label": text}):
             with pytest.raises(ValueError):
                 selection.select(hub, who, query)
-        for call in (lambda text=text: people.find(hub, text), lambda text=text: versions.find(hub, text)):
+        for call in (lambda text=text: accounts.find(hub, text), lambda text=text: versions.find(hub, text)):
             with pytest.raises(ValueError):
                 call()
-        assert people.by_token(hub, text) is None
-        assert people.add(hub, text, ["supplier"])[0].name == people.find(hub, text).name == text
+        assert accounts.by_token(hub, text) is None
+        assert accounts.add(hub, text, ["supplier"])[0].name == accounts.find(hub, text).name == text
     assert len(rows(hub, "SELECT 1 FROM hub.batch")) == 3 * len(NASTY)
 
 
@@ -409,7 +399,7 @@ def test_metadata_that_is_cut_or_wild_is_no_harm():
 
 
 def test_a_position_is_kept_with_consent_only_and_never_given_out(hub, crowd):
-    open_one, _ = people.add(hub, "open", ["supplier"], keep_position=True)
+    open_one, _ = accounts.add(hub, "open", ["supplier"], keep_position=True)
     send(hub, crowd["supplier"], {"a.jpg": picture(0, 1, exif=exif())})
     send(hub, open_one, {"b.jpg": picture(0, 2, exif=exif())})
     verification.verify(hub)
@@ -426,13 +416,13 @@ def test_a_position_is_kept_with_consent_only_and_never_given_out(hub, crowd):
 def test_places_are_found_by_name_and_by_position(hub):
     for text, city, country in (("Perth, AU", "Perth", "AU"), ("Kalgoorlie, Australia", "Kalgoorlie", "AU"), ("Chile", "", "CL"),
                                 ("Springfield, Illinois", "Springfield", "US"), ("münchen, de", "Munich", "DE")):
-        found = places.locate(hub, text)
+        found = geocoding.locate(hub, text)
         assert (found.city, found.country) == (city, country), text
-    assert places.locate(hub, position=(40.7128, -74.006)).country == "US"
-    assert places.locate(hub, position=(-25.0, 130.0)) == places.Place(country="AU")   # nothing near
-    assert places.locate(hub) == places.Place()
+    assert geocoding.locate(hub, position=(40.7128, -74.006)).country == "US"
+    assert geocoding.locate(hub, position=(-25.0, 130.0)) == geocoding.Place(country="AU")   # nothing near
+    assert geocoding.locate(hub) == geocoding.Place()
     with pytest.raises(ValueError, match="no place is called"):
-        places.locate(hub, "Nowhereville, AU")
+        geocoding.locate(hub, "Nowhereville, AU")
 
 
 def test_a_hierarchy_in_open_images_form_is_loaded_once(hub, tmp_path):
@@ -442,27 +432,27 @@ def test_a_hierarchy_in_open_images_form_is_loaded_once(hub, tmp_path):
     (tmp_path / "tree.json").write_text(json.dumps(tree))
     (tmp_path / "names.csv").write_text("/m/a,Animal\n/m/w,Water animal\n/m/dog,Dog\n/m/seal,Seal\n/m/fin,Fin\n")
     for _ in range(2):
-        assert vocabulary.load(hub, tmp_path / "tree.json", tmp_path / "names.csv") == (6, 5)
+        assert label_hierarchy.load(hub, tmp_path / "tree.json", tmp_path / "names.csv") == (6, 5)
     with hub.owner() as cursor:
-        ids = dict(zip(("Animal", "Dog", "Seal"), vocabulary.find(cursor, ["animal", "/m/dog", "SEAL"]), strict=True))
-        assert len(vocabulary.tree(cursor)) == 6
+        ids = dict(zip(("Animal", "Dog", "Seal"), label_hierarchy.find(cursor, ["animal", "/m/dog", "SEAL"]), strict=True))
+        assert len(label_hierarchy.tree(cursor)) == 6
         cursor.execute("SELECT name FROM hub.label WHERE id IN (SELECT hub.above(%s))", ([ids["Seal"]],))
         assert {name for name, in cursor.fetchall()} == {"Seal", "Animal", "Water animal", "Entity"}
     with pytest.raises(ValueError, match="cannot stand under Dog"):
-        vocabulary.put_under(hub, "Animal", "Dog")
+        label_hierarchy.put_under(hub, "Animal", "Dog")
     (tmp_path / "bad.json").write_text('{"LabelName": 3, "Subcategory": 5}')
     with pytest.raises(ValueError, match="no hierarchy in Open Images' form"):
-        vocabulary.load(hub, tmp_path / "bad.json")
+        label_hierarchy.load(hub, tmp_path / "bad.json")
 
 
 def test_the_600_classes_of_open_images_load(hub):
     if not (real := os.environ.get("COREBOX_REAL_DATA")):
         pytest.skip("COREBOX_REAL_DATA is not set")
     where = Path(real) / "openimages" / "metadata"
-    labels, _ = vocabulary.load(hub, where / "bbox_labels_600_hierarchy.json", where / "class-descriptions-boxable.csv")
+    labels, _ = label_hierarchy.load(hub, where / "bbox_labels_600_hierarchy.json", where / "class-descriptions-boxable.csv")
     assert labels == 602
     with hub.owner() as cursor:
-        cursor.execute("SELECT count(*) FROM hub.under(%s)", (vocabulary.find(cursor, ["Animal"]),))
+        cursor.execute("SELECT count(*) FROM hub.under(%s)", (label_hierarchy.find(cursor, ["Animal"]),))
         assert cursor.fetchone()[0] > 90
 
 
@@ -522,9 +512,9 @@ def test_twins_are_found_across_batches_and_suppliers_and_others_are_not(hub, cr
 
 
 def test_a_wrong_label_goes_to_review_and_the_reviewer_puts_it_right(hub, crowd):
-    items = [parcels.Item(f"{label}/{n}.jpg", picture(kind, n), {"labels": [label], "licence": LICENCE})
+    items = [sources.Item(f"{label}/{n}.jpg", picture(kind, n), {"labels": [label], "licence": LICENCE})
              for label, kind in (("ring", 0), ("bar", 1)) for n in range(14)]
-    items.append(parcels.Item("wrong.jpg", picture(1, 90), {"labels": ["ring"], "licence": LICENCE}))
+    items.append(sources.Item("wrong.jpg", picture(1, 90), {"labels": ["ring"], "licence": LICENCE}))
     submission.receive(hub, crowd["supplier"], "k", items)
     assert verification.verify(hub)["doubted"] >= 1
     queue = {tuple(each["labels"]): each for each in verification.queue(hub, crowd["reviewer"])}
@@ -582,9 +572,9 @@ def filled(hub, crowd, tmp_path):
         items = {f"{n}.jpg": picture(kind, n, exif=exif()) for n in range(6)}
         send(hub, crowd["supplier"], items, key=f"k{number}", labels=[label], place=place, licence=licence, author="A. Smith")
     with hub.owner() as cursor:
-        vocabulary.identify(cursor, ["shape"])
+        label_hierarchy.identify(cursor, ["shape"])
     for label in ("ring", "bar"):
-        vocabulary.put_under(hub, label, "shape")
+        label_hierarchy.put_under(hub, label, "shape")
     verification.verify(hub)
     return hub
 
@@ -655,7 +645,7 @@ def test_a_version_never_changes_and_is_the_same_for_the_same_pictures(filled, c
         rows(filled, "UPDATE hub.version SET pictures = 3 RETURNING 1")
     with pytest.raises(ValueError, match="no accepted picture"):
         versions.version(filled, who, {"labels": ["ring"], "places": ["CL"]})
-    with pytest.raises(people.Forbidden):
+    with pytest.raises(accounts.Forbidden):
         export.stream_tar(filled, crowd["supplier"], first.id)
 
 
@@ -708,7 +698,7 @@ def test_shapes_of_labels_reach_coco_yolo_and_open_images(hub, crowd, tmp_path):
     verification.verify(hub)
     found = versions.version(hub, crowd["customer"], {"task": "corners"})
     entry = next(versions.entries(hub, found)) | {"annotations": {"corners": corners, "boats": {"boxes": boxes}}}
-    from lib.hub import shapes
+    from lib.hub.datasets import shapes
 
     assert [name for name, _ in shapes.shapes(entry)] == ["boat", "corners"]
     plain = entry | {"annotations": {"boats": {"boxes": "[[1, 2, 3, 4], [5, 6, 7, 8.5]]"}}}
@@ -739,7 +729,7 @@ def test_a_picture_that_the_store_has_lost_or_changed_is_told(filled, crowd):
 
 
 def test_notebook_01_reads_a_version(hub, crowd, tmp_path, make_job):
-    from lib import gather
+    from lib.data import ingest
 
     corners = [f"p{n}{axis}" for n in (1, 2, 3, 4) for axis in "xy"]
     lines = [["image", "row_nb", *corners]]
@@ -752,19 +742,19 @@ def test_notebook_01_reads_a_version(hub, crowd, tmp_path, make_job):
     found = versions.version(hub, crowd["premium"], {"task": "corners"})
     job = make_job(data__source="hub", data__version=str(found.id), split__by="", hub__token=hub.params.data.token,
                    hub__store=hub.settings.store)
-    gathered = gather.gather(job)
+    gathered = ingest.gather(job)
     assert gathered.counts["kept"] == found.pictures >= 20 and gathered.counts["dropped"] == 0
     assert set(gathered.table["row_nb"]) == {2, 3, 4, 5}
     for path in (job.folder / "images").iterdir():
         assert b"SERIAL-4711" not in path.read_bytes()
     before = (job.folder / "labels.csv").read_bytes()
-    assert gather.gather(job).counts["copied"] == 0 and (job.folder / "labels.csv").read_bytes() == before
+    assert ingest.gather(job).counts["copied"] == 0 and (job.folder / "labels.csv").read_bytes() == before
     with pytest.raises(config.ConfigError, match="no data set version 999"):
-        gather.gather(make_job(data__source="hub", data__version="999", hub__token=hub.params.data.token))
+        ingest.gather(make_job(data__source="hub", data__version="999", hub__token=hub.params.data.token))
 
 
 def test_pictures_of_a_version_without_a_label_of_the_task_lie_in_a_folder_to_choose_from(hub, crowd, make_job):
-    from lib.hub import source
+    from lib.hub.datasets import source
 
     send(hub, crowd["supplier"], {f"ring/{n}.jpg": picture(0, n) for n in range(3)})
     verification.verify(hub)

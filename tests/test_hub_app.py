@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib import config
-from lib.hub import access, people, store, trainings
+from lib.common import config
+from lib.hub import access, accounts, store
+from lib.hub.jobs import trainings
 
 NUMBERS = itertools.count()
 HOSTILE = ["x'; DROP TABLE hub.picture; --", "' OR '1'='1", "1; SELECT pg_sleep(5)", "%s%(x)s{}", "\\'; --", "Robert\"); --",
@@ -61,7 +62,7 @@ def log():
 def app(hub, log):
     from fastapi.testclient import TestClient
 
-    from lib.hub.app import create
+    from lib.hub.web.app import create
 
     with TestClient(create(hub, log.append), raise_server_exceptions=False) as client:
         yield client
@@ -70,7 +71,7 @@ def app(hub, log):
 @pytest.fixture(scope="module")
 def tokens(hub):
     """A token of each role."""
-    return {role: people.add(hub, f"{role} {next(NUMBERS)}", (role,))[1] for role in people.ROLES}
+    return {role: accounts.add(hub, f"{role} {next(NUMBERS)}", (role,))[1] for role in accounts.ROLES}
 
 
 def headers(token):
@@ -110,10 +111,10 @@ CALLS = {  # what may be called by whom
     ("POST", "/v1/batches/k/done"): ("supplier",),
     ("GET", "/v1/batches"): ("supplier",),
     ("GET", "/v1/batches/999999"): ("supplier",),
-    ("GET", "/v1/me"): people.ROLES,
-    ("GET", "/v1/labels"): people.ROLES,
-    ("GET", "/v1/places"): people.ROLES,
-    ("GET", "/v1/pictures/999999/thumbnail"): people.ROLES,
+    ("GET", "/v1/me"): accounts.ROLES,
+    ("GET", "/v1/labels"): accounts.ROLES,
+    ("GET", "/v1/places"): accounts.ROLES,
+    ("GET", "/v1/pictures/999999/thumbnail"): accounts.ROLES,
     ("POST", "/v1/select"): ("customer", "premium"),
     ("POST", "/v1/versions"): ("customer", "premium"),
     ("GET", "/v1/versions"): ("customer", "premium"),
@@ -163,10 +164,10 @@ def test_the_table_of_calls_is_whole(app):
 
 
 def test_a_person_who_was_struck_off_is_let_in_no_longer(app, hub, monkeypatch):
-    from lib.hub import guard
+    from lib.hub.web import middleware
 
-    monkeypatch.setattr(guard, "REMEMBERED", 0.0)
-    person, token = people.add(hub, f"gone {next(NUMBERS)}", ("customer",))
+    monkeypatch.setattr(middleware, "REMEMBERED", 0.0)
+    person, token = accounts.add(hub, f"gone {next(NUMBERS)}", ("customer",))
     assert app.get("/v1/me", headers=headers(token)).json()["name"] == person.name
     with hub.owner() as cursor:
         cursor.execute("UPDATE hub.person SET active = false WHERE id = %s", (person.id,))
@@ -174,7 +175,7 @@ def test_a_person_who_was_struck_off_is_let_in_no_longer(app, hub, monkeypatch):
 
 
 def test_suppliers_see_their_own_batches_alone(app, hub, tokens):
-    other = people.add(hub, f"other {next(NUMBERS)}", ("supplier",))[1]
+    other = accounts.add(hub, f"other {next(NUMBERS)}", ("supplier",))[1]
     batch = submit(app, tokens["supplier"], key(), {"mine.jpg": jpeg(next(NUMBERS))}).json()["batch"]
     assert app.get(f"/v1/batches/{batch}", headers=headers(tokens["supplier"])).json()["files"][0]["name"] == "mine.jpg"
     assert app.get(f"/v1/batches/{batch}", headers=headers(other)).status_code == 404
@@ -284,9 +285,9 @@ def test_a_version_is_downloaded_with_the_token_or_once_with_a_ticket(app, hub, 
 
 
 def test_only_so_many_downloads_run_at_once_and_each_gives_its_slot_back():
-    from lib.hub.app import Slots
-    from lib.hub.downloads import Stream
-    from lib.hub.guard import Problem
+    from lib.hub.web.app import Slots
+    from lib.hub.web.downloads import Stream
+    from lib.hub.web.middleware import Problem
 
     slots = Slots(1)
 
@@ -320,7 +321,7 @@ def test_a_model_and_its_figures_are_downloaded_by_who_asked_for_them(app, hub, 
     assert app.get(f"/v1/trainings/{asked['id']}/files/figures/learning.png", headers=auth).content == b"png"
     path = app.post(f"/v1/trainings/{asked['id']}/ticket", headers=auth).json()["path"]
     assert app.get(path).content == b"zip"
-    other = people.add(hub, f"other {next(NUMBERS)}", ("premium",))[1]
+    other = accounts.add(hub, f"other {next(NUMBERS)}", ("premium",))[1]
     for end in ("", "/files/model.zip"):
         assert app.get(f"/v1/trainings/{asked['id']}{end}", headers=headers(other)).status_code == 404
 
@@ -345,7 +346,7 @@ def test_thumbnails_and_selections_are_of_accepted_pictures_alone(app, hub, toke
 
 
 def test_what_nobody_foresaw_is_an_internal_problem_whose_trace_is_in_the_log_alone(app, tokens, log, monkeypatch):
-    from lib.hub import selection
+    from lib.hub.datasets import selection
 
     def broken(*_, **__):
         raise RuntimeError("s3cret detail")
@@ -362,14 +363,14 @@ def test_what_nobody_foresaw_is_an_internal_problem_whose_trace_is_in_the_log_al
 
 
 def test_a_host_that_others_reach_wants_https_and_a_taken_port_is_told():
-    from lib.hub import serving
+    from lib.hub.web import server
 
     with pytest.raises(config.ConfigError, match="hub.certificate"):
-        serving.check(config.group("hub", {"host": "0.0.0.0", "port": 0}))
+        server.check(config.group("hub", {"host": "0.0.0.0", "port": 0}))
     with pytest.raises(config.ConfigError, match="no pair"):
-        serving.check(config.group("hub", {"certificate": "/nowhere.pem", "key": "/nowhere.key"}))
+        server.check(config.group("hub", {"certificate": "/nowhere.pem", "key": "/nowhere.key"}))
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(config.ConfigError, match="cannot be listened on"):
-        serving.check(config.group("hub", {"port": taken.getsockname()[1]}))
+        server.check(config.group("hub", {"port": taken.getsockname()[1]}))
 
 
 # --- a process that is killed, a database that is restarted
@@ -383,8 +384,8 @@ class Process:
         self.start()
 
     def start(self):
-        code = ("import json, sys\nfrom lib.hub import access, serving\n"
-                "serving.serve(access.open_hub(json.loads(sys.argv[1])), with_stdin=True)")
+        code = ("import json, sys\nfrom lib.hub import access\nfrom lib.hub.web import server\n"
+                "server.serve(access.open_hub(json.loads(sys.argv[1])), with_stdin=True)")
         self.process = subprocess.Popen([sys.executable, "-c", code, json.dumps(self.settings)], stdin=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(config.REPOSITORY)})
         end = time.monotonic() + 60
@@ -428,7 +429,7 @@ def served(server, hub, tmp_path_factory):
 
 def test_a_body_that_never_ends_and_one_that_stops_are_ended(served):
     process, hub = served
-    token = people.add(hub, "endless", ("supplier",))[1]
+    token = accounts.add(hub, "endless", ("supplier",))[1]
     host, port = process.url.removeprefix("http://").split(":")
     head = (f"POST /v1/batches/k/pictures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
             "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -491,7 +492,7 @@ def some(crowd, number):
 def test_no_accepted_picture_is_lost_and_none_comes_twice_through_a_kill_and_a_restart_of_postgresql(served, server):
     process, hub = served
     until = threading.Event()
-    crowd = [Supplier(process.url, people.add(hub, f"s{n}", ("supplier",))[1], n, until) for n in range(6)]
+    crowd = [Supplier(process.url, accounts.add(hub, f"s{n}", ("supplier",))[1], n, until) for n in range(6)]
     for each in crowd:
         each.start()
     some(crowd, 6)

@@ -7,9 +7,10 @@ import os
 import pytest
 from conftest import picture
 
-from lib import files, revisions
-from lib.hub import access, feedback, people, submission
-from lib.hub.parcels import Item
+from lib.hub import access, accounts
+from lib.hub.intake import feedback, submission
+from lib.hub.intake.sources import Item
+from lib.storage import files, revisions
 
 NUMBERS = itertools.count()
 LABEL = {"row_nb": 3, **dict(zip(("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"), (5., 5., 60., 6., 59., 40., 4., 41.),
@@ -51,7 +52,7 @@ def labels(hub, person):
 
 
 def test_corrections_become_labels_for_review_once(hub, job):
-    supplier = people.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
+    supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
     known = (job.folder / "images" / "a.jpg").read_bytes()
     submission.receive(hub, supplier, "before", [Item("a.jpg", known, {"licence": "CC0-1.0", "task": "corners", "label": LABEL}, "1")])
     found = feedback.corrections(hub, supplier, job, licence="CC0-1.0")
@@ -63,13 +64,13 @@ def test_corrections_become_labels_for_review_once(hub, job):
 
 
 def test_a_picture_the_hub_has_not_needs_a_licence(hub, job):
-    supplier = people.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
+    supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
     found = feedback.corrections(hub, supplier, job)
     assert found["new"] == 0 and found["refused"] == 2 and "licence" in next(iter(found["reasons"]))
 
 
 def test_answers_become_labels_for_review_and_refused_ones_do_not(hub, job, tmp_path):
-    supplier = people.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
+    supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
     folder = job.folder / "images"
     rows = [{"image": "a.jpg", **LABEL, "refused": "", "error": ""}, {"image": "b.jpg", **LABEL, "refused": "no_box", "error": ""},
             {"image": "c.jpg", **dict.fromkeys(LABEL, ""), "refused": "", "error": "unreadable: broken"}]

@@ -16,9 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib import config
-from lib.hub import access, dashboard, page, people, submission, trainings, uploads, versions
-from lib.hub.parcels import Item
+from lib.common import config
+from lib.hub import access, accounts
+from lib.hub.datasets import versions
+from lib.hub.intake import submission, uploads
+from lib.hub.intake.sources import Item
+from lib.hub.jobs import trainings
+from lib.hub.web import dashboard, page
 
 NUMBERS = itertools.count()
 HOSTILE = "<img src=x onerror=document.title='owned'>"
@@ -90,7 +94,7 @@ def hub(session_home, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokens(hub):
-    found = {role: people.add(hub, f"{role} {next(NUMBERS)}", (role,)) for role in people.ROLES}
+    found = {role: accounts.add(hub, f"{role} {next(NUMBERS)}", (role,)) for role in accounts.ROLES}
     filled(hub, found["supplier"][0])
     return {role: token for role, (_, token) in found.items()}
 
@@ -149,7 +153,7 @@ def test_what_is_chosen_is_shown_with_thumbnails_and_becomes_a_version(hub, toke
 
 
 def test_a_picture_that_waits_is_seen_by_reviewers_alone(hub, tokens):
-    supplier = people.by_token(hub, tokens["supplier"])
+    supplier = accounts.by_token(hub, tokens["supplier"])
     uploads.take(hub, supplier, f"w{next(NUMBERS)}", [Item("w.jpg", jpeg(next(NUMBERS)), {"labels": ["saw"], "licence": "CC0-1.0"}, "w")])
     with hub.owner() as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'review' WHERE status = 'submitted' RETURNING id")
@@ -170,7 +174,7 @@ def test_what_goes_wrong_in_a_thread_is_told_on_the_page(hub, tokens, monkeypatc
 
 @pytest.mark.parametrize("name", dashboard.FIGURES)
 def test_the_dashboard_is_drawn_also_of_an_empty_hub(hub, tokens, name, monkeypatch):
-    person = people.by_token(hub, tokens["customer"])
+    person = accounts.by_token(hub, tokens["customer"])
     full = dashboard.png(hub, person, name)
     monkeypatch.setattr(dashboard.selection, "counts", lambda *_: {})
     monkeypatch.setattr(dashboard.selection, "places", lambda *_: [])
@@ -262,9 +266,9 @@ def until(tab, holds, seconds=60):
 
 def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_browser(site, browser, tmp_path):
     hub = site.hub
-    supplier, sends = people.add(hub, "Sam Supplier", ("supplier",))
-    _, buys = people.add(hub, "Petra Premium", ("premium",))
-    _, looks = people.add(hub, "Rita Reviewer", ("reviewer",))
+    supplier, sends = accounts.add(hub, "Sam Supplier", ("supplier",))
+    _, buys = accounts.add(hub, "Petra Premium", ("premium",))
+    _, looks = accounts.add(hub, "Rita Reviewer", ("reviewer",))
     filled(hub, supplier, 30)
     many = []
     for n in range(5):
@@ -351,7 +355,7 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab.get_by_role("button", name="Cancel").click()
     tab.locator("[data-state='cancelled']").wait_for()
     assert tab.title() != "owned" and tab.locator("img[src=x]").count() == 0
-    version = versions.listed(hub, people.find(hub, "Petra Premium"))[0]
+    version = versions.listed(hub, accounts.find(hub, "Petra Premium"))[0]
     assert version.pictures == 20 and json.loads(json.dumps(version.plain()))
     turn(tab, "Overview")
     until(tab, lambda: tab.locator(".figures img").count() == 3)

@@ -14,8 +14,10 @@ from io import BytesIO
 
 import pytest
 
-from lib import config, files, runs
-from lib.hub import access, people, store, trainings, worker
+from lib.common import config
+from lib.hub import access, accounts, store
+from lib.hub.jobs import trainings, worker
+from lib.storage import files, runs
 
 NUMBERS = itertools.count()
 QUICK = {"hub.heartbeat": 0.2, "hub.training_profile": "smoke"}
@@ -42,7 +44,7 @@ def hub(make_hub):
 
 
 def person(hub, *roles, name=""):
-    return people.add(hub, name or f"p{next(NUMBERS)}", roles or ("premium",))[0]
+    return accounts.add(hub, name or f"p{next(NUMBERS)}", roles or ("premium",))[0]
 
 
 def version(hub, who, counts=None, groups=12):
@@ -81,7 +83,7 @@ def test_a_premium_customer_asks_sees_and_cancels_and_nobody_else(hub):
     assert training.state == "queued" and trainings.listed(hub, who) == [training] and training.request["task"] == "tags"
     assert json.loads(json.dumps(training.plain()))["id"] == training.id
     for roles in (("customer",), ("supplier",), ("reviewer",)):
-        with pytest.raises(people.Forbidden, match="premium"):
+        with pytest.raises(accounts.Forbidden, match="premium"):
             trainings.ask(hub, person(hub, *roles), training.version)
     other = person(hub)
     assert trainings.listed(hub, other) == []
@@ -273,7 +275,7 @@ def test_after_a_kill_of_its_worker_a_training_ends_its_process_and_is_done_by_a
     code = (f"import os, sys, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\n"
             "sys.stdin.read()\nsys.exit(3)")
     _, training = asked(hub)
-    run = ("import subprocess, sys\nfrom lib.hub import access, worker\nstart = subprocess.Popen\n"
+    run = ("import subprocess, sys\nfrom lib.hub import access\nfrom lib.hub.jobs import worker\nstart = subprocess.Popen\n"
            f"worker.subprocess.Popen = lambda words, **more: start([sys.executable, '-c', {code!r}], **more)\n"
            f"hub = access.open_hub({{'hub.name': {hub.profile!r}, 'hub.store': {hub.settings.store!r}, 'hub.heartbeat': 0.2}})\n"
            "worker.work(hub)")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 keras = pytest.importorskip("keras")
-from lib import layers  # noqa: E402
+from lib.models import layers  # noqa: E402
 
 
 def peak(x, y, width=24, height=18, sharp=40.0):

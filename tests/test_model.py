@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import toy
 
-from lib import config, files, model, predict, tasks
+from lib import tasks
+from lib.common import config
+from lib.models import model
+from lib.serving import prediction
+from lib.storage import files
+from lib.training import export
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
 
@@ -44,13 +49,13 @@ def test_both_files_and_the_export_answer_alike(tmp_path, monkeypatch, backbone)
     for suffix in (".keras", ".h5"):
         again = model.load(tmp_path / f"network{suffix}")
         np.testing.assert_allclose(again.predict(PIXELS, verbose=0), wanted, atol=1e-5)
-    model.export(one, {"network": network}, tmp_path / "export", "v1")
+    export.export(one, {"network": network}, tmp_path / "export", "v1")
     monkeypatch.setattr(tasks, "names", lambda: ["toy"])
     monkeypatch.setattr(tasks, "find", lambda task: OnBackbone)
     monkeypatch.setattr(OnBackbone, "name", "toy")
     card = files.read_json(tmp_path / "export" / "export.json") | {"task": "toy"}
     files.write_json(tmp_path / "export" / "export.json", card)
-    found = predict.load(tmp_path / "export").parts["network"](PIXELS.astype(np.uint8))
+    found = prediction.load(tmp_path / "export").parts["network"](PIXELS.astype(np.uint8))
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
@@ -96,7 +101,7 @@ def test_an_export_that_differs_from_keras_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(interpreter.Interpreter, "get_signature_runner", lambda self: lambda **pixels: {
         name: value + 0.01 for name, value in runner(self)(**pixels).items()})
     with pytest.raises(ValueError, match="differs from Keras by 0.01"):
-        model.export(job(), {"network": model.build(job())}, tmp_path, "v1")
+        export.export(job(), {"network": model.build(job())}, tmp_path, "v1")
     assert not (tmp_path / "export.json").exists()
 
 

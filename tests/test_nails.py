@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import config, images, tasks
-from lib.measures import calibration, charts, memory, studies
-from lib.synth import nails as synth
-from lib.vision import corruptions, foreground
+from lib import tasks
+from lib.common import config
+from lib.imaging import images
+from lib.metrics import calibration, cross_validation, plots
+from lib.synthetic import nails as synth
+from lib.tasks.nails import alignment, coreset, corruptions
 
 SIZE = (968, 608)
 
@@ -49,8 +51,8 @@ def job_of(profile="smoke", **overrides):
 @given(st.floats(-1.5, 1.5), st.integers(230, 570), st.integers(200, 400))
 def test_a_bar_is_found_where_it_is_and_as_it_lies(angle, x, y):
     light = bar(angle, centre=(x, y))
-    centre, contrast = foreground.brightest(light, 32)
-    part = foreground.find(light, centre, 500)
+    centre, contrast = alignment.brightest(light, 32)
+    part = alignment.find(light, centre, 500)
     assert contrast > 100
     assert np.hypot(*np.subtract(part.centre, (x, y))) < 4
     assert abs(np.angle(np.exp(2j * (part.angle - angle)))) / 2 < 0.03
@@ -59,16 +61,16 @@ def test_a_bar_is_found_where_it_is_and_as_it_lies(angle, x, y):
 
 def test_a_part_is_laid_along_x_on_an_even_ground():
     light = bar(0.7)
-    part = foreground.find(light, (400, 300), 500)
-    window = foreground.cut_out(light, part, foreground.lay(part, (320, 160)), (320, 160))
-    rows, columns = np.nonzero(window > foreground.LEVEL + 60)
+    part = alignment.find(light, (400, 300), 500)
+    window = alignment.cut_out(light, part, alignment.lay(part, (320, 160)), (320, 160))
+    rows, columns = np.nonzero(window > alignment.LEVEL + 60)
     assert abs(rows.mean() - 79.5) < 2 and abs(columns.mean() - 159.5) < 4
     assert np.ptp(columns) > 190 and np.ptp(rows) < 30
-    assert (window[:50] == foreground.LEVEL).all(), "what lies around the part is cut away"
+    assert (window[:50] == alignment.LEVEL).all(), "what lies around the part is cut away"
 
 
 def test_nothing_is_found_on_an_empty_ground():
-    assert foreground.find(np.full((600, 800), 60, np.uint8), (400, 300), 500) is None
+    assert alignment.find(np.full((600, 800), 60, np.uint8), (400, 300), 500) is None
 
 
 def test_a_part_as_dark_as_its_ground_is_followed_by_its_edges():
@@ -76,21 +78,21 @@ def test_a_part_as_dark_as_its_ground_is_followed_by_its_edges():
     light[292:294, 300:500] = 20  # its shadow side
     light[306:308, 300:500] = 95
     light[290:310, 300:340] = 220  # only the head shines
-    short = foreground.find(light, (320, 300), 500)
-    long = foreground.find(light, (320, 300), 500, shortest=150)
+    short = alignment.find(light, (320, 300), 500)
+    long = alignment.find(light, (320, 300), 500, shortest=150)
     assert short.length < 220 and long.length >= short.length and long.length > 180
 
 
 def test_a_window_stays_in_the_picture():
-    assert foreground.around((10, 590), 448, (800, 600)) == (0, 152, 448)
-    assert foreground.around((0, 0), 900, (800, 600)) == (0, 0, 600)
+    assert alignment.around((10, 590), 448, (800, 600)) == (0, 152, 448)
+    assert alignment.around((0, 0), 900, (800, 600)) == (0, 0, 600)
 
 
 # --- how straight it is
 
 
 def measures(bow=0.0, flip=(False, False)):
-    from lib import layers
+    from lib.models import layers
 
     light = bar(0.0, length=170, centre=(96, 48), bow=bow, size=(192, 96))
     light = light[:, ::-1] if flip[0] else light
@@ -147,7 +149,7 @@ def test_difficulty_bends_less():
 @given(st.integers(2, 40), st.integers(1, 12), st.integers(0, 100))
 def test_a_coreset_is_greedy(count, wanted, seed):
     points = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
-    chosen = memory.coreset(points, wanted, seed)
+    chosen = coreset.coreset(points, wanted, seed)
     assert len(chosen) == min(count, wanted)
     for at in range(1, len(chosen)):
         away = np.linalg.norm(points[:, None] - chosen[None, :at], axis=-1).min(1)
@@ -155,18 +157,18 @@ def test_a_coreset_is_greedy(count, wanted, seed):
 
 
 def test_what_is_remembered_is_near_and_the_rest_is_measured():
-    from lib import layers
+    from lib.models import layers
 
     rng = np.random.default_rng(0)
     layer = layers.Memory(size=64, depth=8)
     known = rng.normal(size=(4, 3, 5, 8)).astype(np.float32)
     layer.build((None, 3, 5, 8))
-    memory.remember(layer, known)
+    coreset.remember(layer, known)
     assert np.asarray(layer(known)).max() < 0.02
     far = known + 10
     brute = np.sqrt(((far.reshape(-1, 1, 8) - known.reshape(1, -1, 8)) ** 2).sum(-1)).min(1).reshape(4, 3, 5)
     np.testing.assert_allclose(np.asarray(layer(far)), brute, rtol=1e-3)
-    memory.settle(layer, np.asarray(layer(far)), share=1.0)
+    coreset.settle(layer, np.asarray(layer(far)), share=1.0)
     assert np.asarray(layer(far)).max() == pytest.approx(1, rel=1e-3)
 
 
@@ -210,7 +212,10 @@ def test_nothing_is_cheaper_than_the_cheapest(chance, miss, alarm, look):
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
     """A job, its network as `finish` leaves it, the pictures it knows, and the export's Predictor."""
-    from lib import data, model, predict
+    from lib.data import dataset
+    from lib.models import model
+    from lib.serving import prediction
+    from lib.training import export
 
     job = job_of(nails__memory=64)
     scenes = [drawn(seed, label=("good", "bad")[seed % 2]) for seed in range(16)]
@@ -220,10 +225,10 @@ def judged(tmp_path_factory):
     straight = np.zeros((13, 1), np.float32)
     straight[2] = 4.0  # the more bent, the worse: what training finds too
     network.get_layer("straight").set_weights([straight, np.array([18.0], np.float32)])
-    job.finish("network", network, data.Prepared(rows, {"network": stored}))
+    job.finish("network", network, dataset.Prepared(rows, {"network": stored}))
     folder = tmp_path_factory.mktemp("export")
-    model.export(job, {"network": network}, folder, "t1")
-    return job, network, scenes, stored, predict.load(folder, "nails")
+    export.export(job, {"network": network}, folder, "t1")
+    return job, network, scenes, stored, prediction.load(folder, "nails")
 
 
 def test_the_export_answers_as_keras_does(judged):
@@ -296,7 +301,7 @@ def test_numbers_and_charts_of_a_set_leave_no_figure_open(judged):
 
 
 def test_the_original_is_a_profile():
-    from lib import model
+    from lib.models import model
 
     job = job_of("original")
     network = model.build(job)
@@ -312,7 +317,7 @@ def test_the_original_is_a_profile():
 
 
 def test_a_cyclic_schedule_falls_to_a_tenth_and_rises_again():
-    from lib import layers
+    from lib.models import layers
 
     schedule = layers.Cyclic.from_config(layers.Cyclic(1e-4, 8).get_config())
     rates = [float(schedule(step)) for step in range(9)]
@@ -323,7 +328,8 @@ def test_a_cyclic_schedule_falls_to_a_tenth_and_rises_again():
 def test_training_takes_the_cyclic_schedule_from_the_settings():
     import keras
 
-    from lib import layers, train
+    from lib.models import layers
+    from lib.training import train
 
     job = job_of("original")
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
@@ -357,26 +363,27 @@ def test_motion_smears_a_point_over_its_length():
 
 def test_folds_hold_out_every_picture_once_a_repeat():
     labels = np.arange(40) % 2
-    for parts in studies.folds(labels, 2):
+    for parts in cross_validation.folds(labels, 2):
         assert sorted(np.concatenate(parts)) == list(range(40))
         assert all(labels[part].mean() == 0.5 for part in parts)
-    chance = studies.cross_validate(studies.logistic, labels[:, None] + 0.1, labels, 2)
+    chance = cross_validation.cross_validate(cross_validation.logistic, labels[:, None] + 0.1, labels, 2)
     assert ((chance > 0.5) == labels).all()
-    assert studies.share((chance > 0.5) == labels) == (1.0, 1.0, 1.0)
+    assert cross_validation.share((chance > 0.5) == labels) == (1.0, 1.0, 1.0)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.0, 0.05), st.floats(0.3, 1.5), st.floats(0.3, 1.0))
 def test_a_power_law_is_extrapolated(floor, scale, power):
     sizes = np.array([8, 16, 32, 64, 128])
-    law = studies.extrapolate(sizes, floor + scale * sizes**-power)
+    law = cross_validation.extrapolate(sizes, floor + scale * sizes**-power)
     assert law(512) == pytest.approx(floor + scale * 512.0**-power, abs=0.02)
 
 
 def test_the_studies_of_a_run_are_figures(judged, monkeypatch, tmp_path):
     import matplotlib.pyplot as plt
 
-    from lib import data, files
+    from lib.data import dataset
+    from lib.storage import files
 
     _, network, scenes, stored, _ = judged
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
@@ -388,7 +395,7 @@ def test_the_studies_of_a_run_are_figures(judged, monkeypatch, tmp_path):
         files.write(job.folder / "images" / row["image"], cv2.imencode(".png", scene.pixels)[1].tobytes())
     network.save(tmp_path / "network.keras")
     record = type("Record", (), {"path": lambda self, *parts: tmp_path / parts[-1]})()
-    figures = dict(job.studies(data.Prepared(rows, {"network": stored}), record))
+    figures = dict(job.studies(dataset.Prepared(rows, {"network": stored}), record))
     assert list(figures) == ["simplest", "difficulty", "pictures needed", "corruptions"]
     blurred = figures["corruptions"].axes[0].lines[1].get_ydata()
     assert blurred[0] >= blurred[1], "a nail blurred over its own width is not judged better"
@@ -398,10 +405,10 @@ def test_the_studies_of_a_run_are_figures(judged, monkeypatch, tmp_path):
 def test_figures_of_studies_are_closed():
     import matplotlib.pyplot as plt
 
-    law = studies.extrapolate([8, 16], [0.3, 0.2])
-    charts.curve(np.array([8, 16, 32]), np.full((3, 4), 0.2), law, 2)
-    charts.bars([("a", 0.5, 0.4, 0.6), ("b", 0.9, 0.8, 1.0)], "accuracy")
-    charts.corrupted({"blur": ("px", (1, 2), [0.9, 0.5])}, 0.95)
+    law = cross_validation.extrapolate([8, 16], [0.3, 0.2])
+    plots.curve(np.array([8, 16, 32]), np.full((3, 4), 0.2), law, 2)
+    plots.bars([("a", 0.5, 0.4, 0.6), ("b", 0.9, 0.8, 1.0)], "accuracy")
+    plots.corrupted({"blur": ("px", (1, 2), [0.9, 0.5])}, 0.95)
     assert plt.get_fignums() == []
 
 
@@ -417,10 +424,10 @@ def folder_of(tmp_path, names):
 
 
 def test_names_become_rows_and_a_published_test_folder_a_group(tmp_path):
-    from lib.formats import names
+    from lib.data.formats import file_names
 
     root = folder_of(tmp_path, ["train/1_good.jpeg", "train/2_2_BAD.png", "test/3_good.jpg"])
-    kinds, records = names.read(job_of(), root)
+    kinds, records = file_names.read(job_of(), root)
     assert records == [{"image": "test/3_good.jpg", "label": "good", "batch": "test"},
                        {"image": "train/1_good.jpeg", "label": "good", "batch": "train/1_good.jpeg"},
                        {"image": "train/2_2_BAD.png", "label": "bad", "batch": "train/2_2_BAD.png"}]
@@ -430,7 +437,7 @@ def test_names_become_rows_and_a_published_test_folder_a_group(tmp_path):
 @pytest.mark.parametrize("names, wanted", [(["1_gud.jpg"], "did you mean 'good'"), (["1.jpg"], "ends in no class"),
                                            ([], "holds no pictures")])
 def test_names_that_cannot_be_read_are_one_sentence(tmp_path, names, wanted):
-    from lib import formats
+    from lib.data import formats
 
     with pytest.raises(ValueError, match=wanted) as error:
         formats.load(job_of(), folder_of(tmp_path, names), "names")
@@ -446,16 +453,16 @@ def test_a_label_that_is_no_class_is_told_with_the_nearest(label, reason):
 
 
 def test_names_need_a_folder_and_a_task_of_classes(tmp_path):
-    from lib.formats import names
+    from lib.data.formats import file_names
 
     with pytest.raises(ValueError, match="is no folder"):
-        names.read(job_of(), tmp_path / "gone")
+        file_names.read(job_of(), tmp_path / "gone")
     with pytest.raises(config.ConfigError, match="not one class a picture"):
-        names.read(tasks.job("corners"), tmp_path)
+        file_names.read(tasks.job("corners"), tmp_path)
 
 
 def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):
-    from lib import formats, gather
+    from lib.data import formats, ingest
 
     root = folder_of(tmp_path, [f"train/{at}_{('good', 'bad')[at % 2]}.jpg" for at in range(14)] + ["test/90_bad.jpg",
                                                                                                "test/91_good.jpg"])
@@ -463,7 +470,7 @@ def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):
         "data.generate": 0, "data.path_rules": [{"from": "", "to": str(root)}], "split.test_groups": ["test"],
         "data.schema": "nails_names"}), f"names{os.getpid()}")
     assert formats.load(job, root, "names") == 16
-    found = gather.gather(job).table
+    found = ingest.gather(job).table
     assert len(found) == 16 and set(found["label"]) == {"good", "bad"}
     assert sorted(found[found["split"] == "test"]["source"]) == ["test/90_bad.jpg", "test/91_good.jpg"]
 
@@ -474,7 +481,7 @@ def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):
 def test_the_outline_alone_tells_real_nails_apart():
     if not os.environ.get("COREBOX_REAL_DATA"):
         pytest.skip("COREBOX_REAL_DATA is not set: there are no real photographs")
-    from lib import layers
+    from lib.models import layers
 
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "nails"
     with open(folder / "labels.csv", newline="") as file:
@@ -483,5 +490,5 @@ def test_the_outline_alone_tells_real_nails_apart():
     windows = np.stack([job.prepare(images.read(folder / row["file"])) for row in rows])
     bad = np.array([row["label"] == "bad" for row in rows])
     values = np.asarray(layers.Midline()(windows.astype(np.float32)))
-    chance = studies.cross_validate(studies.logistic, values, bad, repeats=3)
+    chance = cross_validation.cross_validate(cross_validation.logistic, values, bad, repeats=3)
     assert ((chance > 0.5) == bad).mean() >= 0.95 and calibration.ranking(chance.mean(0), bad) >= 0.985

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lib import config
+from lib.common import config
 
 FOLDER = config.REPOSITORY / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("0*.ipynb"))
@@ -169,7 +169,8 @@ def lab(home):
 
 
 def test_the_viewer_is_worked_with_in_jupyterlab(home, lab, browser, monkeypatch):
-    from lib import revisions, tasks
+    from lib import tasks
+    from lib.storage import revisions
 
     monkeypatch.setenv("COREBOX_HOME", str(home))
     page = browser.new_page(viewport={"width": 1500, "height": 1000})

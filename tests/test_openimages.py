@@ -16,9 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib import config, files, formats, gather, images, tasks
-from lib.formats import darknet, openimages
-from lib.formats.openimages import classes, lists, pictures, rows
+from lib import tasks
+from lib.common import config
+from lib.data import formats, ingest
+from lib.data.formats import darknet, openimages
+from lib.data.formats.openimages import classes, manifests, pictures, rows
+from lib.imaging import images
+from lib.storage import files
 
 NAMES = {"/m/019jd": "Boat", "/m/01btn": "Barge", "/m/0ph39": "Canoe", "/m/0k4j": "Car", "/m/01bl7v": "Boy",
          "/m/0h8mhzd": "Boot"}
@@ -254,9 +258,9 @@ class Web:
 
 @pytest.fixture
 def web(monkeypatch):
-    from lib import fetch
+    from lib.storage import downloads
 
-    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+    monkeypatch.setattr(downloads, "PAUSE", 0.001)
     server = Web({})
     yield server
     server.server.shutdown()
@@ -324,7 +328,7 @@ def test_a_data_set_walks_into_notebook_01(home, web, tmp_path, monkeypatch):
     kind, settled = tasks.find("boats"), {"data.generate": 0, "filters.min_width": 0, "data.workers": 2}
     job = kind(config.settle("boats", "smoke", settled, None, kind.checks), f"oi{os.getpid()}")
     count = formats.load(job, made.folder, "openimages")
-    found = gather.gather(job).table
+    found = ingest.gather(job).table
     assert len(found) == count > 12
     for row in found.to_dict("records"):
         assert (row["width"], row["height"]) in ((80, 60), (60, 80))
@@ -346,7 +350,7 @@ def test_boxes_turn_as_pixels_do(degrees, values):
     y0, y1 = sorted(values[2:])
     size = np.array((80, 60)) if degrees in (0, 180) else np.array((60, 80))
     wanted = images.upright(np.array([[x0, y0], [x1, y1]]) * (80, 60), pictures.ORIENTATIONS[degrees], size)
-    found = np.array(lists.turned((x0, y0, x1, y1), degrees)).reshape(2, 2) * size
+    found = np.array(manifests.turned((x0, y0, x1, y1), degrees)).reshape(2, 2) * size
     np.testing.assert_allclose(found, np.stack([wanted.min(0), wanted.max(0)]), atol=1e-9)
 
 

@@ -13,7 +13,10 @@ import pytest
 import toy_export
 from PIL import Image
 
-from lib import config, files, images, predict
+from lib.common import config
+from lib.imaging import images
+from lib.serving import prediction
+from lib.storage import files
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +26,7 @@ def export(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def predictor(export):
-    return predict.load(export)
+    return prediction.load(export)
 
 
 @pytest.fixture
@@ -112,10 +115,10 @@ def test_limits_reach_the_door(predictor):
 
 def test_rounding_touches_the_named_members_only():
     answer = {"p1x": 1.6, "radius": [0.44, None], "confidence": 0.123, "boxes": None}
-    assert predict.rounded(answer, ("p1x", "radius", "boxes"), 0) == {
+    assert prediction.rounded(answer, ("p1x", "radius", "boxes"), 0) == {
         "p1x": 2, "radius": [0, None], "confidence": 0.123, "boxes": None}
-    assert isinstance(predict.rounded(answer, ("p1x",), 0)["p1x"], int)
-    assert predict.rounded(answer, ("p1x", "radius"), 1)["radius"] == [0.4, None]
+    assert isinstance(prediction.rounded(answer, ("p1x",), 0)["p1x"], int)
+    assert prediction.rounded(answer, ("p1x", "radius"), 1)["radius"] == [0.4, None]
 
 
 # --- exports that must not be used
@@ -160,7 +163,7 @@ BAD = {  # what is done to a good export, and a word of the sentence
     "no export.json": (lambda f: (f / "export.json").unlink(), "no export.json"),
     "not JSON": (lambda f: files.write(f / "export.json", "{"), "not JSON"),
     "too deep": (lambda f: files.write(f / "export.json", "[" * 100_000), "cannot be read"),
-    "too large": (lambda f: files.write(f / "export.json", " " * (predict.MAX_CARD + 1)), "larger"),
+    "too large": (lambda f: files.write(f / "export.json", " " * (prediction.MAX_CARD + 1)), "larger"),
     "a list": (lambda f: files.write(f / "export.json", "[]"), "no object"),
     "key missing": (lambda f: change(f, version=None), "version"),
     "part's key missing": (lambda f: change_part(f, outputs=None), "outputs"),
@@ -180,8 +183,8 @@ BAD = {  # what is done to a good export, and a word of the sentence
 
 def golden(folder, limit, **others):
     """Put a golden picture into an export: the truth is what it answers, moved by about 5 % of the diagonal."""
-    answer = predict.load(folder).answer(picture(3))
-    truth = {key: answer[key] + (10.0 if key.endswith("x") else 0) for key in predict.load(folder).job.columns}
+    answer = prediction.load(folder).answer(picture(3))
+    truth = {key: answer[key] + (10.0 if key.endswith("x") else 0) for key in prediction.load(folder).job.columns}
     files.write(folder / "golden.jpg", picture(3))
     entry = {"file": "golden.jpg", "sha256": files.sha256(folder / "golden.jpg"), "truth": truth, "limit": limit}
     change(folder, golden=[{**entry, **others}])
@@ -198,27 +201,27 @@ BAD |= {
 
 def test_an_export_that_passes_its_golden_pictures_is_used(copy):
     golden(copy, 50.0)
-    assert predict.load(copy).version == toy_export.VERSION
+    assert prediction.load(copy).version == toy_export.VERSION
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_export_is_refused_in_one_sentence(name, copy):
     spoil, word = BAD[name]
     spoil(copy)
-    with pytest.raises(predict.BadExport, match=word) as error:
-        predict.load(copy, task="corners")
+    with pytest.raises(prediction.BadExport, match=word) as error:
+        prediction.load(copy, task="corners")
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
 def test_a_part_is_not_opened_before_its_hash_is_right(copy, monkeypatch):
-    monkeypatch.setattr(predict, "Part", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(prediction, "Part", lambda *_: pytest.fail("opened"))
     damage(flipped)(copy)
-    with pytest.raises(predict.BadExport):
-        predict.load(copy)
+    with pytest.raises(prediction.BadExport):
+        prediction.load(copy)
 
 
 def test_a_part_that_is_overwritten_while_it_is_served_does_no_harm(copy):
-    loaded = predict.load(copy)
+    loaded = prediction.load(copy)
     before = loaded.answer(picture())
     (copy / "coarse.tflite").write_bytes(b"")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:  # more interpreters than are open
@@ -226,8 +229,8 @@ def test_a_part_that_is_overwritten_while_it_is_served_does_no_harm(copy):
 
 
 def test_the_wanted_task_is_named_where_it_is_another(copy):
-    with pytest.raises(predict.BadExport, match="not of nails"):
-        predict.load(copy, task="nails")
+    with pytest.raises(prediction.BadExport, match="not of nails"):
+        prediction.load(copy, task="nails")
 
 
 # --- folders of pictures
@@ -239,9 +242,9 @@ def rows(path):
 
 
 def test_a_folder_becomes_a_csv_and_a_bad_picture_a_row_with_its_error(predictor, folder, tmp_path):
-    assert predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (6, 1)
+    assert prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (6, 1)
     table = rows(tmp_path / "answers.csv")
-    assert [row["image"] for row in table] == predict.found(folder)
+    assert [row["image"] for row in table] == prediction.found(folder)
     bad = [row for row in table if row["error"]]
     assert [row["image"] for row in bad] == ["box 2b.jpg"] and bad[0]["p1x"] == ""
     assert bad[0]["error"].startswith("unreadable")
@@ -252,37 +255,37 @@ def test_a_folder_becomes_a_csv_and_a_bad_picture_a_row_with_its_error(predictor
 
 def test_every_cut_of_a_csv_is_gone_on_with_to_the_same_bytes(predictor, folder, tmp_path):
     out = tmp_path / "answers.csv"
-    predict.to_csv(predictor, folder, out, progress=False)
+    prediction.to_csv(predictor, folder, out, progress=False)
     whole = out.read_bytes()
     for cut in sorted({*range(0, len(whole), 37), whole.index(b"\r\n"), whole.index(b"\r\n") + 1, len(whole)}):
         out.write_bytes(whole[:cut])
-        predict.to_csv(predictor, folder, out, progress=False)
+        prediction.to_csv(predictor, folder, out, progress=False)
         assert out.read_bytes() == whole, cut
 
 
 def test_what_is_there_is_not_asked_again(predictor, folder, tmp_path):
-    predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
+    prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
     files.write(folder / "box 9.jpg", picture(9))
-    assert predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (1, 0)
+    assert prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (1, 0)
     assert rows(tmp_path / "answers.csv")[-1]["image"] == "box 9.jpg"
 
 
 def test_answers_of_another_model_or_another_table_are_not_added_to(predictor, folder, tmp_path):
     out = tmp_path / "answers.csv"
-    predict.to_csv(predictor, folder, out, progress=False)
+    prediction.to_csv(predictor, folder, out, progress=False)
     text = out.read_bytes()
     out.write_bytes(text.replace(toy_export.VERSION.encode(), b"other"))
     with pytest.raises(ValueError, match="of the model other"):
-        predict.to_csv(predictor, folder, out, progress=False)
+        prediction.to_csv(predictor, folder, out, progress=False)
     out.write_bytes(b"a,b\r\n1,2\r\n")
     with pytest.raises(ValueError, match="other columns"):
-        predict.to_csv(predictor, folder, out, progress=False)
+        prediction.to_csv(predictor, folder, out, progress=False)
     assert out.read_bytes() == b"a,b\r\n1,2\r\n"
 
 
 def test_two_runs_do_not_write_one_csv(predictor, folder, tmp_path):
-    with predict._held(tmp_path / "answers.csv"), pytest.raises(files.Busy):
-        predict.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
+    with prediction._held(tmp_path / "answers.csv"), pytest.raises(files.Busy):
+        prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
 
 
 def test_an_odd_file_name_comes_through(predictor, tmp_path):
@@ -290,7 +293,7 @@ def test_an_odd_file_name_comes_through(predictor, tmp_path):
     for name in names:
         files.write(tmp_path / "odd" / name, picture())
     for _ in range(2):
-        predict.to_csv(predictor, tmp_path / "odd", tmp_path / "answers.csv", progress=False)
+        prediction.to_csv(predictor, tmp_path / "odd", tmp_path / "answers.csv", progress=False)
     assert [row["image"] for row in rows(tmp_path / "answers.csv")] == sorted(names)
 
 
@@ -298,7 +301,7 @@ def test_a_folder_without_pictures_is_named(predictor, tmp_path):
     with pytest.raises(ValueError, match="holds no pictures"):
         list(predictor.answers(tmp_path))
     with pytest.raises(ValueError, match="no folder"):
-        predict.found(tmp_path / "nowhere")
+        prediction.found(tmp_path / "nowhere")
 
 
 def test_answers_can_be_left_in_the_middle(predictor, folder):
@@ -308,8 +311,8 @@ def test_answers_can_be_left_in_the_middle(predictor, folder):
 
 
 def test_loading_says_nothing_and_hides_no_error(copy):
-    code = ("import os, sys; from lib import predict; run = predict.Part._run;"
-            "predict.Part._run = lambda *words: (os.write(2, b'an error\\n'), run(*words))[1];"
-            "predict.load(sys.argv[1]); os.write(2, b'after\\n')")
+    code = ("import os, sys; from lib.serving import prediction; run = prediction.Part._run;"
+            "prediction.Part._run = lambda *words: (os.write(2, b'an error\\n'), run(*words))[1];"
+            "prediction.load(sys.argv[1]); os.write(2, b'after\\n')")
     done = subprocess.run([sys.executable, "-c", code, copy], capture_output=True, text=True, cwd=config.REPOSITORY)
     assert "INFO" not in done.stderr and done.stderr.startswith("an error\n") and done.stderr.endswith("after\n")

@@ -5,22 +5,24 @@ import json
 import numpy as np
 import pytest
 
-from lib import pretrain, tasks
+from lib import tasks
 from lib.tasks import corners
+from lib.tasks.corners import pretraining
+from lib.training import pretraining as weights
 
 PLAIN = {"model.width": 192, "model.height": 144}
 
 
 def test_drawing_goes_on_where_it_stopped(tmp_path):
     job = tasks.job("corners", "smoke", overrides=PLAIN)
-    first = pretrain.draw(job, tmp_path, 3, seed=5, workers=1)
+    first = weights.draw(job, tmp_path, 3, seed=5, workers=1)
     before = {part: np.array(array) for part, array in first.stored.items()}
     done = tmp_path / "rows-0.json"
     stamp = done.stat().st_mtime_ns
-    pretrain.draw(job, tmp_path, 3, seed=5, workers=1)
+    weights.draw(job, tmp_path, 3, seed=5, workers=1)
     assert done.stat().st_mtime_ns == stamp
     done.unlink()
-    again = pretrain.draw(job, tmp_path, 3, seed=5, workers=1)
+    again = weights.draw(job, tmp_path, 3, seed=5, workers=1)
     assert all(np.array_equal(before[part], again.stored[part]) for part in before)
     assert json.dumps(first.rows) == json.dumps(again.rows)
 
@@ -28,7 +30,7 @@ def test_drawing_goes_on_where_it_stopped(tmp_path):
 def test_packed_weights_are_half_as_large_and_the_same_to_three_digits(tmp_path):
     keras = pytest.importorskip("keras")
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(64, 5), keras.layers.BatchNormalization()])
-    pretrain.pack(network, tmp_path / "packed.npz")
+    weights.pack(network, tmp_path / "packed.npz")
     with np.load(tmp_path / "packed.npz") as packed:
         for at, weight in enumerate(network.get_weights()):
             assert np.allclose(packed[f"w{at}"], weight, rtol=1e-3, atol=1e-7)
@@ -47,7 +49,7 @@ def invented(count=2000):
 
 def test_the_radius_holds_the_stated_part_of_new_corners():
     signs, errors, chances = invented()
-    numbers = pretrain.calibration(signs[:1000], errors[:1000], chances[:1000])
+    numbers = pretraining.calibration(signs[:1000], errors[:1000], chances[:1000])
     radii = np.array([corners.radii(each, numbers["radius"]) for each in signs[1000:]])
     known = np.isfinite(errors[1000:])
     assert (errors[1000:] <= radii)[known].mean() == pytest.approx(0.9, abs=0.03)
@@ -55,11 +57,11 @@ def test_the_radius_holds_the_stated_part_of_new_corners():
 
 def test_confidence_is_about_the_chance_of_being_right():
     signs, errors, chances = invented()
-    numbers = pretrain.calibration(signs, errors, chances)
+    numbers = pretraining.calibration(signs, errors, chances)
     judged = [corners.judge(sign, np.array([chance, *[(1 - chance) / 4] * 4]), numbers)
               for sign, chance in zip(signs, chances, strict=True)]
     said = np.array([each["confidence"] for each in judged])
-    right = np.nan_to_num(errors, nan=9.0).max(1) < pretrain.GOOD
+    right = np.nan_to_num(errors, nan=9.0).max(1) < pretraining.GOOD
     assert said[right].mean() > said[~right].mean() + 0.2
     assert said.mean() == pytest.approx(right.mean(), abs=0.08)
 
@@ -68,10 +70,10 @@ def test_a_logistic_regression_finds_its_slope():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 1))
     labels = rng.random(4000) < 1 / (1 + np.exp(-(2 * x[:, 0] - 1)))
-    assert pretrain.logistic(x, labels) == pytest.approx([2, -1], abs=0.2)
+    assert pretraining.logistic(x, labels) == pytest.approx([2, -1], abs=0.2)
 
 
 def test_a_task_without_shipped_weights_is_refused_plainly(monkeypatch):
     monkeypatch.setattr(tasks, "job", lambda *_, **__: object())
     with pytest.raises(ValueError, match="nothing to pretrain"):
-        pretrain.pretrain("nails")
+        weights.pretrain("nails")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lib import config, model
+from lib.common import config
+from lib.models import model
 
 
 def weights(rng):

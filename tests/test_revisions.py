@@ -8,8 +8,9 @@ import psycopg2
 import pytest
 from conftest import PASSWORD, insert, label, picture
 
-from lib import gather, revisions
-from lib import server as door
+from lib.data import ingest
+from lib.storage import postgres as door
+from lib.storage import revisions
 
 
 def change(source="D:\\box.jpg", number=1, **values):
@@ -134,7 +135,7 @@ def test_notebook_01_takes_the_latest_decided_revision(tcp_job, tmp_path):
     for n, row in enumerate((change("D:\\1.jpg"), change("D:\\2.jpg", status="bad", note="only a thumb"),
                              change("D:\\3.jpg"), change("D:\\3.jpg", 2, status="unsure"))):
         revisions.save(job, replace(row, seconds=float(n)))
-    found = gather.gather(job)
+    found = ingest.gather(job)
     rows = found.table.set_index("source")
     assert found.counts["revised"] == 2 and found.counts["kept"] == 19
     assert rows.loc["D:\\1.jpg", "p1x"] == rows.loc["D:\\3.jpg", "p1x"] == 6 and rows.loc["D:\\4.jpg", "p1x"] == 5

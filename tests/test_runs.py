@@ -11,7 +11,8 @@ import pytest
 import toy
 from conftest import PASSWORD
 
-from lib import config, runs
+from lib.common import config
+from lib.storage import runs
 
 
 @pytest.fixture
@@ -88,10 +89,10 @@ def test_the_tracker_may_be_postgresql_and_keeps_no_password(tcp_job, tmp_path, 
 
 def test_a_password_is_handed_on_in_a_file_of_ours_alone_which_goes_with_us(tmp_path):
     odd = "a:b\\c 'd"
-    code = ("from lib import server\n"
-            f"there = server.Token('h', 5432, 'd:b', 'u', {odd!r})\n"
-            "print(server.passfile(there)); import os; print(oct(os.stat(server.passfile(there)).st_mode & 0o777))\n"
-            "print(open(server.passfile(there)).read(), end='')")
+    code = ("from lib.storage import postgres\n"
+            f"there = postgres.Token('h', 5432, 'd:b', 'u', {odd!r})\n"
+            "print(postgres.passfile(there)); import os; print(oct(os.stat(postgres.passfile(there)).st_mode & 0o777))\n"
+            "print(open(postgres.passfile(there)).read(), end='')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=config.REPOSITORY)
     path, mode, line = done.stdout.splitlines()
     assert mode == "0o600" and not os.path.exists(path)

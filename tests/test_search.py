@@ -8,7 +8,11 @@ import time
 import pytest
 import toy
 
-from lib import config, data, files, search, tasks, train
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.storage import files
+from lib.training import search, train
 
 SPACE = [{"key": "training.learning_rate", "low": "1e-4", "high": 0.1, "log": True},
          {"key": "training.epochs", "low": 2, "high": 4, "step": 2}, {"key": "training.optimizer", "choices": ["adam", "sgd"]}]
@@ -111,7 +115,7 @@ def test_pictures_prepared_in_another_way_do_not_disturb_the_others(ready, monke
 
     monkeypatch.setattr(train, "fit", fit)
     job, table = ready(**{"search.space": [{"key": "model.width", "choices": [16, 24]}], "search.trials": 6})
-    mine = data.prepare(job, table, progress=False)
+    mine = dataset.prepare(job, table, progress=False)
     search.work(job, table)
     assert set(seen) == {(16, 16), (24, 24)}
     assert mine.stored["network"].shape[2] == 16 and list((job.folder / "cache").glob("*.npy"))

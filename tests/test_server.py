@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import PASSWORD, insert, label
 
-from lib import config, database
-from lib import server as reach
+from lib.common import config
+from lib.storage import postgres as reach
+from lib.storage import tables
 
 # --- the token file
 
@@ -169,15 +170,15 @@ def test_each_job_and_profile_has_its_own_rows(make_job):
     other = tasks.find("corners")(job.params, job.profile + "b")
     insert(job, [label("a.jpg")])
     insert(other, [label("b.jpg"), label("c.jpg")])
-    assert [row["image"] for row in database.rows(job).rows] == ["a.jpg"]
-    assert len(database.rows(other).rows) == 2
+    assert [row["image"] for row in tables.rows(job).rows] == ["a.jpg"]
+    assert len(tables.rows(other).rows) == 2
 
 
 def test_the_embedded_server_comes_back_after_kill_9(make_job, home):
     job = make_job()
     insert(job, [label("a.jpg")])
     os.kill(int((home / "data" / "postgres" / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
-    assert len(database.rows(job).rows) == 1
+    assert len(tables.rows(job).rows) == 1
 
 
 def test_a_note_of_a_process_that_is_no_postmaster_is_not_believed(tmp_path):
@@ -217,7 +218,7 @@ def test_a_deep_folder_with_blanks_and_a_killed_first_start_are_no_obstacle(tmp_
 def test_the_password_is_nowhere(server, tcp_job, home, tmp_path, caplog, capfd):
     job = tcp_job()
     insert(job, [label("a.jpg")])
-    database.rows(job)
+    tables.rows(job)
     with reach.connect(job) as connection:
         assert PASSWORD not in f"{connection!r} {connection.dsn}"
     written = [path for path in (home / "data").rglob("*") if path.is_file() and "postgres" not in path.parts]

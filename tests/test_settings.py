@@ -8,7 +8,8 @@ import pytest
 import toy_export
 
 from lib import __main__ as command
-from lib import config, files
+from lib.common import config
+from lib.storage import files
 
 SET = "params", "--profile", "smoke", "--set"
 LABELS = "labels", "export", "out", "--format", "coco", "--profile", "smoke", "--set"

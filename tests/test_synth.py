@@ -13,23 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from lib.synth import (
+from lib.synthetic import canvas, coreboxes, handwriting, light, texture_fields
+from lib.synthetic import textures as tx
+from lib.synthetic.coreboxes import (
     boxes,
     camera,
-    canvas,
-    coreboxes,
-    covers,
-    fields,
     floors,
-    frames,
-    handwriting,
-    layouts,
-    light,
+    objects,
+    occluders,
+    rendering,
     rocks,
-    scenery,
-    stage,
+    scene_builder,
+    surroundings,
 )
-from lib.synth import textures as tx
 
 SIZES = [(640, 480), (640, 290), (480, 640), (320, 240), (853, 480)]
 
@@ -59,15 +55,15 @@ def plain(monkeypatch):
         view.bend = 0.0
         return view
 
-    drawn, placed = frames.draw, camera.place
-    monkeypatch.setattr(frames, "draw", white)
+    drawn, placed = rendering.draw, camera.place
+    monkeypatch.setattr(rendering, "draw", white)
     monkeypatch.setattr(camera, "place", straight)
     for name in ("around", "side_wall", "ground"):
-        monkeypatch.setattr(stage.Stage, name, lambda self: None)
+        monkeypatch.setattr(scene_builder.Stage, name, lambda self: None)
     for name in ("above", "mount"):
-        monkeypatch.setattr(covers, name, lambda scene: None)
-    monkeypatch.setattr(stage.Stage, "expose", lambda self: (on_black(self), 0.0))
-    monkeypatch.setattr(stage.Stage, "frame", lambda self: (0.5, 0.4, 0.8, 0.0, 0.0))
+        monkeypatch.setattr(occluders, name, lambda scene: None)
+    monkeypatch.setattr(scene_builder.Stage, "expose", lambda self: (on_black(self), 0.0))
+    monkeypatch.setattr(scene_builder.Stage, "frame", lambda self: (0.5, 0.4, 0.8, 0.0, 0.0))
 
 
 def on_black(drawn):
@@ -153,7 +149,7 @@ def test_projecting_undoes_unprojecting(seed, bend):
 def test_a_seed_gives_the_same_bytes_in_any_order_and_process():
     first = [digest(coreboxes.draw(seed, (320, 240))) for seed in (3, 4)]
     assert [digest(coreboxes.draw(seed, (320, 240))) for seed in (4, 3)] == first[::-1]
-    code = ("from tests.test_synth import digest; from lib.synth import coreboxes;"
+    code = ("from tests.test_synth import digest; from lib.synthetic import coreboxes;"
             "print(digest(coreboxes.draw(3, (320, 240))))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == first[0]
@@ -226,11 +222,11 @@ def test_the_shifted_world_shares_nothing_with_the_default():
     assert not set(boxes.MATERIALS) & set(boxes.HELD_MATERIALS)
     assert not set(rocks.ROCKS) & set(rocks.HELD_ROCKS)
     assert not set(floors.FLOORS) & set(floors.HELD_FLOORS)
-    assert not set(layouts.LAYOUTS) & set(layouts.HELD_LAYOUTS)
+    assert not set(surroundings.LAYOUTS) & set(surroundings.HELD_LAYOUTS)
     for seed in range(8):
         usual, held = (coreboxes.draw(seed, (320, 240), shifted).settings for shifted in (False, True))
         for name, table in (("material", boxes.HELD_MATERIALS), ("floor", floors.HELD_FLOORS), ("light", light.HELD_LIGHTS),
-                            ("layout", (*layouts.HELD_LAYOUTS, "stack"))):
+                            ("layout", (*surroundings.HELD_LAYOUTS, "stack"))):
             assert held[name] in table
             assert usual[name] not in table or usual[name] == "stack"
 
@@ -269,7 +265,7 @@ def test_every_sign_of_what_is_written_can_be_drawn():
 
 def test_somebody_who_stands_there_hides_the_ground_and_tells_where():
     sheet = canvas.Sheet(np.zeros((600, 600, 3), np.uint8), 5.0)
-    outline = scenery.legs(np.random.default_rng(0), sheet, 60, 30, 0)
+    outline = objects.legs(np.random.default_rng(0), sheet, 60, 30, 0)
     y, x = np.nonzero(sheet.pixels.max(2))
     inside = [cv2.pointPolygonTest(outline.astype(np.float32), (float(a) / 5, float(b) / 5), True) > -3
               for a, b in zip(x[::50], y[::50], strict=True)]
@@ -277,12 +273,12 @@ def test_somebody_who_stands_there_hides_the_ground_and_tells_where():
 
 
 def test_importing_draws_nothing():
-    code = ("import sys; from lib.synth import coreboxes, textures;"
+    code = ("import sys; from lib.synthetic import coreboxes, textures;"
             "assert textures.pyramid.cache_info().currsize == 0; assert 'tensorflow' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", list(fields.MAKERS))
+@pytest.mark.parametrize("name", list(texture_fields.MAKERS))
 def test_a_field_of_the_bank_has_contrast(name):
     field = tx.pyramid(name)[0]
-    assert field.shape[:2] == (fields.SIZE, fields.SIZE) and field.dtype == np.uint8 and field.std() > 8
+    assert field.shape[:2] == (texture_fields.SIZE, texture_fields.SIZE) and field.dtype == np.uint8 and field.std() > 8

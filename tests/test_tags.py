@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import config, data, tasks
-from lib.synth import tags as yard
+from lib import tasks
+from lib.common import config
+from lib.data import dataset
+from lib.synthetic import tags as yard
 from lib.tasks.tags import Tree, average_precision, best_cut, thresholds
 
 TREE = ["thing > tool > hammer", "thing > tool > saw", "sharp > saw", "plant"]
@@ -103,14 +105,14 @@ def test_a_doubtful_label_surprises():
 
 
 def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
-    from lib import model
+    from lib.models import model
 
     tags = job(**{"model.width": 32, "model.height": 32})
     network = model.build(tags)
     rng = np.random.default_rng(0)
     stored = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
     rows = [{"labels": "plant" if n % 2 else "thing;tool;hammer", "split": "validation"} for n in range(12)]
-    tags.finish("network", network, data.Prepared(rows, {"network": stored}))
+    tags.finish("network", network, dataset.Prepared(rows, {"network": stored}))
     model.save(tags, {"network": network}, tmp_path)
     for suffix in (".keras", ".h5"):
         answers = model.load(tmp_path / f"network{suffix}").predict(stored.astype(np.float32), verbose=0)
@@ -119,7 +121,8 @@ def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
 
 
 def test_vgg16_builds_and_learns_as_in_the_original():
-    from lib import model, train
+    from lib.models import model
+    from lib.training import train
 
     tags = job(**{"model.backbone": "VGG16", "model.weights": "none", "model.width": 32, "model.height": 32})
     network = model.build(tags)

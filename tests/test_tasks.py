@@ -5,8 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from lib import data, figures, images, model, tasks, train
-from lib.config import read_file
+from lib import tasks
+from lib.common.config import read_file
+from lib.data import dataset
+from lib.evaluation import figures
+from lib.imaging import images
+from lib.models import model
+from lib.training import train
 
 SIZE = (320, 240)
 EACH = pytest.mark.parametrize("name", tasks.names())
@@ -128,8 +133,8 @@ def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
     made = [*made, *((picture, {**row, "split": "validation"}) for picture, row in made)]
     for part in job.parts():
         stored = np.stack([job.stored(part, picture, row) for picture, row in made])
-        prepared = data.Prepared([row for _, row in made], {part: stored})
-        from lib import runs
+        prepared = dataset.Prepared([row for _, row in made], {part: stored})
+        from lib.storage import runs
 
         _, history = train.fit(job, part, prepared, runs.Record(job, "heart"), progress=False)
         losses = [line["val_loss"] for line in history]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import toy
 
-from lib import data, files, runs, train
+from lib.data import dataset
+from lib.storage import files, runs
+from lib.training import train
 
 
 @pytest.fixture
@@ -17,11 +19,11 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def prepared(home):
     job = toy.job()
-    return data.prepare(job, toy.gathered(job), progress=False)
+    return dataset.prepare(job, toy.gathered(job), progress=False)
 
 
 def weights(record):
-    from lib import model
+    from lib.models import model
 
     return model.load(record.path("model", "network.keras")).get_weights()
 
@@ -31,23 +33,23 @@ def test_training_writes_both_files_an_export_and_the_split(prepared):
     assert record.done
     assert {p.name for p in record.path("model").iterdir()} == {"network.keras", "network.h5"}
     assert record.read("export/export")["parts"]["network"]["outputs"] == {"output": [3]}
-    assert set(record.read("split")) == set(data.SPLITS)
+    assert set(record.read("split")) == set(dataset.SPLITS)
 
 
 def test_an_export_has_golden_pictures_without_metadata_and_fails_where_it_answers_them_badly(prepared):
     from PIL import Image
 
-    from lib import predict
+    from lib.serving import prediction
 
     folder = train.train(toy.job(training={"epochs": 40}), prepared, progress=False).path("export")
     card = files.read_json(folder / "export.json")
     assert [entry["file"] for entry in card["golden"]] == ["golden-1.jpg", "golden-2.jpg"]
     assert not Image.open(folder / "golden-1.jpg").getexif()
-    assert predict.load(folder).version
+    assert prediction.load(folder).version
     card["golden"][0]["limit"] = 2.0
     files.write_json(folder / "export.json", card)
-    with pytest.raises(predict.BadExport, match="fails its golden picture golden-1.jpg: right is .*2 is the limit"):
-        predict.load(folder)
+    with pytest.raises(prediction.BadExport, match="fails its golden picture golden-1.jpg: right is .*2 is the limit"):
+        prediction.load(folder)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_does_not(prepared):
@@ -122,13 +124,13 @@ def test_the_cache_is_made_once_and_goes_on_where_it_stopped(home, monkeypatch):
 
     monkeypatch.setattr(toy.Toy, "stored", counted)
     with pytest.raises(RuntimeError):
-        data.prepare(toy.job(data={"workers": 1}), table, progress=False)
+        dataset.prepare(toy.job(data={"workers": 1}), table, progress=False)
     before = len(calls)
-    prepared = data.prepare(job, table, progress=False)
+    prepared = dataset.prepare(job, table, progress=False)
     assert len(calls) < before + len(table)
     assert (prepared.stored["network"].reshape(len(table), -1).max(1) > 100).all()
     calls.clear()
-    data.prepare(job, table, progress=False)
+    dataset.prepare(job, table, progress=False)
     assert len(calls) == 1  # the first row alone, for the shape
 
 
@@ -137,4 +139,4 @@ def test_a_picture_that_is_gone_is_named(home):
     table = toy.gathered(job)
     (job.folder / "images" / "toy-003.jpg").unlink()
     with pytest.raises(ValueError, match="toy-003.jpg can no longer be read .*notebook 01"):
-        data.prepare(job, table, progress=False)
+        dataset.prepare(job, table, progress=False)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import toy
 
-from lib import data, figures, train, verify
+from lib.data import dataset
+from lib.evaluation import figures, verify
+from lib.training import train
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +17,7 @@ def trained(tmp_path_factory):
         toy.known(patch)
         job = toy.job(verify={"split": "all"}, training={"epochs": 60, "learning_rate": 0.03})
         table = toy.gathered(job)
-        record = train.train(job, data.prepare(job, table, progress=False), progress=False)
+        record = train.train(job, dataset.prepare(job, table, progress=False), progress=False)
         yield job, table, record
 
 
@@ -69,7 +71,7 @@ def test_every_figure_is_drawn(trained, verification):
     drawn = [figures.labels(job, table), figures.distribution(job, table), figures.sizes(table),
              figures.seen(job, table), figures.learning(train.history(record)), figures.comparison(verification),
              figures.shares(verification), figures.answers(verification, verify.choose(verification)),
-             figures.examples(job, data.prepare(job, table, progress=False))]
+             figures.examples(job, dataset.prepare(job, table, progress=False))]
     for figure in drawn:
         record.keep(figure, "figure")
         assert record.path("figures", "figure.png").stat().st_size > 3000
@@ -90,7 +92,7 @@ def test_charts_are_drawn_and_studies_only_when_asked(trained, monkeypatch):
     for asked in (False, True):
         settings = toy.job(job.run, verify={"split": "all", "studies": asked}).params
         verification = verify.verify(toy.Whole(settings, job.profile, job.run), record, table, progress=False)
-        monkeypatch.setattr("lib.gather.read", lambda job: table)
+        monkeypatch.setattr("lib.data.ingest.read", lambda job: table)
         assert record.keep_all(figures.charts(verification)) == ["answers"]
         assert record.keep_all(verify.studies(verification, record)) == (["pictures"] if asked else [])
     assert record.path("figures", "pictures.png").is_file() and record.path("figures", "answers.png").is_file()

@@ -18,10 +18,13 @@ import pytest
 from hosted import Host
 from PIL import Image
 
-from lib import config, revisions, runs, tasks, viewer
-from lib import server as door
-from lib.viewer import __main__ as served
-from lib.viewer import outbox, review
+from lib import tasks
+from lib.common import config
+from lib.evaluation import viewer
+from lib.evaluation.viewer import __main__ as served
+from lib.evaluation.viewer import outbox, review
+from lib.storage import postgres as door
+from lib.storage import revisions, runs
 
 SIZE = (1800, 1350)
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">.jpg"
@@ -131,7 +134,7 @@ def test_opening_needs_neither_tensorflow_nor_keras(make_job):
     job = make_job()
     store(job, [item("a.jpg", size=(360, 270))], (360, 270))
     code = ("import sys\nsys.modules['tensorflow'] = sys.modules['keras'] = None\n"
-            "from lib import config, runs, tasks, viewer\n"
+            "from lib import tasks\nfrom lib.common import config\nfrom lib.evaluation import viewer\nfrom lib.storage import runs\n"
             f"job = tasks.find('corners')(config.settle('corners', 'smoke'), {job.profile!r}, 'r1')\n"
             "print(sorted(viewer.Viewer(job, runs.newest(job))._repr_mimebundle_()[0]))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})

@@ -5,7 +5,8 @@ import io
 import keras
 import numpy as np
 
-from lib import config, tasks
+from lib import tasks
+from lib.common import config
 from lib.tasks import Job
 
 SETTINGS = {

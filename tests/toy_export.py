@@ -25,13 +25,15 @@ def folder(tmp_path_factory, kind="toy"):
 
 def shipped(folder):
     """Write the export of the cascade as it ships, untrained on anything further."""
-    from lib import model, tasks
+    from lib import tasks
+    from lib.models import model
+    from lib.training import export
 
     job = tasks.job("corners", "smoke")
     folder.mkdir(parents=True)
     networks = {part: model.build(job, part) for part in job.parts()}
     assert all(job.start(part, network) for part, network in networks.items())
-    model.export(job, networks, folder, "shipped-1")
+    export.export(job, networks, folder, "shipped-1")
 
 
 def toy(folder):
@@ -39,7 +41,8 @@ def toy(folder):
     import keras
     import numpy as np
 
-    from lib import model, tasks
+    from lib import tasks
+    from lib.training import export
 
     job = tasks.job("corners", "smoke", overrides={"corners.head": "dense", "model.width": 64, "model.height": 48})
     keras.utils.set_random_seed(1)
@@ -49,7 +52,7 @@ def toy(folder):
     x = keras.layers.Dense(9, activation="sigmoid", kernel_initializer=keras.initializers.RandomNormal(0, 0.05),
                            bias_initializer=keras.initializers.Constant(np.log(at / (1 - at))))(x)
     folder.mkdir(parents=True)
-    model.export(job, {"coarse": keras.Model(pixels, x)}, folder, VERSION)
+    export.export(job, {"coarse": keras.Model(pixels, x)}, folder, VERSION)
 
 
 if __name__ == "__main__":

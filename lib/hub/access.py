@@ -6,8 +6,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import errors
 
-from lib import config, server
-from lib.hub import people, schema
+from lib.common import config
+from lib.hub import accounts, schema
+from lib.storage import postgres
 
 GROUPS = ("hub", "data", "api", "compute")   # the settings the hub reads
 
@@ -40,12 +41,12 @@ class Hub:
 
     def migrate(self):
         """Bring the schema up to date and return the names of the migrations that were run."""
-        with server.connect(self) as connection, server.within(connection, self.limit):
+        with postgres.connect(self) as connection, postgres.within(connection, self.limit):
             return schema.migrate(connection)
 
     @property
     def limit(self):
-        return server.GRACE + self.params.data.statement_timeout
+        return postgres.GRACE + self.params.data.statement_timeout
 
     @contextlib.contextmanager
     def owner(self):
@@ -62,7 +63,7 @@ class Hub:
 
         It is cut after `seconds`, by default after as long as one statement may take.
         """
-        role = people.role(person, action)
+        role = accounts.role(person, action)
         with self._cursor(seconds) as cursor:
             cursor.execute("SELECT set_config('role', %s, true), set_config('hub.person', %s, true)",
                            (role, str(person.id or "")))
@@ -71,21 +72,21 @@ class Hub:
     @contextlib.contextmanager
     def _cursor(self, seconds=None):
         try:
-            with server.connect(self) as connection, server.within(connection, seconds or self.limit), \
+            with postgres.connect(self) as connection, postgres.within(connection, seconds or self.limit), \
                     connection.cursor() as cursor:
                 yield cursor
                 connection.commit()
         except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedFunction) as error:
-            raise config.ConfigError(f"the hub's schema is not there or too old ({server.said(error)}); run: "
+            raise config.ConfigError(f"the hub's schema is not there or too old ({postgres.said(error)}); run: "
                                      "python -m lib hub migrate") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if isinstance(error, errors.QueryCanceled):
-                raise server.Unreachable(f"PostgreSQL needs more than {self.params.data.statement_timeout} s for a "
+                raise postgres.Unreachable(f"PostgreSQL needs more than {self.params.data.statement_timeout} s for a "
                                          "query of the hub; raise data.statement_timeout") from error
-            raise server.Unreachable(f"PostgreSQL broke off at the hub: {server.said(error)}; nothing of this step "
+            raise postgres.Unreachable(f"PostgreSQL broke off at the hub: {postgres.said(error)}; nothing of this step "
                                      "was written, run again") from error
         except errors.InsufficientPrivilege as error:
-            raise people.Forbidden(f"PostgreSQL does not allow it: {server.said(error)}") from error
+            raise accounts.Forbidden(f"PostgreSQL does not allow it: {postgres.said(error)}") from error
 
 
 def open_hub(overrides=None):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from lib import config
+from lib.common import config
 
 
 def add(commands):
@@ -75,9 +75,9 @@ def open_hub(arguments):
 
 
 def _person(hub, arguments):
-    from lib.hub import people
+    from lib.hub import accounts
 
-    return people.find(hub, arguments.person)
+    return accounts.find(hub, arguments.person)
 
 
 def show(value):
@@ -91,18 +91,18 @@ def _migrate(arguments):
 
 
 def _people(arguments):
-    from lib.hub import people
+    from lib.hub import accounts
 
-    person, token = people.add(open_hub(arguments), arguments.name, arguments.roles, arguments.keep_position)
+    person, token = accounts.add(open_hub(arguments), arguments.name, arguments.roles, arguments.keep_position)
     print(f"{person.name} ({', '.join(person.roles)}) has the token {token}; it is not shown again")
 
 
 def _labels(arguments):
-    from lib.hub import vocabulary
+    from lib.hub.datasets import label_hierarchy
 
     hub = open_hub(arguments)
     if arguments.hierarchy:
-        labels, edges = vocabulary.load(hub, arguments.hierarchy, arguments.names)
+        labels, edges = label_hierarchy.load(hub, arguments.hierarchy, arguments.names)
         print(f"{labels} labels, {edges} of them under another")
         return
     with hub.owner() as cursor:
@@ -113,7 +113,7 @@ def _labels(arguments):
 
 
 def _submit(arguments):
-    from lib.hub import submission
+    from lib.hub.intake import submission
 
     hub = open_hub(arguments)
     source = arguments.source if "://" in arguments.source else str(Path(arguments.source).resolve())
@@ -124,7 +124,8 @@ def _submit(arguments):
 
 
 def _verify(arguments):
-    from lib.hub import features, selection, verification
+    from lib.hub.datasets import selection
+    from lib.hub.intake import features, verification
 
     hub = open_hub(arguments)
     with tqdm(desc="verifying", unit="picture") as bar:
@@ -133,7 +134,7 @@ def _verify(arguments):
 
 
 def _select(arguments):
-    from lib.hub import selection
+    from lib.hub.datasets import selection
 
     hub, query = open_hub(arguments), _query(arguments)
     person = _person(hub, arguments)
@@ -142,14 +143,14 @@ def _select(arguments):
 
 
 def _version(arguments):
-    from lib.hub import versions
+    from lib.hub.datasets import versions
 
     hub = open_hub(arguments)
     show(versions.version(hub, _person(hub, arguments), _query(arguments), arguments.least).plain())
 
 
 def _watch(arguments):
-    from lib.hub import selection
+    from lib.hub.datasets import selection
 
     hub = open_hub(arguments)
     print(f"on the watch-list under {selection.watch(hub, _person(hub, arguments), _query(arguments), arguments.least)}")
@@ -163,7 +164,7 @@ def _query(arguments):
 
 
 def _versions(arguments):
-    from lib.hub import versions
+    from lib.hub.datasets import versions
 
     hub = open_hub(arguments)
     for one in versions.listed(hub, _person(hub, arguments)):
@@ -172,7 +173,7 @@ def _versions(arguments):
 
 
 def _download(arguments):
-    from lib.hub import export
+    from lib.hub.datasets import export
 
     hub = open_hub(arguments)
     to = arguments.to if "://" in arguments.to else str(Path(arguments.to).resolve())
@@ -188,26 +189,26 @@ def _simulate(arguments):
 
 
 def _serve(arguments):
-    from lib.hub import serving
+    from lib.hub.web import server
 
-    serving.serve(open_hub(arguments), arguments.with_stdin)
+    server.serve(open_hub(arguments), arguments.with_stdin)
 
 
 def _page(arguments):
-    from lib.hub import website
+    from lib.hub.web import website
 
     website.run(open_hub(arguments), config.parse(" ".join(arguments.set)))
 
 
 def _work(arguments):
-    from lib.hub import worker
+    from lib.hub.jobs import worker
 
     worker.work(open_hub(arguments), arguments.once)
 
 
 def _feedback(arguments):
     from lib import tasks
-    from lib.hub import feedback
+    from lib.hub.intake import feedback
 
     hub, job = open_hub(arguments), tasks.job(arguments.task, arguments.profile)
     person = _person(hub, arguments)

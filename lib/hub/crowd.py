@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lib import server, tasks
-from lib.hub import parcels, people, submission
+from lib import tasks
+from lib.hub import accounts
+from lib.hub.intake import sources, submission
+from lib.storage import postgres
 
 LICENCES = ("CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0")
 PLACES = ("Perth, AU", "Santiago, CL", "Kiruna, SE", "Toronto, CA", "Johannesburg, ZA", "Freiberg, DE", "Cusco, PE", "")
@@ -52,7 +54,7 @@ def _patiently(call, patience):
     while True:
         try:
             return call()
-        except server.Unreachable:
+        except postgres.Unreachable:
             if time.monotonic() > end:
                 raise
             time.sleep(0.5)
@@ -61,9 +63,9 @@ def _patiently(call, patience):
 def _supplier(hub, number):
     name = f"simulated {number:03}"
     try:
-        return people.find(hub, name)
+        return accounts.find(hub, name)
     except ValueError:
-        return people.add(hub, name, ["supplier"])[0]
+        return accounts.add(hub, name, ["supplier"])[0]
 
 
 def items(task, rng, count, name):
@@ -77,7 +79,7 @@ def items(task, rng, count, name):
         data, labels = earlier[int(rng.integers(len(earlier)))] if fault in ("again", "twin") else _draw(task, rng)
         if fault == "good":
             earlier.append((data, labels))
-        yield str(fault), parcels.Item(f"{name}/{number:05}.jpg", _spoil(str(fault), data, rng), values | {"labels": labels})
+        yield str(fault), sources.Item(f"{name}/{number:05}.jpg", _spoil(str(fault), data, rng), values | {"labels": labels})
 
 
 @functools.cache

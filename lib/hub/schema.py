@@ -4,9 +4,10 @@ from pathlib import Path
 
 from psycopg2 import errors
 
-from lib import config, server
+from lib.common import config
+from lib.storage import postgres
 
-FOLDER = Path(__file__).parents[1] / "migrations" / "hub"
+FOLDER = Path(__file__).with_name("migrations")
 LOCK = 7_236_114_002   # any number, the same in all processes that migrate
 
 
@@ -33,7 +34,7 @@ def migrate(connection, number=None):
         connection.commit()
     except errors.InsufficientPrivilege as error:
         connection.rollback()
-        raise config.ConfigError(f"the hub's schema cannot be made: {server.said(error)}; let a user who may create "
+        raise config.ConfigError(f"the hub's schema cannot be made: {postgres.said(error)}; let a user who may create "
                                  "schemas and roles run: python -m lib hub migrate") from error
     return [path.name for path in missing]
 

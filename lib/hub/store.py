@@ -7,7 +7,8 @@ import posixpath
 
 import fsspec
 
-from lib import config, files
+from lib.common import config
+from lib.storage import files
 
 
 @functools.lru_cache(maxsize=32)
@@ -61,7 +62,7 @@ def thumbnail(hub, sha256, side=160):
     """A small JPEG of a picture, upright, at most `side` px long, without metadata."""
     import cv2
 
-    from lib import images
+    from lib.imaging import images
 
     picture = images.read(read(hub, sha256), at_least=(side, side))
     height, width = picture.pixels.shape[:2]

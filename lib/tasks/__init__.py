@@ -6,8 +6,10 @@ import pkgutil
 
 import numpy as np
 
-from lib import config, files, geometry, images
-from lib.measures import suspicion
+from lib.common import config
+from lib.imaging import geometry, images
+from lib.metrics import label_errors
+from lib.storage import files
 
 
 class Refusal(ValueError):
@@ -64,6 +66,7 @@ class Job:
     classes = ()
     checks = {}                   # what its own settings must hold, as in config.CHECKS
     tree_setting = ""             # the setting that holds the tree of labels, where a data set may bring its own
+    pretraining = None            # what its shipped weights learn from: drawn, row_of, calibrate, SEED; None: it ships none
 
     def __init__(self, params, profile="smoke", run=""):
         self.params, self.profile, self.run = params, profile, run
@@ -234,7 +237,7 @@ class Job:
                  if str(truth.get(name)) in classes and (answer or {}).get("probabilities")]
         if not known:
             return [answer and self.surprise(truth, answer) for truth, answer in zip(truths, answers, strict=True)]
-        found = suspicion.confident([classes.index(str(truths[at][name])) for at in known],
+        found = label_errors.confident([classes.index(str(truths[at][name])) for at in known],
                                     [[answers[at]["probabilities"][each] for each in classes] for at in known])
         return [dict(zip(known, map(float, found), strict=True)).get(at) for at in range(len(truths))]
 

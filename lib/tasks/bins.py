@@ -5,10 +5,10 @@ import string
 import cv2
 import numpy as np
 
-from lib import config, geometry, images
-from lib.measures import calibration
+from lib.common import config
+from lib.imaging import augmentation, geometry, images
+from lib.metrics import calibration
 from lib.tasks import Job, Refusal
-from lib.vision import augment
 
 # Accuracy on the real data set, 0 to 5 items; the best one's RMSE is 0.90.
 PUBLISHED = {"the original, on real bins": 0.33, "best known, on real bins": 0.562}
@@ -57,9 +57,9 @@ class Bins(Job):
     # --- labels
 
     def sample(self, rng, size):
-        """A generated bin. `seen`: the items of which a perfect eye could know (synth.bins.Scene.seen); `layout`: where
+        """A generated bin. `seen`: the items of which a perfect eye could know (synthetic.bins.Scene.seen); `layout`: where
         each of them shows, rows of letters with "." where none does."""
-        from lib.synth import bins
+        from lib.synthetic import bins
 
         how = self.settings.generator
         scene = bins.draw(rng, size, how, int(rng.integers(self.settings.least, self.settings.most + 1)))
@@ -170,7 +170,7 @@ class Bins(Job):
         """A map of peaks where items are, whose item each cell is, and the count from the highest peaks and the features."""
         import keras
 
-        from lib import layers
+        from lib.models import layers
 
         maps = [each for each in features if each.shape[1] <= self.grid[0]] or features[-1:]
         x = layers.convolve(layers.neck(maps, 64) if len(maps) > 1 else maps[0], 64, name="read")
@@ -187,7 +187,7 @@ class Bins(Job):
         """The output `count`, from the heights of the highest peaks (n, k) and what the features hold in all (n, d)."""
         import keras
 
-        from lib import layers
+        from lib.models import layers
 
         start = {"kernel_initializer": keras.initializers.Constant(SURE), "bias_initializer": keras.initializers.Constant(-SURE * HIGH)}
         there = keras.layers.Conv1D(1, 1, activation="sigmoid", name="there", **start)(keras.layers.Reshape((-1, 1))(peaks))
@@ -204,7 +204,7 @@ class Bins(Job):
         return keras.layers.Dense(len(self.classes), activation="softmax", name="count")(counted)
 
     def loss(self, part):
-        from lib import layers
+        from lib.models import layers
 
         ranks = len(self.classes) - 1   # Ordinal is their mean: as a sum it weighs like the softmax's cross-entropy
         return {"count": layers.Ordinal(ranks) if self.settings.head == "ordinal" else layers.Classes(),
@@ -212,11 +212,11 @@ class Bins(Job):
 
     def studies(self, prepared, record):
         """Does more contrast help, and how much is lost on bins unlike those learned from?"""
-        from lib.measures import charts
+        from lib.metrics import plots
 
-        yield "contrast", charts.bars(list(self._contrasts(prepared)), "right, on validation pictures")
+        yield "contrast", plots.bars(list(self._contrasts(prepared)), "right, on validation pictures")
         if self.params.data.generate and not self.params.data.token:
-            yield "shifted", charts.bars(self._shifted(record), "right, on 200 generated bins")
+            yield "shifted", plots.bars(self._shifted(record), "right, on 200 generated bins")
 
     def _contrasts(self, prepared):
         """Accuracy with each kind of contrast, as taken and in half the light: networks of their own, from scratch."""
@@ -238,7 +238,7 @@ class Bins(Job):
         """A small network, trained as the settings say but without a choice among its epochs."""
         import keras
 
-        from lib import layers
+        from lib.models import layers
 
         settings, rng = self.params.training, np.random.default_rng(self.params.training.seed)
         keras.utils.set_random_seed(settings.seed)
@@ -261,7 +261,7 @@ class Bins(Job):
         """The run's accuracy on bins like those it learned from and on shifted ones, each after its perfect eye's."""
         import keras
 
-        from lib import layers  # noqa: F401  (registers our layers with Keras)
+        from lib.models import layers  # noqa: F401  (registers our layers with Keras)
 
         network, lines = keras.saving.load_model(record.path("model", "network.keras"), compile=False), []
         for name, shifted in (("like those learned from", False), ("shifted", True)):
@@ -315,21 +315,21 @@ class Bins(Job):
             return {}
         counts, found, sure = np.array([(truth["count"], answer["count"], answer["probability"])
                                         for truth, answer in known]).T
-        from lib.measures import charts
+        from lib.metrics import plots
 
-        surest = charts.selective(sure, found == counts)
+        surest = plots.selective(sure, found == counts)
         for (name, level), style in zip((PUBLISHED | {"a perfect eye": self.perfect_eye(truths)}).items(), (":", "-.", "--"),
                                         strict=True):
             if np.isfinite(level):
                 surest.axes[0].axhline(level, color="black", lw=1, ls=style, label=f"{name}: {level:.3g}")
         surest.axes[0].set(ylim=(0, 1.02))
         surest.axes[0].legend(loc="lower left", fontsize=8)
-        return {"counts": charts.confusion(list(counts.astype(int)), list(found.astype(int)), list(self.classes)),
-                "surest": surest, "calibrated": charts.calibrated(sure, found == counts, "the right count")}
+        return {"counts": plots.confusion(list(counts.astype(int)), list(found.astype(int)), list(self.classes)),
+                "surest": surest, "calibrated": plots.calibrated(sure, found == counts, "the right count")}
 
     def perfect_eye(self, truths):
-        """The accuracy of a perfect eye on generated bins (synth.bins.perfect_eye); NaN where it is not known."""
-        from lib.synth import bins
+        """The accuracy of a perfect eye on generated bins (synthetic.bins.perfect_eye); NaN where it is not known."""
+        from lib.synthetic import bins
 
         known = truths and all("seen" in truth for truth in truths)
         return bins.perfect_eye([(truth["seen"], truth["count"]) for truth in truths]) if known else float("nan")
@@ -368,8 +368,8 @@ def varied(pixels, rng):
     if rng.random() < OTHER_COLOURS:
         pixels = np.ascontiguousarray(pixels[..., rng.permutation(3)])
     if rng.random() < BARRED:
-        pixels = augment.barred(pixels, rng)
-    return augment.vary(pixels, rng), matrix
+        pixels = augmentation.barred(pixels, rng)
+    return augmentation.vary(pixels, rng), matrix
 
 
 def layout(owner, seen):

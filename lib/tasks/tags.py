@@ -64,7 +64,7 @@ class Tags(Job):
     def sample(self, rng, size):
         import cv2
 
-        from lib.synth import tags
+        from lib.synthetic import tags
 
         pixels, names = tags.draw(rng, size)
         code = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
@@ -117,7 +117,7 @@ class Tags(Job):
         return keras.layers.Concatenate(name="network")([column(chance), column(cut)])
 
     def loss(self, part):
-        from lib import layers
+        from lib.models import layers
 
         return layers.Chances()
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from lib.synth import coreboxes
+from lib.synthetic import coreboxes
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
 SIZE = 320, 240

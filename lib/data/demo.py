@@ -1,0 +1,124 @@
+"""The demo's table: generated pictures in the embedded PostgreSQL, under paths of someone else's Windows machine."""
+
+import contextlib
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from psycopg2 import sql
+from tqdm.auto import tqdm
+
+from lib.storage import files
+from lib.storage.postgres import connect, schema
+from lib.storage.tables import columns, store
+
+ROOT = "D:\\Cores\\"   # where the generated pictures claim to lie
+SITES = ("Albion", "Birchwood", "Copperline", "Dunmore", "Eastgate", "Fairview", "Granite Hill", "Highland",
+         "Ironbark", "Juniper", "Kestrel", "Longreach", "Marlow", "Northfield", "Oakridge", "Pinehurst",
+         "Quarry Bay", "Redwater", "Stonefield", "Tamarack")
+
+
+def folder(job):
+    """Where the generated pictures lie."""
+    return job.folder / "generated"
+
+
+def name_of(job, seed):
+    """The path of the generated picture number `seed` on someone else's Windows machine, named after its task."""
+    hole = seed % len(SITES)
+    return f"{ROOT}{SITES[hole]}\\HOLE-{hole + 1:03d}\\{job.name}_{seed:04d}.JPG"
+
+
+def _file(job, seed):
+    return folder(job).joinpath(*name_of(job, seed).removeprefix(ROOT).split("\\"))
+
+
+def fill(job):
+    """Fill the embedded database with `data.generate` generated pictures and return how many had to be drawn.
+
+    Only what is missing is drawn, or all where settings or generator have changed since. A table that holds rows
+    of the user's own is left as it is, and so is a real server's.
+    """
+    if job.params.data.token or not job.params.data.generate:
+        return 0
+    with files.lock(job.folder):
+        known = _known(job)
+        if any(not name.startswith(ROOT) for name in known):
+            return 0
+        wanted = {name_of(job, seed): seed for seed in range(job.params.data.generate)}
+        if _changed(job):
+            _remove(job, known)
+            known = set()
+        _remove(job, known - wanted.keys())
+        missing = [seed for name, seed in wanted.items() if name not in known or not _file(job, seed).is_file()]
+        _draw_all(job, missing)
+        return len(missing)
+
+
+def _known(job):
+    """The picture paths in the table, if there is one."""
+    data = job.params.data
+    with connect(job) as connection:
+        column = data.columns["image"]
+        if column not in columns(connection, schema(job), data.table):
+            return set()
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SELECT {} FROM {}").format(
+                sql.Identifier(column), sql.Identifier(schema(job), data.table)))
+            return {name or "" for name, in cursor.fetchall()}
+
+
+def _remove(job, names):
+    if not names:
+        return
+    with connect(job) as connection, connection.cursor() as cursor:
+        cursor.execute(sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(
+            sql.Identifier(schema(job), job.params.data.table), sql.Identifier(job.params.data.columns["image"])),
+            (list(names),))
+        connection.commit()
+
+
+def _changed(job):
+    """Whether picture 0 would be drawn differently today than it was; the answer is kept beside the pictures."""
+    picture, row = _draw(job, 0)
+    note, now = folder(job) / "generator.txt", hashlib.sha256(picture + repr(_row(job, 0, row)).encode()).hexdigest()
+    if note.is_file() and note.read_text() == now:
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        for old in folder(job).rglob("*.JPG"):
+            old.unlink()
+    files.write(note, now)
+    return True
+
+
+def _draw(job, seed):
+    data = job.params.data
+    return job.sample(np.random.default_rng(seed), (data.generate_width, data.generate_height))
+
+
+def _draw_all(job, seeds):
+    """Draw pictures in parallel and store their rows, fifty at a time, so that a stopped run goes on from there."""
+    with ThreadPoolExecutor(job.params.data.workers) as pool, \
+            tqdm(total=len(seeds), desc="drawing", unit="picture", disable=not seeds) as bar:
+        for start in range(0, len(seeds), 50):
+            records = []
+            for record in pool.map(lambda seed: _record(job, seed), seeds[start:start + 50]):
+                records.append(record)
+                bar.update()
+            kinds = {column: type(value) for column, value in records[0].items()}
+            store(job, job.params.data.table, kinds, records, job.params.data.columns["image"])
+
+
+def _record(job, seed):
+    """The table's row of a generated picture, which is drawn and written to its file."""
+    picture, row = _draw(job, seed)
+    files.write(_file(job, seed), picture)
+    return _row(job, seed, row)
+
+
+def _row(job, seed, row):
+    """A label under the table's own names; the site stands in the columns of the group and of the filter."""
+    names, site = job.params.data.columns, SITES[seed % len(SITES)]
+    sites = [column for column in (names.get("group"), job.params.data.filter_column) if column]
+    return {names["image"]: name_of(job, seed), **dict.fromkeys(sites, site),
+            **{names[name]: value for name, value in row.items() if names.get(name)}}

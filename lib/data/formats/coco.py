@@ -1,0 +1,77 @@
+"""COCO JSON (cocodataset.org/#format-data): four keypoints and the same polygon in each annotation.
+
+Coordinates are pixels of the upright picture, `keypoints` x, y, 2 in the order TL, TR, BR, BL, `segmentation` one
+polygon, `bbox` left, top, width, height. Rows of core and the like stand in `attributes`, as CVAT and Datumaro write
+them.
+"""
+
+import json
+from collections import Counter
+from operator import itemgetter
+
+from lib.data.formats import reading
+from lib.data.formats.shapes import Label, four, meant, member, size
+from lib.imaging import geometry
+
+
+def write(labels, scheme):
+    images = [{"id": n, "file_name": label.image, "width": label.size[0], "height": label.size[1]}
+              for n, label in enumerate(labels, 1)]
+    category = {"id": 1, "name": scheme.name, "supercategory": "", "keypoints": list(scheme.points),
+                "skeleton": [[1, 2], [2, 3], [3, 4], [4, 1]]}
+    content = {"info": {"description": f"labels of {scheme.name}"}, "licenses": [], "images": images,
+               "categories": [category], "annotations": [_annotation(n, label) for n, label in enumerate(labels, 1)]}
+    return {"": json.dumps(content, allow_nan=False, ensure_ascii=False)}
+
+
+def _annotation(number, label):
+    (left, top), (right, bottom) = label.corners.min(0).tolist(), label.corners.max(0).tolist()
+    return {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "num_keypoints": 4,
+            "keypoints": [each for x, y in label.corners.tolist() for each in (x, y, 2)],
+            "segmentation": [label.corners.ravel().tolist()], "area": abs(geometry.area(label.corners)),
+            "bbox": [left, top, right - left, bottom - top], "attributes": label.values}
+
+
+def read(path, scheme, pictures):
+    content = reading.parse_json(path)
+    categories = {each.get("id"): each.get("name") for each in member(content, "categories", list, path)
+                  if isinstance(each, dict) and isinstance(each.get("id"), int)}
+    images, shapes = _images(content, path), {}
+    for number, annotation in enumerate(member(content, "annotations", list, path)):
+        place = f"{path}, annotations[{number}]"
+        image, category = member(annotation, "image_id", (int, str), place), annotation.get("category_id")
+        if image not in images:
+            raise ValueError(f"{place}: image_id {str(image)[:80]} is not among the images; export the labels anew")
+        name = categories.get(category) if isinstance(category, int) else None
+        shapes.setdefault(image, []).append((name, annotation, place))
+    for image, found in shapes.items():
+        for _, annotation, place in meant(found, itemgetter(0), scheme):
+            attributes = annotation.get("attributes")
+            values = attributes if isinstance(attributes, dict) else {}
+            yield Label(*images[image], _corners(annotation, place),
+                        {name: values.get(name) for name in scheme.values}, place=place)
+
+
+def _images(content, path):
+    """By id: name and (width, height) of each picture; ValueError where one comes twice."""
+    images = {}
+    for number, image in enumerate(member(content, "images", list, path)):
+        place = f"{path}, images[{number}]"
+        key = member(image, "id", (int, str), place)
+        if key in images:
+            raise ValueError(f"{place}: id {str(key)[:80]} stands there twice; export the labels anew")
+        images[key] = member(image, "file_name", str, place), size(image, "width", "height", place)
+    twice = [name for name, count in Counter(name for name, _ in images.values()).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path}: the picture {twice[0][:200]} is listed twice; keep one")
+    return images
+
+
+def _corners(annotation, place):
+    """The keypoints where all four are labelled, else the one polygon."""
+    keypoints, polygons = annotation.get("keypoints"), annotation.get("segmentation")
+    if isinstance(keypoints, list) and len(keypoints) == 12 and all(keypoints[2::3]):
+        return four([keypoints[at:at + 2] for at in range(0, 12, 3)], place)
+    if isinstance(polygons, list) and len(polygons) == 1 and isinstance(polygons[0], list) and not len(polygons[0]) % 2:
+        return four([polygons[0][at:at + 2] for at in range(0, len(polygons[0]), 2)], place)
+    raise ValueError(f"{place} has neither four keypoints that are labelled nor one polygon; draw the box's four corners")

@@ -1,0 +1,107 @@
+"""Label Studio JSON (labelstud.io, "Label Studio JSON format of annotated tasks"): a polygon in each task.
+
+Coordinates are percent of the upright picture's width and height. Read are polygons, four keypoints and rectangles,
+whose rotation is clockwise about the top-left corner, in degrees. Rows of core and the like are a `number` of the
+picture; a choice is read too. docs/formats.md has the labelling setup that fits.
+"""
+
+import json
+import re
+import urllib.parse
+
+import numpy as np
+
+from lib.data.formats import reading
+from lib.data.formats.shapes import Label, four, meant, member, number, rectangle, size
+
+FOLDER = "/data/local-files/?d="   # how Label Studio names a picture of its local storage
+WORDS = {"number": "number", "choices": "choices", "textarea": "text"}
+
+
+def write(labels, scheme):
+    return {"": json.dumps([_task(at, label, scheme) for at, label in enumerate(labels, 1)], indent=1, allow_nan=False,
+                           ensure_ascii=False)}
+
+
+def _task(at, label, scheme):
+    shown = {"to_name": "image", "original_width": label.size[0], "original_height": label.size[1],
+             "image_rotation": 0}
+    points = (label.corners * 100 / label.size).tolist()
+    result = [{"id": f"{at}-box", "type": "polygonlabels", "from_name": "label", **shown,
+               "value": {"points": points, "closed": True, "polygonlabels": [scheme.name]}}]
+    for name, value in label.values.items():
+        kind = "number" if isinstance(value, int | float) else "choices"
+        result.append({"id": f"{at}-{name}", "type": kind, "from_name": name, "to_name": "image",
+                       "value": {kind: value if kind == "number" else [value]}})
+    return {"id": at, "data": {"image": FOLDER + urllib.parse.quote(label.image)}, "annotations": [{"result": result}]}
+
+
+def read(path, scheme, pictures):
+    tasks = reading.parse_json(path)
+    if not isinstance(tasks, list):
+        raise ValueError(f"{path} is not a list of tasks; export as JSON (not JSON-MIN) from Label Studio")
+    for at, task in enumerate(tasks):
+        place = f"{path}, task {at + 1}"
+        kept = [each for each in member(task, "annotations", list, place)
+                if isinstance(each, dict) and not each.get("was_cancelled")]
+        if len(kept) > 1:
+            raise ValueError(f"{place} has {len(kept)} annotations; keep one of them in Label Studio")
+        for annotation in kept:
+            result = member(annotation, "result", list, place)
+            yield from _boxes(_name(member(task, "data", dict, place), place), result, scheme, place)
+
+
+def _name(data, place):
+    """The picture's name: what follows local storage's ?d=, or the last part of a URL or an upload's path."""
+    text = data["image"] if isinstance(data.get("image"), str) else \
+        next((value for value in data.values() if isinstance(value, str)), None)
+    if text is None:
+        raise ValueError(f"{place}: its data names no picture; export the labels anew")
+    local = re.search(r"[?&]d=([^&]*)", text)
+    if local:
+        return urllib.parse.unquote(local.group(1))
+    if "://" in text or text.startswith("/data/"):
+        return urllib.parse.unquote(re.split("[?#]", text)[0]).rpartition("/")[2]
+    return text
+
+
+def _boxes(name, result, scheme, place):
+    """The Labels of a task: each outline, or all keypoints together where there is none."""
+    regions = {"polygon": [], "rectangle": [], "keypoint": []}
+    values = {}
+    for region in result:
+        kind, value = member(region, "type", str, place), member(region, "value", dict, place)
+        column = region.get("from_name")
+        if kind in WORDS and isinstance(column, str) and column in scheme.values:
+            given = value.get(WORDS[kind])
+            values[column] = given[0] if isinstance(given, list) and len(given) == 1 else given
+        elif kind.removesuffix("labels") in regions:
+            regions[kind.removesuffix("labels")].append(region)
+    outlines = meant(regions["polygon"] + regions["rectangle"], _label, scheme)
+    found = [_scaled(region, place) for region in outlines]
+    if regions["keypoint"] and not found:
+        dots = [_scaled(region, place) for region in regions["keypoint"]]
+        found = [(four([tuple(point) for points, _ in dots for point in points], place), dots[0][1])]
+    for corners, sides in found:
+        yield Label(name, sides, corners, values, place=place)
+
+
+def _scaled(region, place):
+    """The points of a region in pixels, and the (width, height) of its picture."""
+    kind, value = region["type"], region["value"]
+    sides = size(region, "original_width", "original_height", place)
+    if region.get("image_rotation"):
+        raise ValueError(f"{place}: the picture was rotated in Label Studio; rotate it back there and export again")
+    if kind.startswith("polygon"):
+        return four(member(value, "points", list, place), place) * sides / 100, sides
+    left, top = (number(value.get(name), place, name) * side / 100 for name, side in zip("xy", sides, strict=True))
+    if kind.startswith("keypoint"):
+        return np.array([[left, top]]), sides
+    width, height = (number(value.get(name), place, name) * side / 100
+                     for name, side in zip(("width", "height"), sides, strict=True))
+    return rectangle(left, top, width, height, number(value.get("rotation", 0), place, "rotation")), sides
+
+
+def _label(region):
+    names = region["value"].get(region["type"])
+    return names[0] if isinstance(names, list) and names else None

@@ -1,0 +1,146 @@
+"""Which pictures should be labelled next? Those of which the model is unsure, and which are unlike all others."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from lib.data import dataset, ingest, transfer
+from lib.evaluation.viewer import review
+from lib.imaging import images
+from lib.models import model
+from lib.serving import prediction
+from lib.storage import files, revisions
+
+PAUSE = 20.0             # s after which what is known is written down
+KNOWN = 2000             # labelled pictures, at most, from which new ones are to differ
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the viewer offers next: `items`, the most useful first; how many pictures `there` were, and how many were
+    `labelled` already or `unreadable`."""
+
+    items: list
+    there: int
+    labelled: int
+    unreadable: int
+
+    def __str__(self):
+        return (f"{len(self.items)} of {self.there} pictures are to be labelled next, {self.labelled} are labelled already, "
+                f"{self.unreadable} cannot be read; open the viewer to label them")
+
+
+def choose(job, record, folder, number, progress=True):
+    """The Chosen of a folder: `number` pictures without a label, put into the queue of the run's viewer.
+
+    The model's answer is where labelling starts. What was looked at is kept with the run, so a stopped call goes on.
+    ValueError: no folder, or no picture in it.
+    """
+    folder = os.path.realpath(folder)
+    names = prediction.found(folder)
+    transfer.offered(job, folder)
+    known = _labelled(job)
+    fresh = [name for name in names if not known & {os.path.join(folder, name), files.sha256(os.path.join(folder, name))}]
+    look = Looker(job, record, progress)
+    seen = look([os.path.join(folder, name) for name in fresh])
+    good = [path for path, facts in seen.items() if facts]
+    table = ingest.read(job)
+    labelled = look([str(dataset.path(job, row)) for row in dataset.rows(table)[:KNOWN]], ask=False)
+    centres = [facts["features"] for facts in labelled.values() if facts]
+    order = pick([seen[path]["features"] for path in good], [seen[path]["doubt"] for path in good], centres, number)
+    items = _queue(job, [(good[at], seen[good[at]]) for at in order])
+    review.queue(record, items)
+    return Chosen(items, len(names), len(names) - len(fresh), len(fresh) - len(good))
+
+
+def pick(features, doubts, centres, number):
+    """Positions of `number` pictures to label, by features (n, d), doubts (n,) and the features (m, d) of labelled ones.
+
+    Greedy k-centre (Sener and Savarese, arXiv 1708.00489), each distance weighted by the picture's doubt: the next one
+    is that for which its distance to the nearest labelled or chosen one, times its doubt, is greatest.
+    """
+    features, centres = np.asarray(features, float), np.asarray(centres, float)
+    if not len(features):
+        return []
+    scale = features.std(0) + 1e-6
+    weight = np.asarray(doubts, float) + 1e-3
+    far = np.full(len(features), np.inf)
+    for centre in centres:
+        far = np.minimum(far, np.linalg.norm((features - centre) / scale, axis=1))
+    if not len(centres):
+        far[:] = np.linalg.norm((features - features.mean(0)) / scale, axis=1)
+    chosen = []
+    for _ in range(min(number, len(features))):
+        at = int(np.argmax(np.where(np.isin(np.arange(len(far)), chosen), -1.0, far * weight)))
+        chosen.append(at)
+        far = np.minimum(far, np.linalg.norm((features - features[at]) / scale, axis=1))
+    return chosen
+
+
+def _labelled(job):
+    """What names a picture that has a label: its path in the table or in the revisions, and its bytes' hash."""
+    table = ingest.read(job)
+    sources = {revision.source for revision in revisions.latest(job, decided=True).values()}
+    return {*table.get("source", ()), *table.get("sha256", ()), *sources} - {""}
+
+
+class Looker:
+    """What a run's networks see in pictures: their answer, its doubt, and the features of the first network."""
+
+    def __init__(self, job, record, progress=True):
+        import keras
+
+        self.job, self.record, self.progress = job, record, progress
+        self.predictor = prediction.load(record.path("export"), job.name)
+        network = model.features(model.load(record.path("model", f"{job.parts()[0]}.keras")))
+        self.features = lambda batch: keras.ops.convert_to_numpy(network(batch.astype(np.float32), training=False))
+        self.path = record.path("chosen.json")
+        self.known = files.read_json(self.path) if self.path.is_file() else {}
+
+    def __call__(self, paths, ask=True):
+        """The paths with what is seen in each: `features`, and if it is asked `answer` and `doubt`; None: unreadable."""
+        marks = {path: self._mark(path) for path in paths}
+        left, began = [path for path in paths if marks[path] not in self.known], time.monotonic()
+        with ThreadPoolExecutor(self.job.params.data.workers) as pool:
+            found = pool.map(lambda path: self._look(path, ask), left)
+            for path, facts in zip(left, tqdm(found, "look", len(left), disable=not self.progress), strict=True):
+                self.known[marks[path]] = facts
+                if time.monotonic() - began > PAUSE:
+                    files.write_json(self.path, self.known)
+                    began = time.monotonic()
+        files.write_json(self.path, self.known)
+        return {path: self.known[marks[path]] for path in paths}
+
+    def _mark(self, path):
+        try:
+            about = os.stat(path)
+        except OSError:
+            return f"{path}|gone"
+        return f"{path}|{about.st_size}|{about.st_mtime_ns}"
+
+    def _look(self, path, ask):
+        try:
+            picture = images.read(path, at_least=self.job.detail, formats=tuple(images.MAGIC), max_pixels=10**9)
+        except images.Refused:
+            return None  # counted, and told, as unreadable
+        facts = {"features": self.features(self.job.prepare(picture)[None])[0].astype(float).round(5).tolist()}
+        if ask:
+            facts["answer"] = self.predictor.answer(picture)
+            facts["doubt"] = float(self.job.doubt(facts["answer"]))
+        return facts
+
+
+def _queue(job, chosen):
+    """The items of the viewer for paths and what was seen in them; their pictures are copied beside the others."""
+    places = transfer.places(job)
+    sources = {path: transfer.find(path, places) for path, _ in chosen}
+    with files.lock(job.folder):
+        entries, _ = transfer.copy_all(job, {source.key: source for source in sources.values()})
+    return [{name: entry[name] for name in ("image", "sha256", "width", "height")} |
+            {"source": path, "group": ingest.folder_of(path), "answer": facts["answer"], "doubt": facts["doubt"]}
+            for path, facts in chosen
+            if not isinstance(entry := entries[sources[path].key], transfer.Drop)]

@@ -1,0 +1,83 @@
+"""`python -m lib.viewer [--task T] [--profile P] [--run R] [--reviewer NAME] [--read-only] [--set a.b=c …]`: the viewer as an app."""
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from lib import tasks
+from lib.common import config
+from lib.evaluation.viewer import review
+from lib.storage import files, runs
+
+SHARE = Path(__file__).with_name("share")   # with the template of the page
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def main(words=None):
+    """Serve notebooks/viewer.ipynb by voila until told to end; what cannot be is one sentence and exit status 2."""
+    given = _parser().parse_args(words)
+    try:
+        values = _values(given)
+        job = tasks.job(values["task"], values["profile"], values["run"], values["overrides"], values["settings"])
+        record = runs.newest(job)
+        review.read(record)
+        command, said = _command(job.params.viewer, _page(record, values))
+    except ValueError as error:
+        print(f"core-box viewer: {error}", file=sys.stderr)
+        return 2
+    print(said, flush=True)
+    os.chdir(config.home())
+    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
+    os.execv(command[0], command)  # voila takes this process over, and its signals with it
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m lib.viewer", description="Look through a run's answers in a browser.")
+    for name in ("task", "profile", "run"):
+        parser.add_argument(f"--{name}", help=f"instead of params.yaml's {name}")
+    parser.add_argument("--reviewer", help="whose name stands on corrections (viewer.reviewer)")
+    parser.add_argument("--read-only", action="store_true", help="nothing can be corrected (viewer.read_only)")
+    parser.add_argument("--port", type=int, help="port to listen on (viewer.port)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings, by dotted key")
+    return parser
+
+
+def _values(given):
+    """The parameters of the notebook: those of params.yaml, with what the command line says instead."""
+    values = config.read_file()
+    own = {"viewer.reviewer": given.reviewer, "viewer.read_only": given.read_only or None, "viewer.port": given.port}
+    overrides = {**(values["overrides"] or {}), **config.parse(" ".join(given.set)),
+                 **{key: value for key, value in own.items() if value is not None}}
+    return values | {name: getattr(given, name) for name in ("task", "profile", "run") if getattr(given, name)} \
+        | {"overrides": overrides}
+
+
+def _page(record, values):
+    """The notebook with its parameters, where voila is to find it: in the run's folder."""
+    import nbformat
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    book = parameterize_notebook(load_notebook_node(str(config.REPOSITORY / "notebooks" / "viewer.ipynb")),
+                                 {**values, "run": record.name})
+    path = record.path("notebooks", "viewer.ipynb")
+    files.write(path, nbformat.writes(book))
+    return path
+
+
+def _command(settings, path):
+    """What starts voila, and the words that say where it is."""
+    command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={settings.port}",
+               f"--Voila.ip={settings.host}", "--template=corebox",
+               "--strip_sources=True"]
+    address = f"http://{settings.host}:{settings.port or '…'}/"
+    if settings.host in LOCAL:
+        return command, f"the viewer is at {address}"
+    token = secrets.token_urlsafe(24)
+    return [*command, f"--token={token}"], f"the viewer is at {address}?token={token}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

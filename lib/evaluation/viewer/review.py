@@ -1,0 +1,112 @@
+"""What is looked at: a run's answers as notebook 03 stores them, and the static pages that say the same."""
+
+import base64
+import io
+import math
+
+from lib.evaluation import figures
+
+NAME = "review"   # .json: what the viewer opens; .csv: the list, worst first
+
+
+def keep(verification, record, audited=None):
+    """Store the answers of a verification in the run's folder: review.json, review.csv and figures/review.png.
+
+    With an Audit, its suspicions take the place of each label's surprise, and suspect labels of other splits are added.
+    Returns the figure: the contact sheet, worst first.
+    """
+    job = verification.job
+    items = [_item(verification, at) for at in ranked(verification)]
+    if audited is not None:
+        items = _suspected(job, items, audited)
+    record.write(NAME, {"task": job.name, "profile": job.profile, "run": record.name, "headline": job.headline,
+                        "best_is": job.best_is, "items": items})
+    record.keep_table(listed(job, items), NAME)
+    return record.keep(figures.answers(verification, ranked(verification)[:job.params.viewer.sheet], 6), NAME)
+
+
+def _suspected(job, items, audited):
+    """The items with the suspicions of an Audit, and those of its suspects that are not among them; worst first."""
+    known = {row["image"]: suspicion for row, suspicion in zip(audited.rows, audited.suspicions, strict=True)}
+    there = {each["image"] for each in items}
+    items = [each | {"surprise": known.get(each["image"], each["surprise"]),
+                     "suspect": (known.get(each["image"]) or 0) > 1} for each in items]
+    items += [_item_of(job, *each) | {"suspect": True} for each in zip(audited.rows, audited.truths, audited.answers, audited.suspicions,
+                                                   strict=True)
+              if each[0]["image"] not in there and (each[3] or 0) > 1]
+    sign = 1 if job.best_is == "high" else -1
+    return sorted(items, key=lambda each: sign * (each["scores"].get(job.headline) or 0.0))
+
+
+def queue(record, items):
+    """Keep pictures that have no label yet for the viewer, the most useful first: their row, answer and doubt."""
+    record.write("queue", {"items": [plain({"split": "queue", "truth": None, "scores": {}, "surprise": None, "group": "",
+                                            **each, "queue": at}) for at, each in enumerate(items)]})
+
+
+def queued(record):
+    """The pictures to be labelled next; none where none were chosen."""
+    return record.read("queue")["items"] if record.path("queue.json").is_file() else []
+
+
+def order(items):
+    """How the page sorts at first: what is to be labelled, else suspect labels, else the worst answers."""
+    if any("queue" in each for each in items):
+        return "queue"
+    return "surprise" if any(each.get("suspect") for each in items) else "rank"
+
+
+def jpeg(figure):
+    """A figure as JPEG bytes, small enough to stand in a notebook."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
+    return buffer.getvalue()
+
+
+def folded(figure):
+    """A figure as HTML that opens at a click, complete in itself."""
+    code = base64.b64encode(jpeg(figure)).decode()
+    return (f"<details><summary>Contact sheet, worst first (figures/{NAME}.png and {NAME}.csv in the run)</summary>"
+            f'<img alt="contact sheet" style="max-width: 100%" src="data:image/jpeg;base64,{code}"></details>')
+
+
+def read(record):
+    """The stored answers, worst first; ValueError says what to run where there are none."""
+    if not record.path(f"{NAME}.json").is_file():
+        raise ValueError(f"{record} has no stored answers yet; run notebook 03 first")
+    return record.read(NAME)["items"]
+
+
+def ranked(verification):
+    """Positions of the pictures, worst first."""
+    return verification.found["rank"].sort_values(kind="stable").index.tolist()
+
+
+def listed(job, items):
+    """The answers as a table, worst first: what a person would want in a spreadsheet."""
+    import pandas as pd
+
+    return pd.DataFrame([{"image": each["image"], "group": each["group"], "split": each["split"], **each["scores"],
+                          "surprise": each["surprise"], "confidence": each["answer"].get("confidence"),
+                          "refused": each["answer"].get("refused"), "source": each["source"]} for each in items])
+
+
+def _item(verification, at):
+    job, truth, answer = verification.job, verification.truths[at], verification.answers[at]
+    return _item_of(job, verification.rows[at], truth, answer, job.surprise(truth, answer))
+
+
+def _item_of(job, row, truth, answer, surprise):
+    return plain({"image": row["image"], "source": row.get("source", row["image"]), "sha256": row.get("sha256", ""),
+                  "group": row.get("group", ""), "split": row["split"], "width": row["width"], "height": row["height"],
+                  "truth": truth, "answer": answer, "scores": job.score(truth, answer), "surprise": surprise})
+
+
+def plain(value):
+    """The value as JSON has it: what is not a finite number becomes None."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""What goes out: pictures selected, versions that never change, archives."""

@@ -1,0 +1,1 @@
+"""How pictures come in: read, measured, compared, judged, labelled."""

@@ -1,0 +1,121 @@
+"""Is a picture good enough? Figures of one picture, and what each says against its limit."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lib import tasks
+from lib.hub.intake import annotations, features, near_duplicates
+from lib.imaging import images
+
+LOOK = (480, 360)     # px a picture is decoded at, at least; a JPEG may be decoded smaller than it is
+SIDE = 480            # px, the longer side at which sharpness is measured
+WORST = {"accept": 0, "review": 1, "refuse": 2}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One decision: the check's name, its verdict (accept, review, refuse), the figure, the limit, the reason."""
+
+    name: str
+    verdict: str
+    figure: float | None
+    allowed: float | None
+    reason: str
+    other: int | None = None
+
+
+def measure(data, api, classic=True):
+    """What is to be known of a picture's bytes, as a plain dict; `refused` says why it cannot be decoded.
+
+    sharpness: the share of the picture's variance that its finest octave holds, in thousandths, 480 px across;
+    brightness: mean grey; information: entropy of its grey values, bits; hashes, keys, features, small (pixels at
+    most 256 px, for a network and for comparison).
+    """
+    try:
+        picture = images.read(data, at_least=LOOK, formats=images.FORMATS, max_bytes=api.max_bytes,
+                              max_pixels=api.max_pixels)
+    except images.Refused as error:
+        return {"refused": f"{error.code}: {error}"}
+    return {"width": picture.size[0], "height": picture.size[1], **looks(picture.pixels, classic)}
+
+
+def looks(pixels, classic=True):
+    """Those figures of `measure` that are told from the pixels alone, uint8 (h, w, 3) RGB."""
+    grey = shrunk(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
+    shares = counts[counts > 0] / grey.size
+    small = shrunk(pixels, near_duplicates.SIDE)
+    return {"sharpness": _sharpness(grey), "brightness": cv2.mean(grey)[0],
+            "information": float(-(shares * np.log2(shares)).sum()), "hashes": near_duplicates.hashes(grey), "small": small,
+            "features": features.classic(small) if classic else None}
+
+
+def shrunk(pixels, side):
+    """The pixels no longer than `side`, each the mean of those it stands for."""
+    while max(pixels.shape[:2]) >= 2 * side and not (pixels.shape[0] | pixels.shape[1]) & 1:   # halving is quick
+        pixels = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    scale = side / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def _sharpness(grey):
+    """A picture out of focus has nothing between itself and itself smoothed a little; noise is no detail."""
+    grey = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.6)
+    spread, all_of_it = cv2.meanStdDev(fine)[1].item(), cv2.meanStdDev(grey)[1].item()
+    return 1000 * spread ** 2 / max(all_of_it ** 2, 1.0)
+
+
+def judge(figures, settings):
+    """The Findings of a picture's figures, by the limits of the settings (group `hub`)."""
+    if "refused" in figures:
+        return [Finding("decodes", "refuse", None, None, figures["refused"])]
+    shorter, longer = sorted((figures["width"], figures["height"]))
+    blur = figures["sharpness"]
+    grey, bits = figures["brightness"], figures["information"]
+
+    def finding(name, verdict, figure, allowed, words):
+        good = verdict == "accept"
+        return Finding(name, verdict, round(float(figure), 4), allowed, "" if good else words)
+
+    return [
+        Finding("decodes", "accept", None, None, ""),
+        finding("size", "refuse" if shorter < settings.min_side else "accept", shorter, settings.min_side,
+                f"its shorter side is {shorter} px; {settings.min_side} are needed"),
+        finding("aspect", "refuse" if longer > settings.max_aspect * shorter else "accept", longer / shorter,
+                settings.max_aspect, f"it is {longer / shorter:.1f} times as long as wide"),
+        finding("blur", "refuse" if blur < settings.blur_refuse else "review" if blur < settings.blur_review else
+                "accept", blur, settings.blur_refuse if blur < settings.blur_refuse else settings.blur_review,
+                f"it is blurred: sharpness {blur:.1f}"),
+        finding("dark", "review" if grey < settings.dark else "accept", grey, settings.dark,
+                f"it is dark: mean grey {grey:.0f} of 255"),
+        finding("bright", "review" if grey > settings.bright else "accept", grey, settings.bright,
+                f"it is bright: mean grey {grey:.0f} of 255"),
+        finding("information", "refuse" if bits < settings.information else "accept", bits, settings.information,
+                f"it shows next to nothing: {bits:.1f} bits a pixel"),
+    ]
+
+
+def label(task, values, size):
+    """The Finding on a task's label, which the task itself checks: corners out of order, outside, and the like."""
+    job = annotations.job(task)
+    row = {"image": "", **values, "width": size[0], "height": size[1]}
+    name = f"label of {task}"
+    try:
+        row = job.check(row)
+    except tasks.Refusal as refusal:
+        return Finding(name, "review", None, None, f"its label cannot be used: {refusal.reason}")
+    if row.get("reordered"):
+        return Finding(name, "review", None, None, "the points of its label are out of order; they were understood as "
+                       "top-left, top-right, bottom-right, bottom-left")
+    return Finding(name, "accept", None, None, "")
+
+
+def verdict(findings):
+    """The worst of the verdicts."""
+    return max((finding.verdict for finding in findings), key=WORST.get)

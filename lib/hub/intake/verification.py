@@ -1,0 +1,324 @@
+"""Which pictures can be used? Every waiting one is measured, compared and judged; each decision keeps its figure."""
+
+import contextlib
+import json
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+from psycopg2.extras import execute_values
+
+from lib.common import parallel
+from lib.hub import accounts, store
+from lib.hub.intake import checks, features, label_errors, near_duplicates
+from lib.hub.intake.checks import Finding
+from lib.imaging import images
+
+LOCK = 7_236_114_003   # any number, the same in all processes that look for twins
+ABREAST = 2            # chunks at once: while one is with the database, the other is measured
+PATIENCE = 3600        # s that a chunk may take, on however slow a machine
+NEAREST = 8            # candidates that are looked at closely
+FIELDS = ("name", "verdict", "figure", "allowed", "reason", "other")
+
+
+def verify(hub, progress=None):
+    """Verify all waiting pictures and return how many came to which status.
+
+    Any number of these may run at once; each takes its own pictures. A killed one leaves its chunk waiting.
+    """
+    counts, extract = Counter(), features.extractor(hub)
+    with parallel.open_engine(hub.params.compute) as workers, ThreadPoolExecutor(ABREAST) as pool, _ended() as until:
+        for chunks in [pool.submit(_chunks, hub, workers, extract, until, progress) for _ in range(ABREAST)]:
+            counts.update(chunks.result())
+    _send_back(hub)
+    counts.update({"doubted": suspect(hub)})
+    rate(hub)
+    return dict(counts)
+
+
+@contextlib.contextmanager
+def _ended():
+    """An Event that is set when the block ends, whichever way."""
+    event = threading.Event()
+    try:
+        yield event
+    finally:
+        event.set()
+
+
+def _chunks(hub, workers, extract, until, progress):
+    """Verify chunk after chunk, until none waits or the Event says so; how many pictures came to which status."""
+    counts = Counter()
+    while not until.is_set() and (found := _chunk(hub, workers, extract)):
+        counts.update(found)
+        if progress:
+            progress(sum(found.values()))
+    return counts
+
+
+def _chunk(hub, workers, extract):
+    """Verify up to `hub.chunk` pictures in one transaction; how many came to which status."""
+    with hub.act(accounts.OPERATOR, "work", PATIENCE) as cursor:
+        cursor.execute("SELECT id, sha256, width, height FROM hub.picture WHERE status = 'submitted' ORDER BY id "
+                       "LIMIT %s FOR UPDATE SKIP LOCKED", (hub.settings.chunk,))
+        rows = cursor.fetchall()
+        if not rows:
+            return {}
+        classic = features.kind(hub) == "classic"
+        jobs = [(hub, sha256, classic) for _, sha256, _, _ in rows]
+        measured = dict(zip((row[0] for row in rows), workers.map(_measured, jobs), strict=True))
+        findings = {number: checks.judge(figures, hub.settings) for number, figures in measured.items()}
+        _check_labels(cursor, rows, findings)
+        good = [number for number in measured if checks.verdict(findings[number]) != "refuse"]
+        if good:
+            if not classic:
+                for number, vector in zip(good, extract([measured[number]["small"] for number in good]), strict=True):
+                    measured[number]["features"] = vector
+            _keep_fingerprints(cursor, hub, {number: measured[number] for number in good})
+            pairs = _candidates(cursor, hub, {number: measured[number] for number in good})
+            for number, finding in _twins(hub, workers, pairs).items():
+                findings[number].append(finding)
+        return _decide(cursor, hub, findings, measured)
+
+
+def _measured(job):
+    """The figures of one picture of the store."""
+    hub, sha256, classic = job
+    cv2.setNumThreads(1)   # the pictures are what is worked on at once
+    try:
+        return checks.measure(store.read(hub, sha256), hub.params.api, classic)
+    except ValueError as error:
+        return {"refused": str(error)}
+
+
+def _check_labels(cursor, rows, findings):
+    sizes = {number: (width, height) for number, _, width, height in rows}
+    cursor.execute("SELECT DISTINCT ON (picture, task) picture, task, label FROM hub.annotation "
+                   "WHERE picture = ANY(%s) ORDER BY picture, task, id DESC", (list(sizes),))
+    for number, task, values in cursor.fetchall():
+        findings[number].append(checks.label(task, values, sizes[number]))
+
+
+# --- twins
+
+
+def _keep_fingerprints(cursor, hub, measured):
+    """One process at a time from here to the end of the transaction, so that of two twins one sees the other."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    kind = features.kind(hub)
+    execute_values(cursor, "INSERT INTO hub.fingerprint (picture, hashes, kind, features) VALUES %s "
+                   "ON CONFLICT (picture) DO UPDATE SET hashes = excluded.hashes, kind = excluded.kind, "
+                   "features = excluded.features",
+                   [(number, each["hashes"], kind, features.pack(each["features"])) for number, each in measured.items()],
+                   page_size=1000)
+    cursor.execute("INSERT INTO hub.fingerprint_key SELECT * FROM unnest(%s::integer[], %s::bigint[]) ON CONFLICT DO NOTHING",
+                   _columns((key, number) for number, each in measured.items() for key in near_duplicates.keys(each["hashes"])))
+
+
+def _columns(rows):
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _candidates(cursor, hub, measured):
+    """By picture, what is compared of it and the pictures (id, sha256) that may be its twins, the likeliest first.
+
+    Those that were there before: the older ones of the same chunk, and whatever other chunks have left.
+    """
+    cursor.execute("SELECT DISTINCT mine, picture FROM unnest(%s::integer[], %s::bigint[]) AS probe(key, mine) "
+                   "JOIN hub.fingerprint_key USING (key) WHERE picture < mine OR picture <> ALL(%s)",
+                   (*_columns((key, number) for number, each in measured.items() for key in near_duplicates.probes(each["hashes"])),
+                    list(measured)))
+    pairs = cursor.fetchall()
+    cursor.execute("SELECT picture, hashes, features, fingerprint.kind, sha256 FROM hub.fingerprint "
+                   "JOIN hub.picture ON picture.id = fingerprint.picture WHERE picture.id = ANY(%s) AND status <> 'refused'",
+                   (list({other for _, other in pairs}),))
+    known, found = {row[0]: row[1:] for row in cursor.fetchall()}, {}
+    for number, other in pairs:
+        hashes, blob, kind, sha256 = known.get(other, ((), b"", "", ""))
+        mine = measured[number]
+        if hashes and (away := near_duplicates.distance(mine["hashes"], hashes)) <= hub.settings.hash_distance:
+            same = float(features.unpack([blob])[0] @ mine["features"]) if kind == features.kind(hub) else 0.0
+            found.setdefault(number, []).append((-same, away, other, sha256))
+    return {number: (measured[number]["small"], [each[2:] for each in sorted(near)[:NEAREST]])
+            for number, near in found.items()}
+
+
+def _twins(hub, workers, pairs):
+    """By picture, the Finding that it is one of its candidates."""
+    jobs, found = [(hub, small, near) for small, near in pairs.values()], {}
+    for number, (other, alike) in zip(pairs, workers.map(_compared, jobs), strict=True):
+        twin = alike >= hub.settings.twin
+        found[number] = Finding("duplicate", "refuse" if twin else "accept", round(alike, 4), hub.settings.twin,
+                                f"it is picture {other} once more" if twin else "", other if twin else None)
+    return found
+
+
+def _compared(job):
+    """The candidate that a picture is most alike, and how much."""
+    hub, small, candidates = job
+    cv2.setNumThreads(1)
+    best = (None, -1.0)
+    mine = near_duplicates.grey(small)
+    for other, sha256 in candidates:
+        try:
+            theirs = images.read(store.read(hub, sha256), at_least=(near_duplicates.SIDE, near_duplicates.SIDE)).pixels
+        except (images.Refused, ValueError):   # the store has lost it: nothing it could be compared with
+            continue
+        best = max(best, (other, near_duplicates.alike(mine, near_duplicates.grey(theirs), hub.settings.twin)), key=lambda each: each[1])
+        if best[1] >= hub.settings.twin:
+            break
+    return best
+
+
+# --- decisions
+
+
+def _decide(cursor, hub, findings, measured):
+    """Write the findings and what follows from them; how many pictures came to which status."""
+    rows = [(number, *(getattr(finding, name) for name in FIELDS)) for number, found in findings.items()
+            for finding in found]
+    cursor.execute("DELETE FROM hub.finding WHERE picture = ANY(%s)", (list(findings),))
+    cursor.execute("INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason, other) SELECT * FROM "
+                   "unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[], %s::text[], %s::bigint[])",
+                   _columns(rows))
+    status = {"accept": "accepted", "review": "review", "refuse": "refused"}
+    decided = {number: status[checks.verdict(found)] for number, found in findings.items()}
+    cursor.execute("UPDATE hub.picture SET status = each.status, quality = each.quality, verified = clock_timestamp() "
+                   "FROM unnest(%s::bigint[], %s::text[], %s::real[]) AS each(id, status, quality) "
+                   "WHERE picture.id = each.id AND picture.status = 'submitted'",
+                   _columns((number, one, _quality(measured[number], hub.settings)) for number, one in decided.items()))
+    return Counter(decided.values())
+
+
+def _quality(figures, settings):
+    """From 0 to 1: how far sharpness, light and information are from where they become a fault."""
+    if "refused" in figures:
+        return 0.0
+    sharp = min(1.0, figures["sharpness"] / (4 * settings.blur_review))
+    light = min(1.0, figures["brightness"] / (3 * settings.dark), (255 - figures["brightness"]) / (3 * (255 - settings.bright)))
+    return round(float(np.clip(min(sharp, light, figures["information"] / 6), 0, 1)), 3)
+
+
+def _send_back(hub):
+    """Pictures whose label was corrected in the viewer or answered by the API since they were verified: for review."""
+    with hub.act(accounts.OPERATOR, "work") as cursor:
+        cursor.execute("UPDATE hub.picture SET status = 'review' WHERE status = 'accepted' AND EXISTS (SELECT "
+                       "FROM hub.annotation WHERE annotation.picture = picture.id AND origin IN ('viewer', 'api') "
+                       "AND annotation.at > picture.verified)")
+
+
+def suspect(hub):
+    """Judge the labels of accepted pictures by their like, send those that disagree to review; how many these are.
+
+    A picture counts under its one label; a label with fewer than `hub.min_examples` pictures is not judged, nor is one
+    that a reviewer has looked at.
+    """
+    with hub.act(accounts.OPERATOR, "work") as cursor:
+        cursor.execute("""
+            SELECT picture.id, label.name, features, EXISTS (SELECT FROM hub.review WHERE review.picture = picture.id)
+            FROM hub.picture JOIN hub.fingerprint ON fingerprint.picture = picture.id
+            JOIN hub.tag ON tag.picture = picture.id JOIN hub.label ON label.id = tag.label
+            WHERE status = 'accepted' AND kind = %s
+              AND (SELECT count(*) FROM hub.tag AS other WHERE other.picture = picture.id) = 1 ORDER BY picture.id""",
+                       (features.kind(hub),))
+        rows = cursor.fetchall()
+    many = Counter(label for _, label, _, _ in rows)
+    rows = [row for row in rows if many[row[1]] >= max(2, hub.settings.min_examples)]
+    return _write_doubts(hub, rows) if len({row[1] for row in rows}) > 1 else 0
+
+
+def _write_doubts(hub, rows):
+    numbers, labels, blobs, seen = (list(column) for column in zip(*rows, strict=True))
+    labels = np.array(labels)
+    doubt, better, sure = label_errors.doubts(features.unpack(blobs), labels)
+    wrong = (doubt > 1) & (better != labels) & (sure >= hub.settings.suspicion) & ~np.array(seen)
+    findings = [(number, "label", "review" if bad else "accept", round(float(chance), 4), hub.settings.suspicion,
+                 f"it is labelled {label} and looks like {other}" if bad else "", None)
+                for number, label, other, chance, bad in zip(numbers, labels, better, sure, wrong, strict=True)]
+    with hub.act(accounts.OPERATOR, "work") as cursor:
+        execute_values(cursor, "INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason, other) VALUES %s "
+                       "ON CONFLICT (picture, name) DO UPDATE SET verdict = excluded.verdict, figure = excluded.figure, "
+                       "allowed = excluded.allowed, reason = excluded.reason, at = clock_timestamp()", findings,
+                       page_size=1000)
+        cursor.execute("UPDATE hub.picture SET status = 'review' WHERE id = ANY(%s) AND status = 'accepted'",
+                       ([finding[0] for finding in findings if finding[2] == "review"],))
+        return cursor.rowcount
+
+
+def rate(hub):
+    """Give every supplier a quality: the share of what they sent that was accepted, files that are no pictures included."""
+    with hub.act(accounts.OPERATOR, "work") as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))   # two at once could wait for each other
+        cursor.execute("""
+            UPDATE hub.person SET quality = each.quality FROM (
+                SELECT batch.person AS id, avg(CASE picture.status WHEN 'accepted' THEN 1.0 WHEN 'review' THEN 0.5
+                                               ELSE 0.0 END)::real AS quality
+                FROM hub.submission JOIN hub.batch ON batch.id = submission.batch
+                LEFT JOIN hub.picture ON picture.id = submission.picture
+                WHERE outcome <> 'known' AND picture.status IS DISTINCT FROM 'submitted' GROUP BY 1) AS each
+            WHERE person.id = each.id AND person.quality IS DISTINCT FROM each.quality""")
+        cursor.execute("SELECT hub.sum_up()")   # the maintained counts, one row each again
+
+
+# --- review
+
+
+def queue(hub, person, limit=100):
+    """What waits for a reviewer, oldest first: dicts of picture, sha256, width, height, labels, annotations, findings."""
+    with hub.act(person, "review") as cursor:
+        cursor.execute("""
+            SELECT picture.id, sha256, width, height,
+                ARRAY(SELECT label.name FROM hub.tag JOIN hub.label ON label.id = tag.label
+                      WHERE tag.picture = picture.id ORDER BY 1),
+                (SELECT coalesce(json_object_agg(task, label), '{}') FROM (SELECT DISTINCT ON (task) task, label
+                 FROM hub.annotation WHERE annotation.picture = picture.id ORDER BY task, id DESC) AS newest),
+                (SELECT coalesce(json_agg(json_build_object('check', name, 'figure', figure, 'limit', allowed,
+                                                            'reason', reason, 'other', other) ORDER BY name), '[]')
+                 FROM hub.finding WHERE finding.picture = picture.id AND verdict <> 'accept')
+            FROM hub.picture WHERE status = 'review' ORDER BY picture.id LIMIT %s""", (limit,))
+        names = ("picture", "sha256", "width", "height", "labels", "annotations", "findings")
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def review(hub, person, picture, verdict, labels=None, note=""):
+    """A reviewer's word on a picture: accept or refuse, with other labels if some are given. ValueError.
+
+    Any picture but a waiting one may be reviewed, also again.
+    """
+    from lib.hub.datasets import label_hierarchy
+
+    if verdict not in ("accept", "refuse"):
+        raise ValueError(f"verdict is {verdict!r}; it must be accept or refuse")
+    with hub.act(person, "review") as cursor:
+        cursor.execute("SELECT status FROM hub.picture WHERE id = %s FOR UPDATE", (picture,))
+        found = cursor.fetchone()
+        if not found or found[0] == "submitted":
+            raise ValueError(f"picture {picture} is not there or not verified yet; run: python -m lib hub verify")
+        if labels is not None:
+            wanted = label_hierarchy.identify(cursor, [label_hierarchy.checked(name) for name in labels])
+            cursor.execute("DELETE FROM hub.tag WHERE picture = %s AND label <> ALL(%s)", (picture, list(wanted.values())))
+            cursor.execute("INSERT INTO hub.tag SELECT %s, unnest(%s) ON CONFLICT DO NOTHING",
+                           (picture, list(wanted.values())))
+        cursor.execute("INSERT INTO hub.review (picture, person, verdict, was, labels, note) VALUES (%s, %s, %s, %s, %s, %s)",
+                       (picture, person.id, verdict, found[0], labels, note[:1000]))
+        cursor.execute("UPDATE hub.picture SET status = %s, verified = clock_timestamp() WHERE id = %s",
+                       ({"accept": "accepted", "refuse": "refused"}[verdict], picture))
+
+
+def qualities(hub):
+    """What suppliers' pictures are worth: dicts of name, quality (0 to 1, or None) and files by what became of them."""
+    with hub.act(accounts.OPERATOR, "work") as cursor:
+        cursor.execute("""
+            SELECT person.name, person.quality, (SELECT coalesce(json_object_agg(what, n), '{}') FROM (
+                SELECT coalesce(picture.status, outcome) AS what, count(*) AS n FROM hub.submission
+                JOIN hub.batch ON batch.id = submission.batch LEFT JOIN hub.picture ON picture.id = submission.picture
+                WHERE batch.person = person.id GROUP BY 1) AS each)
+            FROM hub.person WHERE EXISTS (SELECT FROM hub.batch WHERE batch.person = person.id) ORDER BY 1""")
+        return [dict(zip(("name", "quality", "files"), row, strict=True)) for row in cursor.fetchall()]
+
+
+def plain(rows):
+    """Rows as JSON text."""
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)

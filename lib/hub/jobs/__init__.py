@@ -1,0 +1,1 @@
+"""Trainings on demand: the queue, and the workers that run it."""

@@ -1,0 +1,238 @@
+"""How is a training of the queue run? By the four notebooks, in a process of its own that can be stopped and timed."""
+
+import contextlib
+import copy
+import io
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+
+import numpy as np
+import yaml
+
+from lib import tasks
+from lib.common import config
+from lib.hub import accounts, store
+from lib.hub.datasets import selection, versions
+from lib.hub.intake import verification
+from lib.hub.jobs import trainings
+from lib.storage import files, postgres, runs
+
+RUN = "hub"            # name of a training's run, in a profile of its own
+PASSING = (69, 74, 75, -9)   # exit statuses after which another try may help: no database, no room, busy, killed
+GROUPS = 10            # batches under which a version is split by picture: fewer would leave a part empty
+GRACE = 20             # s for a training to end by itself once it is told to
+
+
+def work(hub, once=False, told=print):
+    """Take trainings until told to end (SIGTERM, SIGINT), or with `once` until none waits; returns how many it took.
+
+    Beside them, in a thread, it verifies what is submitted and fires the watch-list.
+    """
+    name, count = f"{socket.gethostname()}:{os.getpid()}", 0
+    tidied = threading.Thread(target=_tidy, args=(hub, once, told), daemon=True)
+    tidied.start()
+    while True:
+        try:
+            training = trainings.take(hub, name)
+            if training is not None:
+                count += 1
+                told(f"training {training.id}, attempt {training.attempts}")
+                told(f"training {training.id}: {carry_out(hub, training)}")
+                continue
+        except postgres.Unreachable as error:  # it comes back; what it does not hear of is another worker's meanwhile
+            told(str(error))
+        except trainings.Lost as error:
+            told(str(error))
+        if once:
+            tidied.join()
+            return count
+        time.sleep(hub.settings.heartbeat)
+
+
+def _tidy(hub, once, told):
+    """Verify what waits, again and again; what goes wrong is told, and tried again."""
+    while True:
+        try:
+            with hub.act(accounts.OPERATOR, "work") as cursor:
+                cursor.execute("SELECT count(*) FROM hub.picture WHERE status = 'submitted'")
+                waiting, = cursor.fetchone()
+            if waiting:
+                told(f"verified: {json.dumps(verification.verify(hub))}")
+                fired = selection.fire(hub)
+                told(f"watch-list: {len(fired)} fired")
+        except Exception as error:  # whatever it is, it is told, and tried again
+            told(f"verification: {type(error).__name__}: {error}")
+        if once:
+            return
+        time.sleep(hub.settings.heartbeat)
+
+
+def carry_out(hub, training):
+    """Run an attempt to its end and write down what became of it; returns that in words. trainings.Lost."""
+    try:
+        values = parameters(hub, training)
+        job = tasks.job(**values)
+    except ValueError as error:  # what was asked for cannot be any more
+        return _ended(hub, training, "failed", str(error))
+    with tempfile.TemporaryDirectory() as folder, process(values, folder) as child:
+        end, way, cancel = time.monotonic() + hub.settings.training_minutes * 60, "", False
+        while child.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(hub.settings.heartbeat)
+            with contextlib.suppress(postgres.Unreachable):  # the training goes on without the database
+                cancel = trainings.beat(hub, training, progress(job))
+            if child.poll() is None and (cancel or time.monotonic() > end):
+                way = "cancelled" if cancel else "failed"
+                stop(child)
+        said = last_words(child)
+    if way:
+        _clear(job)
+        late = f"it was ended after {hub.settings.training_minutes:g} minutes (hub.training_minutes)"
+        return _ended(hub, training, way, "" if cancel else late)
+    if child.returncode == 0:
+        result = collect(hub, job, training)
+        _clear(job)
+        return _ended(hub, training, "done", result=result)
+    if child.returncode in PASSING and training.attempts < hub.settings.training_attempts:
+        return _ended(hub, training, "queued", said, pause=hub.settings.heartbeat * 2 ** training.attempts)
+    _clear(job)
+    return _ended(hub, training, "failed", said)
+
+
+def _ended(hub, training, state, error="", result=None, pause=0.0):
+    """Write down how it ended, however long the database takes to come back."""
+    while True:
+        try:
+            trainings.end(hub, training, state, result, error, pause)
+            return f"{state}{': ' if error else ''}{error}"
+        except postgres.Unreachable:
+            time.sleep(hub.settings.heartbeat)
+
+
+# --- what is run
+
+
+def parameters(hub, training):
+    """The five parameters of the notebooks for a training: in a profile of its own, so that none meets another's files."""
+    wish = training.request
+    profile, settings = f"hub{training.id}", copy.deepcopy(config.read_file()["settings"])
+    task, shared = settings["tasks"][wish["task"]], settings["profiles"]
+    shared[profile] = shared.get(wish["profile"], {})
+    task.setdefault("profiles", {})[profile] = task.get("profiles", {}).get(wish["profile"], {})
+    overrides = {"data.source": "hub", "data.version": str(training.version), "data.generate": 0, "api.port": 0,
+                 "tracking.enabled": False, "verify.studies": False, **{f"hub.{key}": hub.settings[key] for key in ("name", "token", "store")},
+                 "data.token": hub.params.data.token, **wish["overrides"]}
+    if len({entry["group"] for entry in versions.entries(hub, versions.find(hub, training.version))}) < GROUPS:
+        overrides["split.by"] = ""
+    tree = tasks.find(wish["task"]).tree_setting
+    if tree:
+        overrides[tree] = trainings.tree(hub, training.version)
+    return {"task": wish["task"], "profile": profile, "run": RUN, "overrides": overrides, "settings": settings}
+
+
+@contextlib.contextmanager
+def process(values, folder):
+    """The command that runs the four notebooks with these parameters; it ends when its standard input does, so with us."""
+    file = os.path.join(folder, "params.yaml")
+    files.write(file, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    paths = os.pathsep.join(filter(None, (str(config.REPOSITORY), os.environ.get("PYTHONPATH"))))
+    with open(os.path.join(folder, "said"), "w+b") as said:
+        child = subprocess.Popen([sys.executable, "-m", "lib", "run", "all", "--params", file, "--with-stdin"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said,
+                                 env={**os.environ, "PYTHONPATH": paths}, cwd=config.home())
+        child.said = said
+        try:
+            yield child
+        finally:
+            stop(child)
+            child.stdin.close()
+
+
+def stop(child):
+    """End the command with all it has started, which are its kernels."""
+    import psutil
+
+    if child.poll() is not None:
+        return
+    started = psutil.Process(child.pid).children(recursive=True)
+    child.terminate()
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    for each in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+
+
+def last_words(child):
+    """What the command said at its end, in a sentence."""
+    child.said.seek(0)
+    lines = [line for line in child.said.read().decode(errors="replace").splitlines() if line.startswith("error: ")]
+    return lines[-1].removeprefix("error: ")[:500] if lines else f"its process ended with status {child.returncode}"
+
+
+# --- what comes of it
+
+
+def progress(job):
+    """How far a run has come: the number of the notebook that runs, and its losses so far."""
+    record = runs.Record(job, RUN)
+    done = [job.folder.joinpath("01_data_preparation.ipynb").is_file(),
+            *(record.path("notebooks", name).is_file() for name in ("02_model_building.ipynb", "03_model_verification.ipynb"))]
+    history = []
+    for path in sorted(record.path("resume").glob("*.npz")):
+        with contextlib.suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as state:
+            history += json.loads(str(state["note"]))[1]
+    if record.path("history.csv").is_file():
+        history = _table(record.path("history.csv"))
+    return {"phase": f"0{1 + sum(done)}", "history": history}
+
+
+def collect(hub, job, training):
+    """The result of a finished run as plain values; the model (a zip) and the figures go into the store."""
+    record = runs.newest(job)
+    kept = {f"figures/{path.name}": path.read_bytes()
+            for folder in (job.folder, record.folder) for path in sorted((folder / "figures").glob("*.png"))}
+    kept["model.zip"] = zipped(record)
+    done = record.read("done")
+    return {"scores": _table(record.path("scores.csv")), "history": _table(record.path("history.csv")),
+            "loss": done["metrics"], "pictures": done["pictures"], "seconds": done["seconds"],
+            "files": {name: store.put(hub, data, trainings.KIND) for name, data in kept.items()}}
+
+
+def zipped(record):
+    """The networks, the export and what they were made with, as a ZIP archive: the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in ("export", "model", "params.yaml", "scores.csv", "history.csv", "split.json"):
+            top = record.path(part)
+            for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+                if path.is_file() and not path.name.startswith("."):
+                    entry = zipfile.ZipInfo(str(path.relative_to(record.folder)))
+                    archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _table(path):
+    """A CSV file as plain rows; what is no number is None."""
+    import pandas as pd
+
+    return [{key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+            for row in pd.read_csv(path).to_dict("records")]
+
+
+def _clear(job):
+    """Take a training's folders away; what is worth keeping is in the store."""
+    for folder in (job.folder, job.outputs):
+        shutil.rmtree(folder, ignore_errors=True)

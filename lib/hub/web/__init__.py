@@ -1,0 +1,1 @@
+"""The hub in a browser and over HTTP."""

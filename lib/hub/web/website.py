@@ -1,0 +1,61 @@
+"""The hub's page as a site of its own, with the app that sends what is downloaded: `python -m lib hub page`."""
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+from lib.common import config
+from lib.hub.web import server
+from lib.storage import files
+
+SHARE = Path(__file__).parents[2] / "evaluation" / "viewer" / "share"   # with the template of the page
+
+
+def run(hub, overrides=None):
+    """Serve notebooks/hub.ipynb by voila until told to end, and the hub's app beside it, which ends with it.
+
+    `overrides` are the settings by dotted key with which the hub was opened. config.ConfigError where a port is taken.
+    """
+    settings = hub.settings
+    server.check(settings)
+    port = settings.page_port or server.any_port(settings.host)
+    app_port = settings.port or server.any_port(settings.host)
+    given = {**config.nested(overrides), "hub": {**config.nested(overrides).get("hub", {}), "port": app_port}}
+    path = hub.folder / "hub.ipynb"
+    files.write(path, _notebook(given))
+    words = [f"{key}={value}" for key, value in _flat(given)]
+    paths = os.pathsep.join(filter(None, (str(config.REPOSITORY), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    app = subprocess.Popen([sys.executable, "-m", "lib", "hub", "serve", "--with-stdin", "--set", *words],
+                           stdin=subprocess.PIPE, env=environment)
+    os.set_inheritable(app.stdin.fileno(), True)   # held by what this process becomes: the app ends with it
+    command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={port}",
+               f"--Voila.ip={settings.host}", "--template=corebox", "--strip_sources=True"]
+    token = "" if settings.host in server.LOCAL else secrets.token_urlsafe(24)
+    print(f"the hub's page is at http://{settings.host}:{port}/{f'?token={token}' if token else ''}", flush=True)
+    environment["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
+    os.chdir(config.home())
+    os.execve(command[0], [*command, f"--token={token}"] if token else command, environment)
+
+
+def _notebook(overrides):
+    """The notebook with its parameters, as text."""
+    import nbformat
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    book = load_notebook_node(str(config.REPOSITORY / "notebooks" / "hub.ipynb"))
+    return nbformat.writes(parameterize_notebook(book, {"overrides": overrides}))
+
+
+def _flat(values, before=""):
+    """Nested settings as dotted keys with their values in YAML's flow style."""
+    import yaml
+
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()

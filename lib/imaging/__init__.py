@@ -1,0 +1,1 @@
+"""Pictures read and checked, geometry, augmentation: pure functions of pixels and points."""

@@ -1,0 +1,1 @@
+"""Keras networks: backbones, shared layers and losses, build, save, load."""

@@ -1,0 +1,129 @@
+"""What is read of the API, without anything from the network: the page at /, /docs, and its OpenAPI description."""
+
+import base64
+import functools
+import hashlib
+import html
+import json
+from pathlib import Path
+
+from fastapi.openapi.utils import get_openapi
+
+from lib.serving import prediction
+from lib.serving.api import problem_details
+
+PROBLEM = {
+    "type": "object", "required": ["type", "title", "status", "detail", "code", "trace_id"],
+    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+                   "detail": {"type": "string"}, "code": {"type": "string"}, "trace_id": {"type": "string"}},
+}
+BODY = {
+    "required": True, "description": "The picture's bytes, whatever the content type; or a form with one field `file`.",
+    "content": {
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+        "image/png": {"schema": {"type": "string", "format": "binary"}},
+        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {
+            "file": {"type": "string", "format": "binary"}}}},
+    },
+}
+FORM = {
+    "required": True, "description": "A form with the pictures in fields `file`.",
+    "content": {"multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {
+        "file": {"contentMediaType": "application/octet-stream",  # any bytes: OpenAPI 3.1
+                 "description": "a picture; the field comes once for each"}}}}},
+}
+INFER = {
+    "required": True, "description": "An inference request of the Open Inference Protocol, version 2.",
+    "content": {"application/json": {"schema": {"type": "object", "required": ["inputs"]}, "example": {
+        "id": "7", "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["/9j/4AAQ…"]}]}}},
+}
+FETCHED = {"name": "image_url", "in": "query", "required": True, "schema": {"type": "string"},
+           "description": "https URL of a picture, on a host that is allowed here"}
+
+
+def problems(*statuses):
+    """The answers of an endpoint that are problems, as OpenAPI wants them."""
+    return {status: _problem(status, problem_details.title(status)) for status in statuses} | {
+        "default": _problem(500, "Any other problem")}
+
+
+def _problem(status, words):
+    example = {"type": "about:blank", "title": problem_details.title(status), "status": status, "trace_id": "0" * 32,
+               "detail": "what is wrong, and what to do", "code": problem_details.example(status)}
+    return {"description": words, "content": {"application/problem+json": {"schema": PROBLEM, "example": example}}}
+
+
+PROBLEMS = problems(401, 403, 404, 409, 503)
+ANSWERS = problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503)
+
+
+DRAW = {"draw": {"type": "boolean", "enum": [True, False], "default": False,
+                 "description": "the picture with the answer drawn on it, as PNG; also by Accept: image/png"}}
+
+
+@functools.cache
+def page():
+    """The page at /, where a person drops a photograph, and the policy that lets its one script run and no other."""
+    content = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    script = content.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return content, (f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src blob:; "
+                     "connect-src 'self'; frame-ancestors 'none'")
+
+
+def schema(app, predictors, settings):
+    """The OpenAPI description, with the tasks and versions that are served, and the query and an answer of the first."""
+    content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    served = next(iter(predictors.values()), None)
+    query = (served.job.query if served else {}) | DRAW
+    example = prediction.rounded(served.example, served.job.pixels, settings.decimals) if served else {}
+    known = {"task": list(predictors), "version": [one.version for one in predictors.values()]}
+    for path, methods in content["paths"].items():
+        for about in methods.values():
+            for one in about.get("parameters", ()):
+                if one["in"] == "path" and known.get(one["name"]):
+                    one["schema"]["enum"] = known[one["name"]]
+            if path.endswith("/predict"):
+                about["parameters"] = about.get("parameters", []) + [_parameter(*one) for one in query.items()]
+                about["responses"]["200"]["content"] = {
+                    "application/json": {"schema": {"type": "object"}, "example": {**example, "trace_id": "0" * 32}},
+                    "image/png": {"schema": {"type": "string"}}}
+    if settings.tokens:
+        content.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        content["security"] = [{"token": []}]
+    return content
+
+
+def _parameter(name, about):
+    """A parameter as OpenAPI wants it."""
+    return {"name": name, "in": "query", "required": False, "description": about.get("description", ""),
+            "schema": {key: value for key, value in about.items() if key != "description"}}
+
+
+def docs(description):
+    """/docs as one page of plain HTML: every endpoint, its parameters, its answers, and how to ask it with curl."""
+    parts = [f"<h1>{_text(description['info']['title'])}</h1><p>{_text(description['info']['description'])}</p>",
+             "<p>The same for programs: <a href='openapi.json'>openapi.json</a></p>"]
+    for path, methods in description["paths"].items():
+        for method, about in methods.items():
+            parts.append(_endpoint(path, method, about))
+    return ("<!doctype html><html lang='en'><meta charset='utf-8'><title>Core Box API</title><style>"
+            "body{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
+            "pre{background:#f3f3f3;padding:.7rem;overflow:auto}td{padding:.1rem 1rem .1rem 0}</style>"
+            + "".join(parts) + "</html>")
+
+
+def _endpoint(path, method, about):
+    rows = "".join(f"<tr><td><code>{_text(one['name'])}</code></td><td>{_text(one['in'])}</td>"
+                   f"<td>{_text(json.dumps(one['schema'].get('enum', one['schema'].get('type', ''))))}</td>"
+                   f"<td>{_text(one.get('description', ''))}</td></tr>" for one in about.get("parameters", ()))
+    statuses = ", ".join(f"{_text(status)} {_text(answer['description'])}"
+                         for status, answer in sorted(about["responses"].items()))
+    send = " --data-binary @picture.jpg" if "requestBody" in about else ""
+    return (f"<h2>{_text(method.upper())} {_text(path)}</h2><p>{_text(about.get('summary', ''))}</p>"
+            f"<table>{rows}</table><pre>curl{send} http://localhost:8000{_text(path)}</pre><p>{statuses}</p>")
+
+
+def _text(value):
+    return html.escape(str(value))

@@ -1,0 +1,1 @@
+"""Files, PostgreSQL and runs: where things are kept."""

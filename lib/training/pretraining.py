@@ -1,0 +1,124 @@
+"""Train the weights that a task ships, on generated pictures alone: draw, fit, calibrate, pack. Resumable."""
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from lib import tasks
+from lib.data import dataset
+from lib.imaging import images
+from lib.storage import files
+
+CHUNK = 50
+
+
+def draw(job, folder, count, seed, workers=2):
+    """Prepared examples of `count` scenes from `seed` on, drawn once into `folder`; a killed run goes on."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _open(job, folder, count)
+    chunks = [start for start in range(0, count, CHUNK) if not (folder / f"rows-{start}.json").is_file()]
+    with ProcessPoolExecutor(workers) as pool:
+        work = [pool.submit(_chunk, job, folder, start, min(start + CHUNK, count), seed) for start in chunks]
+        for each in tqdm(work, desc="draw", unit="chunk"):
+            each.result()
+    return read(job, folder, count)
+
+
+def read(job, folder, count):
+    """The Prepared of what is drawn in `folder`; the last twentieth is for validation."""
+    rows = []
+    for start in range(0, count, CHUNK):
+        rows += json.loads((Path(folder) / f"rows-{start}.json").read_text())
+    for at, row in enumerate(rows):
+        row["split"] = "validation" if at >= 0.95 * count else "train"
+    return dataset.Prepared(rows, {part: np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in job.parts()})
+
+
+def _open(job, folder, count):
+    for part in job.parts():
+        path = folder / f"{part}.npy"
+        if not path.is_file():
+            scene = job.pretraining.drawn(0)
+            shape = job.stored(part, images.Picture(scene.pixels, scene.pixels.shape[1::-1]),
+                               job.pretraining.row_of(scene, job.settings.edge, "")).shape
+            files.need(folder, count * int(np.prod(shape)))
+            np.lib.format.open_memmap(path, "w+", np.uint8, (count, *shape)).flush()
+
+
+def _chunk(job, folder, start, stop, seed):
+    """Draw the scenes of a chunk and write their rows last, as the sign that it is done."""
+    arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r+") for part in job.parts()}
+    rows = []
+    for at in range(start, stop):
+        scene = job.pretraining.drawn(seed + at)
+        rows.append(job.pretraining.row_of(scene, job.settings.edge, f"drawn-{seed + at}"))
+        picture = images.Picture(scene.pixels, scene.pixels.shape[1::-1])
+        for part, array in arrays.items():
+            array[at] = job.stored(part, picture, rows[-1])
+    for array in arrays.values():
+        array.flush()
+    files.write(folder / f"rows-{start}.json", json.dumps(rows))
+
+
+def pack(network, path):
+    """Write a network's weights as arrays w0, w1, … in one packed .npz: kernels as float16, all else as float32.
+
+    Half the bytes; answers move by less than a thousandth of a window's pixel (benchmarks/LOG.md).
+    """
+    with files.writing(path) as temporary:
+        np.savez_compressed(temporary, **{f"w{at}": weight.astype(np.float16 if weight.ndim > 1 else np.float32)
+                                          for at, weight in enumerate(network.get_weights())})
+
+
+def pretrain(task, overrides=None):
+    """Make the shipped weights of a task anew, with its profile `pretrain`; goes on where an earlier call stopped.
+
+    Drawing and training leave their state in outputs/<task>/pretrain/, so a killed run loses minutes; the weights,
+    their calibration and the record of how they were made replace the old ones at the end, each as a whole. The sides'
+    network serves every size of the coarse one's input: where weights of another size ship, make those anew too.
+    """
+    from types import SimpleNamespace
+
+    from lib.training import train
+
+    job = tasks.job(task, "pretrain", overrides=overrides)
+    if not job.pretraining:
+        raise ValueError(f"{task} ships no weights of its own; there is nothing to pretrain")
+    folder = job.outputs / _mark(job)
+    prepared = draw(job, folder / "drawn", job.params.data.generate, job.pretraining.SEED)
+    record, networks, history = SimpleNamespace(path=folder.joinpath), {}, []
+    for part in job.parts():
+        networks[part], lines = train.fit(job, part, _teaching(job, part, prepared), record)
+        history += lines
+    for part, network in networks.items():
+        pack(network, job.packed(part))
+    path, size = job.shipped / "calibration.json", "{}x{}".format(*job.size)
+    known = files.read_json(path) if path.is_file() else {}
+    files.write_json(path, {**known, size: job.pretraining.calibrate(job, networks)})
+    files.write_json(job.shipped / "made.json", {"settings": job.params.plain(), "seed": job.pretraining.SEED, "history": history,
+                                             "versions": _versions()})
+
+
+def _teaching(job, part, prepared):
+    """The Prepared with those rows alone that can teach a part."""
+    rows = [{**row, "split": row["split"] if job.teaches(part, row) else ""} for row in prepared.rows]
+    return dataset.Prepared(rows, prepared.stored)
+
+
+def _mark(job):
+    import hashlib
+
+    settings = job.params.plain()
+    return hashlib.sha256(json.dumps([settings["model"], settings["training"], settings["data"]["generate"],
+                                      settings[job.name]], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _versions():
+    import importlib.metadata
+
+    return {name: importlib.metadata.version(name) for name in ("keras", "tensorflow-cpu", "numpy",
+                                                                "opencv-python-headless")}
