@@ -114,7 +114,7 @@ def executed(tree):
 def test_every_statement_is_a_literal_with_parameters():
     """No SQL of the hub is put together at run time, but for constants."""
     seen = 0
-    for path in (config.REPOSITORY / "lib" / "hub").glob("*.py"):
+    for path in (config.REPOSITORY / "lib" / "hub").rglob("*.py"):
         tree = ast.parse(path.read_text())
         constants = {name.id for node in tree.body if isinstance(node, ast.Assign) for name in ast.walk(node)
                      if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
