@@ -30,7 +30,7 @@ from lib.imaging import images
 from lib.models import model
 from lib.serving import prediction
 from lib.storage import files
-from lib.training import train
+from lib.training import fitting
 
 TEST = 300
 SETS = {"generated": (10_000, False), "shifted": (20_000, True)}   # first seed of a test set, and of which kind it is
@@ -178,7 +178,7 @@ def after(kind, given, **overrides):
 def taught(one, rows):
     """The answers of a training, what it took (s of processor time), and its network."""
     began = time.process_time()
-    record = train.train(one, dataset.prepare(one, gathered(one, rows), progress=False))
+    record = fitting.train(one, dataset.prepare(one, gathered(one, rows), progress=False))
     seconds = time.process_time() - began
     return prediction.load(record.path("export"), "bins").answer, seconds, model.load(record.path("model", "network.keras"))
 

@@ -25,7 +25,7 @@ from lib.data import dataset
 from lib.imaging import images
 from lib.models import model
 from lib.storage import files
-from lib.training import train
+from lib.training import fitting
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 SIZE = (640, 480)
@@ -82,7 +82,7 @@ def fitted(this, name, ready):
     """The network of a training, and what it took (wall clock and processor, s); one that is done is taken as it is."""
     folder = FOLDER / "boats" / f"fit-{name}"
     wall, cpu = time.time(), time.process_time()
-    network, history = train.fit(this, "network", ready, SimpleNamespace(path=folder.joinpath), progress=True)
+    network, history = fitting.fit(this, "network", ready, SimpleNamespace(path=folder.joinpath), progress=True)
     cost = {"wall": time.time() - wall, "cpu": time.process_time() - cpu, "epochs": len(history),
             "val_loss": min(line["val_loss"] for line in history)}
     if not (folder / "cost.json").is_file():

@@ -231,7 +231,7 @@ def ours(head, count, hole):
 def exported(head, count=0, hole=None):
     """The folder of an export of these weights, made where there is none yet."""
     from lib.models import model
-    from lib.training import export, train
+    from lib.training import export, fitting
 
     name, _, small = head.partition("-")
     job = tasks.job("corners", overrides={**PLAIN, **(SMALL if small else {}), "corners.head": name,
@@ -242,7 +242,7 @@ def exported(head, count=0, hole=None):
         networks = {}
         for part in job.parts():
             if count:
-                networks[part] = train.fit(job, part, _few(job, count, hole), record, False)[0]
+                networks[part] = fitting.fit(job, part, _few(job, count, hole), record, False)[0]
             else:
                 networks[part] = model.build(job, part)
                 job.start(part, networks[part])

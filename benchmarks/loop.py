@@ -29,7 +29,7 @@ from lib.metrics import label_errors
 from lib.serving import prediction
 from lib.storage import files
 from lib.tasks import corners
-from lib.training import export, train
+from lib.training import export, fitting
 
 WRONG, ROUNDS = 0.1, 3
 
@@ -151,7 +151,7 @@ def fit(rows, pictures, labels):
                 stored[part].append(job.stored(part, picture, known[-1]))
         prepared = dataset.Prepared(known, {part: np.stack(each) for part, each in stored.items()})
         record = SimpleNamespace(path=folder.joinpath)
-        export.export(job, {part: train.fit(job, part, prepared, record, False)[0] for part in job.parts()},
+        export.export(job, {part: fitting.fit(job, part, prepared, record, False)[0] for part in job.parts()},
                      folder / "export", "loop")
     return prediction.load(folder / "export").answer
 

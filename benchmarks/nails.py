@@ -31,7 +31,7 @@ from lib.serving import prediction
 from lib.storage import files
 from lib.tasks import nails
 from lib.tasks.nails import alignment, coreset, corruptions
-from lib.training import export, train
+from lib.training import export, fitting
 
 OUT = config.home() / "outputs" / "benchmarks"
 PARTS = ("speed", "folds", "official", "days", "generated")
@@ -292,7 +292,7 @@ def generated(learned=240, judged=120):
     prepared = dataset.Prepared([row for _, row in drawn], {"network": stored})
     with tempfile.TemporaryDirectory() as folder:
         record = SimpleNamespace(path=lambda *parts: _made(Path(folder, *parts)))
-        network, _ = train.fit(job, "network", prepared, record, progress=False)
+        network, _ = fitting.fit(job, "network", prepared, record, progress=False)
         job.finish("network", network, prepared)
     parts = {"network": lambda batch: {key: value.numpy() for key, value in network(batch).items()}}
     lines = []
@@ -343,7 +343,7 @@ def original(seconds=600):
     keras.utils.set_random_seed(1)
     network = model.build(job)
     batches, steps = dataset.stream(job, "network", prepared, "train")
-    train.compile_for(job, "network", network, steps)
+    fitting.compile_for(job, "network", network, steps)
     check_set = dataset.fixed(job, "network", prepared, "validation")
     best, began, epochs, stale = (np.inf, None), time.process_time(), 0, 0
     batches = iter(batches)

@@ -22,7 +22,7 @@ from lib.common import config
 from lib.data import dataset
 from lib.imaging import images
 from lib.storage import files, runs
-from lib.training import train
+from lib.training import fitting
 
 FIRST_TEST = 1_000_000   # seed of the first test picture
 
@@ -51,7 +51,7 @@ def fit(tags, pixels, rows, folder):
     prepared = dataset.Prepared(rows, {"network": pixels})
     record = runs.Record(tags, "fit")
     record.folder = Path(folder)
-    network, _ = train.fit(tags, "network", prepared, record, progress=False)
+    network, _ = fitting.fit(tags, "network", prepared, record, progress=False)
     tags.finish("network", network, prepared)
     size = tags.size
     return lambda given: [tags.decode(output, size) for output in network.predict(given.astype(np.float32), verbose=0)]

@@ -12,7 +12,7 @@ from lib.data import dataset, ingest, transfer
 from lib.evaluation import active_learning, viewer
 from lib.evaluation.viewer import review
 from lib.storage import revisions
-from lib.training import train
+from lib.training import fitting
 
 
 @settings(deadline=None)
@@ -35,7 +35,7 @@ def trained(tmp_path, monkeypatch):
     toy.known(monkeypatch)
     job = toy.job()
     table = toy.gathered(job)
-    record = train.train(job, dataset.prepare(job, table, False), False)
+    record = fitting.train(job, dataset.prepare(job, table, False), False)
     table["source"] = [f"X:\\{name}" for name in table["image"]]
     monkeypatch.setattr(ingest, "read", lambda job: table)
     return job, record

@@ -12,7 +12,7 @@ from lib import tasks
 from lib.common import config
 from lib.data import dataset
 from lib.storage import files
-from lib.training import search, train
+from lib.training import fitting, search
 
 SPACE = [{"key": "training.learning_rate", "low": "1e-4", "high": 0.1, "log": True},
          {"key": "training.epochs", "low": 2, "high": 4, "step": 2}, {"key": "training.optimizer", "choices": ["adam", "sgd"]}]
@@ -91,13 +91,13 @@ def test_an_unpromising_training_ends_early_and_one_that_diverges_counts_as_such
     def fit(job, part, prepared, record, progress, told):
         rate = job.params.training.learning_rate
         if rate > 0.05:
-            raise train.Diverged("no number")
+            raise fitting.Diverged("no number")
         history = [{"val_loss": rate + 1 / epoch, "epoch": epoch} for epoch in range(1, 10)]
         for line in history:
             told(line)
         return None, history
 
-    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     job, table = ready(**{"search.trials": 12})
     search.work(job, table)
     found = search.search(job, table, progress=False)
@@ -113,7 +113,7 @@ def test_pictures_prepared_in_another_way_do_not_disturb_the_others(ready, monke
         seen.append((job.params.model.width, prepared.stored[part].shape[2]))
         return None, [{"val_loss": 1.0}]
 
-    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     job, table = ready(**{"search.space": [{"key": "model.width", "choices": [16, 24]}], "search.trials": 6})
     mine = dataset.prepare(job, table, progress=False)
     search.work(job, table)

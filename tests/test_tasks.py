@@ -11,7 +11,7 @@ from lib.data import dataset
 from lib.evaluation import figures
 from lib.imaging import images
 from lib.models import model
-from lib.training import train
+from lib.training import fitting
 
 SIZE = (320, 240)
 EACH = pytest.mark.parametrize("name", tasks.names())
@@ -136,7 +136,7 @@ def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
         prepared = dataset.Prepared([row for _, row in made], {part: stored})
         from lib.storage import runs
 
-        _, history = train.fit(job, part, prepared, runs.Record(job, "heart"), progress=False)
+        _, history = fitting.fit(job, part, prepared, runs.Record(job, "heart"), progress=False)
         losses = [line["val_loss"] for line in history]
         # Where guesses are to be corrected, those of validation are others than those of training.
         assert min(losses) < (0.6 if job.draws(part) == 1 else 0.95) * losses[0], (part, losses)

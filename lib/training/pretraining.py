@@ -83,7 +83,7 @@ def pretrain(task, overrides=None):
     """
     from types import SimpleNamespace
 
-    from lib.training import train
+    from lib.training import fitting
 
     job = tasks.job(task, "pretrain", overrides=overrides)
     if not job.pretraining:
@@ -92,7 +92,7 @@ def pretrain(task, overrides=None):
     prepared = draw(job, folder / "drawn", job.params.data.generate, job.pretraining.SEED)
     record, networks, history = SimpleNamespace(path=folder.joinpath), {}, []
     for part in job.parts():
-        networks[part], lines = train.fit(job, part, _teaching(job, part, prepared), record)
+        networks[part], lines = fitting.fit(job, part, _teaching(job, part, prepared), record)
         history += lines
     for part, network in networks.items():
         pack(network, job.packed(part))

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from lib.common import config
 from lib.data import dataset
 from lib.storage import files, runs
-from lib.training import train
+from lib.training import fitting
 from lib.training.search import space, studies
 
 PATIENCE = 600          # s for another worker to prepare the pictures
@@ -60,8 +60,8 @@ def _train(job, table, prepared, trial):
             raise optuna.TrialPruned
 
     try:
-        _, history = train.fit(own, own.parts()[0], prepared, record, progress=False, told=told)
-    except train.Diverged as error:
+        _, history = fitting.fit(own, own.parts()[0], prepared, record, progress=False, told=told)
+    except fitting.Diverged as error:
         trial.set_user_attr("ended", str(error))
         raise optuna.TrialPruned from error
     finally:

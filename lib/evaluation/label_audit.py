@@ -15,7 +15,7 @@ from lib.common import config
 from lib.data import dataset
 from lib.serving import prediction
 from lib.storage import files, runs
-from lib.training import train
+from lib.training import fitting
 
 PAUSE = 20.0   # s after which what is known is written down
 
@@ -76,7 +76,7 @@ def audit(job, record, table, progress=True):
 def learned(record):
     """Whether training has changed a part's weights: its best epoch is not epoch 0, that of the weights it was given."""
     best = {}
-    for line in train.history(record).to_dict("records"):
+    for line in fitting.history(record).to_dict("records"):
         if line["part"] not in best or line["val_loss"] < best[line["part"]]["val_loss"]:
             best[line["part"]] = line
     return any(line["epoch"] > 0 for line in best.values())
@@ -116,7 +116,7 @@ def _network(job, record, table, fold, progress):
         shorter = _shorter(job)
         prepared, networks = dataset.Prepared(rows, prepared.stored), {}
         for part in job.parts():
-            networks[part] = train.fit(shorter, part, prepared, SimpleNamespace(path=folder.joinpath), progress)[0]
+            networks[part] = fitting.fit(shorter, part, prepared, SimpleNamespace(path=folder.joinpath), progress)[0]
             job.finish(part, networks[part], prepared)
         export.export(job, networks, export, f"{record.name}-{folder.name}")
         shutil.rmtree(folder / "resume")
