@@ -23,7 +23,7 @@ import toy_export
 from conftest import picture
 from test_api import picture as photograph
 from test_api import settings
-from test_train import weights
+from test_fitting import weights
 
 from lib.common import config
 from lib.data import dataset
@@ -36,7 +36,7 @@ HELD = {  # a fault: what it is, and the tests that hold it
     "F1": ("kill -9 in notebook 01", ["test_faults.test_f1_", "test_gather.test_kill_9_at_any_time"]),
     "F2": ("kill -9 at every call that writes", ["test_faults.test_f2_", "test_files.test_killed_at_any_step",
                                                  "test_gather.test_every_write_of_a_run_may_be_its_last"]),
-    "F3": ("kill -9 in training", ["test_faults.test_f3_", "test_train.test_a_killed_training_ends_as"]),
+    "F3": ("kill -9 in training", ["test_faults.test_f3_", "test_fitting.test_a_killed_training_ends_as"]),
     "F4": ("kill -9 in publishing", ["test_faults.test_f4_"]),
     "F5": ("SIGTERM in a batch", ["test_faults.test_f5_"]),
     "F6": ("disk full", ["test_faults.test_f6_", "test_gather.test_a_full_disk_loses_nothing",

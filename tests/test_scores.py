@@ -58,8 +58,8 @@ def test_pictures_are_chosen_by_name_range_chance_and_rank(trained):
     assert of(choose="names", names=[names[7]]) == [names[7]]
     assert of(choose="random", number=4) == of(choose="random", number=4)
     worst = again(trained, split="all", choose="worst", number=3)
-    scores = worst.found["right"]
-    assert scores[scores.choose(worst)].max() <= scores.drop(scores.choose(worst)).min()
+    right = worst.found["right"]
+    assert right[scores.choose(worst)].max() <= right.drop(scores.choose(worst)).min()
     with pytest.raises(ValueError, match="nobody.jpg"):
         of(choose="names", names=["nobody.jpg"])
     with pytest.raises(ValueError, match="there are 24"):
