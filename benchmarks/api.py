@@ -197,10 +197,10 @@ def serve_flask(export, given):
     from PIL import Image, ImageOps
 
     from lib.imaging import images
-    from lib.models import model
+    from lib.models import saving
 
     job = tasks.find(prediction.check(export)["task"])(config.Params(prediction.check(export)["settings"]), "demo")
-    networks = {part: model.load(export.parent / "model" / f"{part}.keras") for part in job.parts()}
+    networks = {part: saving.load(export.parent / "model" / f"{part}.keras") for part in job.parts()}
     parts = {part: lambda batch, network=network: network.predict(batch, verbose=0) for part, network in networks.items()}
     app = Flask(__name__)
 

@@ -27,7 +27,7 @@ from lib.common import config
 from lib.data import dataset
 from lib.data.formats import abid
 from lib.imaging import images
-from lib.models import model
+from lib.models import saving
 from lib.serving import prediction
 from lib.storage import files
 from lib.training import fitting
@@ -180,7 +180,7 @@ def taught(one, rows):
     began = time.process_time()
     record = fitting.train(one, dataset.prepare(one, gathered(one, rows), progress=False))
     seconds = time.process_time() - began
-    return prediction.load(record.path("export"), "bins").answer, seconds, model.load(record.path("model", "network.keras"))
+    return prediction.load(record.path("export"), "bins").answer, seconds, saving.load(record.path("model", "network.keras"))
 
 
 def note(found, name, one, tests, folder, answer, seconds=0.0, network=None):

@@ -23,7 +23,7 @@ from lib import tasks
 from lib.common import config
 from lib.data import dataset
 from lib.imaging import images
-from lib.models import model
+from lib.models import building
 from lib.storage import files
 from lib.training import fitting
 
@@ -163,7 +163,7 @@ def real(arguments, lines, network):
 
 def enlarged(this, network):
     """The network for the input of a job, with the weights of one for another input."""
-    larger = model.build(this)
+    larger = building.build(this)
     larger.set_weights(network.get_weights())
     return larger
 

@@ -205,7 +205,7 @@ def _dense_on(base, job):
                                for at in range(0, len(inputs), 32)])
     keras.utils.set_random_seed(1)
     entry = keras.Input(features.shape[1:])
-    head = keras.Model(entry, corners.dense_head(entry, 8))
+    head = keras.Model(entry, corners.network.dense_head(entry, 8))
     head.compile(optimizer=keras.optimizers.Adam(1e-4), loss=job.loss("coarse"), jit_compile=False)
     best = keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)
     head.fit(features, np.stack(targets), validation_split=0.3, epochs=60, batch_size=32, verbose=0, callbacks=[best])
@@ -230,7 +230,7 @@ def ours(head, count, hole):
 
 def exported(head, count=0, hole=None):
     """The folder of an export of these weights, made where there is none yet."""
-    from lib.models import model
+    from lib.models import building
     from lib.training import export, fitting
 
     name, _, small = head.partition("-")
@@ -244,7 +244,7 @@ def exported(head, count=0, hole=None):
             if count:
                 networks[part] = fitting.fit(job, part, _few(job, count, hole), record, False)[0]
             else:
-                networks[part] = model.build(job, part)
+                networks[part] = building.build(job, part)
                 job.start(part, networks[part])
         export.export(job, networks, folder / "export", "benchmark")
     return folder / "export"

@@ -26,11 +26,11 @@ from lib.common import config
 from lib.data import dataset
 from lib.imaging import images
 from lib.metrics import calibration, cross_validation
-from lib.models import layers, model
+from lib.models import building
 from lib.serving import prediction
 from lib.storage import files
 from lib.tasks import nails
-from lib.tasks.nails import alignment, coreset, corruptions
+from lib.tasks.nails import alignment, coreset, corruptions, layers
 from lib.training import export, fitting
 
 OUT = config.home() / "outputs" / "benchmarks"
@@ -88,7 +88,7 @@ def real():
 def everything():
     """Job, rows, what is bad (n,), and the features of the real photographs, which are kept for the next time."""
     job, rows = job_of(), real()
-    sources = [files.sha256(Path(module.__file__)) for module in (alignment, layers, nails)]
+    sources = [files.sha256(Path(module.__file__)) for module in (alignment, layers, nails.network)]
     facts = [sources, job.params.model.plain(), job.settings.plain(), [row["path"].name for row in rows], VARIANTS]
     kept = OUT / f"nails-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}.npz"
     if not kept.is_file():
@@ -106,18 +106,18 @@ def features(job, rows):
     """
     import keras
 
-    network = model.build(job)
+    network = building.build(job)
     inside = keras.Model(network.input, {name: network.get_layer(name).output
-                                         for name in ("pooled", "measured", nails.PATCHES)})
+                                         for name in ("pooled", "measured", nails.network.PATCHES)})
     with ThreadPoolExecutor(2) as pool:
         windows = list(pool.map(lambda row: job.prepare(images.read(row["path"])), rows))
     rng = np.random.default_rng(0)
-    views = np.stack([[window, *(nails.varied(window, rng, True) for _ in range(VARIANTS))] for window in windows])
+    views = np.stack([[window, *(nails.augmentation.varied(window, rng, True) for _ in range(VARIANTS))] for window in windows])
     mirrored = np.stack([[w, w[:, ::-1], w[::-1], w[::-1, ::-1]] for w in windows])
     flat = inside.predict(views.reshape(-1, *views.shape[2:]), batch_size=32, verbose=0)
-    patches = inside.predict(mirrored.reshape(-1, *mirrored.shape[2:]), batch_size=32, verbose=0)[nails.PATCHES]
+    patches = inside.predict(mirrored.reshape(-1, *mirrored.shape[2:]), batch_size=32, verbose=0)[nails.network.PATCHES]
     return {name: flat[name].reshape(len(rows), 1 + VARIANTS, -1) for name in ("pooled", "measured")} | {
-        nails.PATCHES: patches.reshape(len(rows), 4, *patches.shape[1:]), "light": views[:, 0].mean((1, 2, 3))[:, None]}
+        nails.network.PATCHES: patches.reshape(len(rows), 4, *patches.shape[1:]), "light": views[:, 0].mean((1, 2, 3))[:, None]}
 
 
 class Learner:
@@ -129,7 +129,7 @@ class Learner:
         keras.utils.set_random_seed(1)
         self.found, self.names = found, names
         inputs = {name: keras.Input((found[name].shape[-1],), name=name) for name in names}
-        self.network = keras.Model(inputs, nails.weigh(inputs.get("pooled"), inputs.get("measured")))
+        self.network = keras.Model(inputs, nails.network.weigh(inputs.get("pooled"), inputs.get("measured")))
         self.network.compile(keras.optimizers.Adam(RATE), keras.losses.BinaryCrossentropy(from_logits=True),
                              jit_compile=False)
         self.network.optimizer.build(self.network.trainable_variables)
@@ -169,7 +169,7 @@ def split_off(rest, bad, seed, part=0.15):
 def unlike(found, good, settings):
     """The largest distance (n,) of each picture's patches from the memory of the good ones at these positions."""
     layer = layers.Memory(settings.memory)
-    patches = found[nails.PATCHES]
+    patches = found[nails.network.PATCHES]
     layer.build((None, *patches.shape[2:]))
     coreset.remember(layer, patches[good].reshape(-1, *patches.shape[2:]))
     return np.asarray(layer(patches[:, 0])).reshape(len(patches), -1).max(1)
@@ -268,7 +268,7 @@ def speed(rounds=3):
     pictures = [images.read(row["path"]) for row in real()[:32]] if not missing() else \
         [images.read(job.sample(np.random.default_rng(seed), (1936, 1216))[0]) for seed in range(32)]
     with tempfile.TemporaryDirectory() as folder:
-        export.export(job, {"network": model.build(job)}, Path(folder), "speed")
+        export.export(job, {"network": building.build(job)}, Path(folder), "speed")
         predictor = prediction.load(folder)
     lines = []
     with ThreadPoolExecutor(2) as pool:
@@ -341,7 +341,7 @@ def original(seconds=600):
         row["split"] = split
     prepared = dataset.Prepared([{**row, "image": row["path"].name} for row in rows], {"network": stored})
     keras.utils.set_random_seed(1)
-    network = model.build(job)
+    network = building.build(job)
     batches, steps = dataset.stream(job, "network", prepared, "train")
     fitting.compile_for(job, "network", network, steps)
     check_set = dataset.fixed(job, "network", prepared, "validation")

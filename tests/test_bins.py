@@ -102,9 +102,9 @@ def test_every_count_comes_back(head):
 def test_the_ordinal_head_shares_one_score_over_its_ranks():
     import keras
 
-    from lib.models import layers
+    from lib.tasks.bins.layers import Thresholds
 
-    ranks = layers.Thresholds(5, 4.0, 0.5)
+    ranks = Thresholds(5, 4.0, 0.5)
     found = np.array(ranks(np.float32([[-3.0], [8.0], [30.0]])))   # 8 is two items, at 4 an item
     assert found.shape == (3, 5) and (np.diff(found, axis=1) <= 0).all() and (np.diff(found, axis=0) >= 0).all()
     assert (found > 0.5).sum(1).tolist() == [0, 2, 5]
@@ -131,13 +131,14 @@ def test_the_maps_say_where_each_item_is_and_whose_each_cell_is():
 
 
 def test_of_a_real_bin_the_maps_are_not_known_and_cost_nothing():
-    from lib.models import layers
+    from lib.models.losses import Peaks
+    from lib.tasks.bins.losses import Parts
 
     one = job()
     target = one.encode({"count": 3, "width": 320, "height": 240})
     assert not target["places"].any() and not target["parts"].any()
     places, parts = np.full((1, *one.grid, 1), 0.7, np.float32), np.ones((1, *one.grid, 3), np.float32)
-    assert float(layers.Peaks()(target["places"][None], places)) == 0 == float(layers.Parts()(target["parts"][None], parts))
+    assert float(Peaks()(target["places"][None], places)) == 0 == float(Parts()(target["parts"][None], parts))
 
 
 def test_a_layout_of_another_shape_is_refused():
@@ -167,21 +168,21 @@ def test_a_varied_picture_has_maps_that_fit_it():
 
 
 def test_the_highest_peaks_are_read_off_a_map():
-    from lib.models import layers
+    from lib.tasks.bins.layers import Highest
 
     heat = np.zeros((1, 4, 5, 1), np.float32)
     heat[0, 0, 0], heat[0, 0, 1], heat[0, 2, 3], heat[0, 3, 1] = 0.9, 0.8, 0.5, 0.6   # the second lies on the first's slope
-    assert np.array(layers.Highest(4)(heat))[0].tolist() == pytest.approx([0.9, 0.6, 0.5, 0.0])
+    assert np.array(Highest(4)(heat))[0].tolist() == pytest.approx([0.9, 0.6, 0.5, 0.0])
 
 
 def test_cells_that_know_their_item_cost_less_than_those_that_do_not():
-    from lib.models import layers
+    from lib.tasks.bins.losses import Parts
 
     right = np.zeros((1, 3, 4, 4), np.float32)
     right[..., 3] = 1
     right[0, 1, 1] = (0.5, -0.25, 1, 1)
     told = np.concatenate([right[..., :2], np.where(right[..., 2:3] > 0, 20, -20)], -1)
-    loss = layers.Parts()
+    loss = Parts()
     assert float(loss(right, told)) < 1e-6
     assert float(loss(right, told * (-1, -1, 1))) == pytest.approx(2 * 1.5 / 6)
     assert float(loss(right, told * (1, 1, -1))) > 10
@@ -193,7 +194,7 @@ def test_a_moved_picture_moves_the_places_with_it():
     pixels = np.zeros((120, 160, 3), np.uint8)
     pixels[28:33, 38:43] = 255
     for seed in range(10):
-        moved, matrix = bins.varied(pixels, np.random.default_rng(seed))
+        moved, matrix = bins.augmentation.varied(pixels, np.random.default_rng(seed))
         light = moved.sum(2).astype(float)
         light[light < light.max() / 2] = 0
         rows, columns = np.nonzero(light)
@@ -392,6 +393,7 @@ def test_real_bins_are_read_and_prepared():
 
 def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, monkeypatch):
     from lib.storage import runs
+    from lib.tasks.bins import experiments
 
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
     one = tasks.job("bins", "smoke", overrides={"model": {"width": 32, "height": 24}, "training": {"epochs": 1, "batch_size": 4},
@@ -403,11 +405,11 @@ def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         rows.append({"image": path.name, "width": 64, "height": 48, "split": "validation" if seed > 5 else "train", **row})
-    record, whole = runs.Record(one, "r"), type(one).drawn
-    network = one._taught([one.prepare(images.read(one.folder / "images" / row["image"])) for row in rows], rows)
+    record, whole = runs.Record(one, "r"), experiments.drawn
+    network = experiments._taught(one, [one.prepare(images.read(one.folder / "images" / row["image"])) for row in rows], rows)
     record.path("model").mkdir(parents=True)
     network.save(record.path("model", "network.keras"))
-    monkeypatch.setattr(type(one), "drawn", lambda self, number: whole(self, 4))
+    monkeypatch.setattr(experiments, "drawn", lambda job, number: whole(job, 4))
     drawn = dict(one.studies(dataset.Prepared(rows, {}), record))
     assert set(drawn) == {"contrast", "shifted"}
     for name, figure in drawn.items():

@@ -134,7 +134,7 @@ def test_what_is_encoded_is_decoded(seed, count, size):
         near = detection.overlaps(detection.array([box]), detection.array(things)).max(initial=0)
         centre = [np.abs(frame.into((box[:2] + box[2:]) / 2) - frame.into((np.array(each[:2]) + each[2:]) / 2)).max()
                   for each in things]
-        if near < 0.5 and min(centre, default=99) > 2 * boats.STRIDE:
+        if near < 0.5 and min(centre, default=99) > 2 * boats.maps.STRIDE:
             things.append(box.tolist())
     answer = job.decode(job.encode(row_of(things, size)), size)
     agree = detection.overlaps(detection.array(things), detection.array(answer["boxes"]))
@@ -151,8 +151,8 @@ def test_cells_in_a_crowd_are_not_judged():
 
 def test_a_varied_example_keeps_boxes_on_their_boats(monkeypatch):
     """White rectangles on black, seen through any window: the target's boxes are where the white is."""
-    monkeypatch.setattr(boats.augment, "vary", lambda pixels, rng: pixels)
-    monkeypatch.setattr(boats, "_recoloured", lambda rng, pixels, things: pixels)
+    monkeypatch.setattr(boats.augmentation.augmentation, "vary", lambda pixels, rng: pixels)
+    monkeypatch.setattr(boats.augmentation, "recoloured", lambda rng, pixels, things: pixels)
     job, rng, seen = tasks.job("boats"), np.random.default_rng(0), 0
     for size in ((640, 480), (400, 600)):
         things = [[60, 60, 220, 160], [240, 300, 360, 420]]
@@ -178,7 +178,7 @@ def test_other_colours_move_nothing_and_spare_the_stored_picture():
     pixels[50:120, 80:200] = 250
     things, before, changed = np.array([[80, 50, 200, 120], [0, 0, 2, 2.5], [0, 0, 320, 224.0]]), pixels.copy(), 0
     for seed in range(30):
-        found = boats._recoloured(np.random.default_rng(seed), pixels, things)
+        found = boats.augmentation.recoloured(np.random.default_rng(seed), pixels, things)
         assert found.shape == pixels.shape and found.dtype == np.uint8 and (pixels == before).all()
         light = found.astype(float).mean(2)
         assert light[118, 82] > light[124, 76] - 30   # the corner of a box stays as bright against what lies beside it

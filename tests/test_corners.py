@@ -154,7 +154,7 @@ def test_sides_that_lead_nowhere_leave_the_corners_where_they_were():
     def wild(batch):
         return {"line": np.array([[-1, 1, 0, 0], [1, -1, 0, 0]] * (len(batch) // 2), float) * 40}
 
-    found, _ = corners.refine(wild, [picture()] * 2, TRUE)
+    found, _ = corners.refinement.refine(wild, [picture()] * 2, TRUE)
     assert geometry.is_convex(found) and geometry.errors(TRUE, found).max() < 200
 
 
@@ -164,7 +164,7 @@ def test_an_answer_is_plain_json(tmp_path):
     assert {*corners.NUMBERS, "row_nb", "confidence", "radius", "refused"} == set(answer)
 
 
-@pytest.mark.parametrize("kind, reason", list(corners.REFUSALS.items()))
+@pytest.mark.parametrize("kind, reason", list(corners.confidence.REFUSALS.items()))
 def test_what_is_no_whole_box_is_refused_by_its_name(kind, reason):
     kinds = np.array([0.9 if name == kind else 0.025 for name in corners.KINDS])
     assert corners.judge(np.full((4, 4), 0.01), kinds, None)["refused"] == reason
@@ -341,12 +341,12 @@ def test_heatmaps_that_spread_are_asked_of_the_mirror_images_too():
 
 def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():
     pytest.importorskip("keras")
-    from lib.models import model
+    from lib.models import building
 
     if not (corners.SHIPPED / "sides.npz").is_file():
         pytest.skip("no weights are shipped yet")
     this = job(model__weights="shipped")
-    network = model.build(this, "sides")
+    network = building.build(this, "sides")
     assert this.start("sides", network)
     assert not [weight for weight in network.trainable_weights if "norm" in weight.path]
     assert not job(model__weights="none").start("sides", network)
@@ -354,22 +354,22 @@ def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():
 
 def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
     pytest.importorskip("keras")
-    from lib.models import model
+    from lib.models import building
 
     if not (corners.SHIPPED / "coarse-288x216.npz").is_file():
         pytest.skip("no weights are shipped yet")
     this = job(model__weights="shipped", model__width=96, model__height=96)
     with pytest.raises(ValueError, match="another network"):
-        this.start("coarse", model.build(this, "coarse"))
+        this.start("coarse", building.build(this, "coarse"))
 
 
 @pytest.mark.parametrize("width, height", [(288, 216), (192, 144)])
 def test_weights_and_calibration_ship_for_two_sizes_of_the_input(width, height):
     pytest.importorskip("keras")
-    from lib.models import model
+    from lib.models import building
 
     this = job(model__weights="shipped", model__width=width, model__height=height)
-    network = model.build(this, "coarse")
+    network = building.build(this, "coarse")
     assert this.start("coarse", network) and network.input_shape[1:3] == (height, width)
     assert this.calibration() == files.read_json(corners.SHIPPED / "calibration.json")[f"{width}x{height}"]["cascade"]
 

@@ -23,9 +23,9 @@ def prepared(home):
 
 
 def weights(record):
-    from lib.models import model
+    from lib.models import saving
 
-    return model.load(record.path("model", "network.keras")).get_weights()
+    return saving.load(record.path("model", "network.keras")).get_weights()
 
 
 def test_training_writes_both_files_an_export_and_the_split(prepared):

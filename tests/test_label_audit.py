@@ -7,7 +7,7 @@ import toy
 
 from lib.data import dataset
 from lib.evaluation import label_audit
-from lib.models import model
+from lib.models import building
 from lib.storage import runs
 from lib.training import export, fitting
 
@@ -98,7 +98,7 @@ def test_a_moved_label_is_the_first_of_generated_ones(home):
     from lib.tasks import corners
 
     job = tasks.job("corners", "smoke")
-    networks = {part: model.build(job, part) for part in job.parts()}
+    networks = {part: building.build(job, part) for part in job.parts()}
     assert all(job.start(part, network) for part, network in networks.items())
     record = runs.Record(job, "r")
     export.export(job, networks, record.path("export"), "r")

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from lib import tasks
-from lib.tasks import corners
-from lib.tasks.corners import pretraining
+from lib.tasks.corners import confidence
 from lib.training import pretraining as weights
 
 PLAIN = {"model.width": 192, "model.height": 144}
@@ -49,19 +48,19 @@ def invented(count=2000):
 
 def test_the_radius_holds_the_stated_part_of_new_corners():
     signs, errors, chances = invented()
-    numbers = pretraining.calibration(signs[:1000], errors[:1000], chances[:1000])
-    radii = np.array([corners.radii(each, numbers["radius"]) for each in signs[1000:]])
+    numbers = confidence.calibration(signs[:1000], errors[:1000], chances[:1000])
+    radii = np.array([confidence.radii(each, numbers["radius"]) for each in signs[1000:]])
     known = np.isfinite(errors[1000:])
     assert (errors[1000:] <= radii)[known].mean() == pytest.approx(0.9, abs=0.03)
 
 
 def test_confidence_is_about_the_chance_of_being_right():
     signs, errors, chances = invented()
-    numbers = pretraining.calibration(signs, errors, chances)
-    judged = [corners.judge(sign, np.array([chance, *[(1 - chance) / 4] * 4]), numbers)
+    numbers = confidence.calibration(signs, errors, chances)
+    judged = [confidence.judge(sign, np.array([chance, *[(1 - chance) / 4] * 4]), numbers)
               for sign, chance in zip(signs, chances, strict=True)]
     said = np.array([each["confidence"] for each in judged])
-    right = np.nan_to_num(errors, nan=9.0).max(1) < pretraining.GOOD
+    right = np.nan_to_num(errors, nan=9.0).max(1) < confidence.GOOD
     assert said[right].mean() > said[~right].mean() + 0.2
     assert said.mean() == pytest.approx(right.mean(), abs=0.08)
 
@@ -70,7 +69,7 @@ def test_a_logistic_regression_finds_its_slope():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 1))
     labels = rng.random(4000) < 1 / (1 + np.exp(-(2 * x[:, 0] - 1)))
-    assert pretraining.logistic(x, labels) == pytest.approx([2, -1], abs=0.2)
+    assert confidence.logistic(x, labels) == pytest.approx([2, -1], abs=0.2)
 
 
 def test_a_task_without_shipped_weights_is_refused_plainly(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.common import config
-from lib.models import model
+from lib.models import backbones
 
 
 def weights(rng):
@@ -59,17 +59,17 @@ def test_it_answers_as_torchvision_defines_it(tmp_path):
     rng = np.random.default_rng(0)
     given = weights(rng)
     np.savez(tmp_path / "resnet34.npz", **given)
-    network = model.application("ResNet34", str(tmp_path / "resnet34.npz"), (64, 96, 3))
+    network = backbones.application("ResNet34", str(tmp_path / "resnet34.npz"), (64, 96, 3))
     pixels = rng.normal(0, 1, (64, 96, 3)).astype(np.float32)
     wanted = reckon(pixels, given)
     found = np.array(network(pixels[None], training=False))[0]
     assert found.shape == wanted.shape == (2, 3, 512)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
-    assert len(network.layers) > 100 and model.preprocessing("ResNet34") == "torch"
+    assert len(network.layers) > 100 and backbones.preprocessing("ResNet34") == "torch"
 
     del given["layer4.2.bn2.running_var"]
     np.savez(tmp_path / "part.npz", **given)
     with pytest.raises(config.ConfigError, match="part.npz does not fit ResNet34: there is no layer4.2.bn2.running_var"):
-        model.application("ResNet34", str(tmp_path / "part.npz"), (64, 96, 3))
+        backbones.application("ResNet34", str(tmp_path / "part.npz"), (64, 96, 3))
     with pytest.raises(config.ConfigError, match="must be none or a file"):
-        model.application("ResNet34", "imagenet", (64, 96, 3))
+        backbones.application("ResNet34", "imagenet", (64, 96, 3))

@@ -105,27 +105,27 @@ def test_a_doubtful_label_surprises():
 
 
 def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
-    from lib.models import model
+    from lib.models import building, saving
 
     tags = job(**{"model.width": 32, "model.height": 32})
-    network = model.build(tags)
+    network = building.build(tags)
     rng = np.random.default_rng(0)
     stored = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
     rows = [{"labels": "plant" if n % 2 else "thing;tool;hammer", "split": "validation"} for n in range(12)]
     tags.finish("network", network, dataset.Prepared(rows, {"network": stored}))
-    model.save(tags, {"network": network}, tmp_path)
+    saving.save(tags, {"network": network}, tmp_path)
     for suffix in (".keras", ".h5"):
-        answers = model.load(tmp_path / f"network{suffix}").predict(stored.astype(np.float32), verbose=0)
+        answers = saving.load(tmp_path / f"network{suffix}").predict(stored.astype(np.float32), verbose=0)
         true, chances, cuts = np.stack([tags.encode(row)[:, 0] for row in rows]), answers[..., 0], answers[..., 1]
         np.testing.assert_allclose(cuts, np.tile(thresholds(true, chances), (12, 1)), atol=1e-6)
 
 
 def test_vgg16_builds_and_learns_as_in_the_original():
-    from lib.models import model
+    from lib.models import building
     from lib.training import fitting
 
     tags = job(**{"model.backbone": "VGG16", "model.weights": "none", "model.width": 32, "model.height": 32})
-    network = model.build(tags)
+    network = building.build(tags)
     fitting.compile_for(tags, "network", network, 1)
     before = [each.numpy() for each in network.trainable_weights]
     assert len(before) == 2 * 13 + 2   # thirteen convolutions, and the head that tells how probable labels are

@@ -10,7 +10,7 @@ from lib.common.config import read_file
 from lib.data import dataset
 from lib.evaluation import figures
 from lib.imaging import images
-from lib.models import model
+from lib.models import building, saving
 from lib.training import fitting
 
 SIZE = (320, 240)
@@ -110,14 +110,14 @@ def test_examples_of_every_part_have_one_shape(name):
 @EACH
 def test_networks_are_read_back_from_both_files(name, tmp_path):
     job = tasks.job(name)
-    networks = {part: model.build(job, part) for part in job.parts()}
-    assert model.save(job, networks, tmp_path) == {}
+    networks = {part: building.build(job, part) for part in job.parts()}
+    assert saving.save(job, networks, tmp_path) == {}
     for part, network in networks.items():
         width, height = job.input_size(part)
         pixels = np.random.default_rng(0).integers(0, 256, (1, height, width, 3)).astype(np.float32)
         wanted = network.predict(pixels, verbose=0)
         for suffix in (".keras", ".h5"):
-            found = model.load(tmp_path / f"{part}{suffix}").predict(pixels, verbose=0)
+            found = saving.load(tmp_path / f"{part}{suffix}").predict(pixels, verbose=0)
             for key in wanted if isinstance(wanted, dict) else [...]:
                 np.testing.assert_allclose(found[key], wanted[key], atol=1e-5)
 

@@ -26,12 +26,12 @@ def folder(tmp_path_factory, kind="toy"):
 def shipped(folder):
     """Write the export of the cascade as it ships, untrained on anything further."""
     from lib import tasks
-    from lib.models import model
+    from lib.models import building
     from lib.training import export
 
     job = tasks.job("corners", "smoke")
     folder.mkdir(parents=True)
-    networks = {part: model.build(job, part) for part in job.parts()}
+    networks = {part: building.build(job, part) for part in job.parts()}
     assert all(job.start(part, network) for part, network in networks.items())
     export.export(job, networks, folder, "shipped-1")
 

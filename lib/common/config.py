@@ -214,7 +214,7 @@ def nearest(key, names):
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-OWN_BACKBONES = "small", "residual", "ResNet34"  # those of lib/models/layers.py and lib/models/resnet.py
+OWN_BACKBONES = "small", "residual", "ResNet34"  # those of lib/models/backbones.py and lib/models/resnet.py
 
 
 @cache

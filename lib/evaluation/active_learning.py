@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from lib.data import dataset, ingest, transfer
 from lib.evaluation.viewer import review
 from lib.imaging import images
-from lib.models import model
+from lib.models import building, saving
 from lib.serving import prediction
 from lib.storage import files, revisions
 
@@ -96,7 +96,7 @@ class Looker:
 
         self.job, self.record, self.progress = job, record, progress
         self.predictor = prediction.load(record.path("export"), job.name)
-        network = model.features(model.load(record.path("model", f"{job.parts()[0]}.keras")))
+        network = building.features(saving.load(record.path("model", f"{job.parts()[0]}.keras")))
         self.features = lambda batch: keras.ops.convert_to_numpy(network(batch.astype(np.float32), training=False))
         self.path = record.path("chosen.json")
         self.known = files.read_json(self.path) if self.path.is_file() else {}

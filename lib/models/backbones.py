@@ -1,7 +1,5 @@
-"""A backbone and a task's head as one Keras network; save, load."""
+"""What stands under a task's head: our two small networks, and those of keras.applications."""
 
-import contextlib
-import logging
 import os
 from pathlib import Path
 
@@ -9,10 +7,7 @@ import numpy as np
 
 from lib.common import config
 from lib.models import resnet
-from lib.storage import files
-
-# Backbones that Keras cannot read back from .h5 (tried with Keras 3.15); for these only .keras is written.
-NOT_IN_H5 = ("MobileNetV3Small", "MobileNetV3Large", "ConvNeXt")
+from lib.models.blocks import convolve
 
 # What each family of keras.applications was trained on; see its preprocess_input. Others scale inside.
 CAFFE = ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152")
@@ -20,29 +15,12 @@ TORCH = ("DenseNet", "ResNet34")
 UNIT = ("MobileNetV2", "MobileNet", "Inception", "Xception", "NASNet", "ResNet50V2", "ResNet101V2", "ResNet152V2")
 
 
-def build(job, part=None):
-    """The network of a part: uint8 or float32 (height, width, 3) RGB 0 … 255 in, the head's outputs out.
-
-    Everything from the pixels on is inside, so that training, verification and the API share it.
-    """
-    import keras
-
-    part = part or job.parts()[0]
-    width, height = job.input_size(part)
-    pixels = keras.Input((height, width, 3), name="pixels")
-    name = job.backbone(part)
-    features = backbone(job.params.model, name, pixels) if name else [scale(pixels, "unit")]
-    return keras.Model(pixels, job.outcome(part, pixels, features), name=part)
-
-
 def backbone(settings, name, pixels):
     """The backbone's feature maps, finest first, on a tensor of pixels 0 … 255."""
     import keras
 
-    from lib.models import layers
-
-    if name in layers.BACKBONES:
-        return layers.BACKBONES[name](scale(pixels, "unit"))
+    if name in OWN:
+        return OWN[name](scale(pixels, "unit"))
     scaled = scale(pixels, preprocessing(name) if settings.scale == "backbone" else "255")
     network = application(name, settings.weights, pixels.shape[1:])
     network.trainable = settings.trainable
@@ -131,55 +109,39 @@ def _pyramid(network):
     return [last[rows] for rows in sorted(last, reverse=True)]
 
 
-def refuses_h5(name):
-    """Why a network on this backbone is not written as .h5, or an empty text."""
-    if any(name.startswith(start) for start in NOT_IN_H5):
-        return f"Keras cannot read {name} back from .h5, so only .keras was written"
-    return ""
+def small(x, widths=(24, 40, 64, 96)):
+    """Feature maps at strides 4, 8, 16 and 32 of a picture: a small dense network to be trained from scratch."""
+    x = convolve(x, 16, strides=2, name="stem")
+    maps = []
+    for depth, width in enumerate(widths):
+        x = convolve(x, width, strides=2, name=f"down{depth}")
+        x = convolve(x, width, name=f"keep{depth}")
+        maps.append(x)
+    return maps
 
 
-def save(job, networks, folder):
-    """Each part as .keras and .h5 in `folder`; a dict of part to the reason why its .h5 was left out."""
-    left_out = {}
-    for part, network in networks.items():
-        for suffix in (".keras", ".h5"):
-            reason = refuses_h5(job.backbone(part)) if suffix == ".h5" else ""
-            if reason:
-                left_out[part] = reason
-                continue
-            with files.writing(Path(folder) / f"{part}{suffix}") as temporary, _no_advice():
-                network.save(temporary)
-    return left_out
+def residual(x, widths=(24, 40, 64, 96), blocks=(0, 1, 2, 2)):
+    """Like `small`, with residual blocks (arXiv 1512.03385) after each stage, most where cells are few and see much.
+
+    A new block adds nothing: its last scale starts at 0.
+    """
+    maps = []
+    for depth, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        x = convolve(x if depth else convolve(x, 16, strides=2, name="stem"), width, strides=2, name=f"down{depth}")
+        x = convolve(x, width, name=f"keep{depth}")
+        for at in range(count):
+            x = _block(x, width, f"block{depth}_{at}")
+        maps.append(x)
+    return maps
 
 
-@contextlib.contextmanager
-def _no_advice():
-    """Without Keras' remark that .h5 is old: it is asked for."""
-    log = logging.getLogger("absl")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
+def _block(x, width, name):
+    from keras import layers
+
+    more = convolve(x, width, name=f"{name}_in")
+    more = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_out")(more)
+    more = layers.BatchNormalization(momentum=0.9, gamma_initializer="zeros", name=f"{name}_out_norm")(more)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, more]))
 
 
-def features(network):
-    """The network that gives the mean of another's deepest feature map, (n, channels), for the same input."""
-    import keras
-
-    maps = [tensor for layer in network.layers[1:] for tensor in keras.tree.flatten(layer.input) if len(tensor.shape) == 4]
-    least = min(tensor.shape[1] * tensor.shape[2] for tensor in maps)
-    deepest = [tensor for tensor in maps if tensor.shape[1] * tensor.shape[2] == least][-1]
-    return keras.Model(network.input, keras.layers.GlobalAveragePooling2D(name="features")(deepest))
-
-
-def load(path):
-    """A saved network, not compiled, in Keras' safe mode (no code from the file is run)."""
-    import keras
-
-    from lib.models import layers  # noqa: F401  (registers our layers with Keras)
-
-    if not Path(path).is_file():
-        raise ValueError(f"{Path(path).name} is not there; run notebook 02 first")
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+OWN = {"small": small, "residual": residual}  # ours, from scratch; other names are those of keras.applications

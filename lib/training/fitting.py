@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from lib.data import dataset
-from lib.models import model
+from lib.models import building, saving
 from lib.storage import files, runs
 from lib.training import export
 
@@ -38,7 +38,7 @@ def train(job, prepared, progress=True):
         record.keep_table(pd.DataFrame(history), "history")
         split = {name: [prepared.rows[at]["image"] for at in prepared.of(name)] for name in dataset.SPLITS}
         record.write("split", split)
-        left_out = model.save(job, networks, record.path("model"))
+        left_out = saving.save(job, networks, record.path("model"))
         export.export(job, networks, record.path("export"), record.name)
         export.keep_golden(job, record.path("export"), [prepared.rows[at] for at in prepared.of("validation")[:16]])
         metrics = {f"{line['part']}_val_loss": line["val_loss"] for line in _best(history)}
@@ -92,7 +92,7 @@ def fit(job, part, prepared, record, progress=True, told=None):
 
     settings = job.params.training
     keras.utils.set_random_seed(settings.seed)
-    network = model.build(job, part)
+    network = building.build(job, part)
     given = job.start(part, network)
     steps = dataset.stream(job, part, prepared, "train")[1]
     compile_for(job, part, network, steps)
@@ -118,15 +118,15 @@ def compile_for(job, part, network, steps):
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, max(1, steps * settings.epochs), alpha=0.01)
     elif settings.schedule == "cyclic":
-        from lib.models import layers
+        from lib.models import schedules
 
-        rate = layers.Cyclic(rate, CYCLE * steps)
+        rate = schedules.Cyclic(rate, CYCLE * steps)
     if settings.loss == "task":
         loss = job.loss(part)
     elif settings.loss == "wing":
-        from lib.models import layers
+        from lib.models import losses
 
-        loss = layers.Wing()
+        loss = losses.Wing()
     else:
         loss = keras.losses.get(settings.loss)
     optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})

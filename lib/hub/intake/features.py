@@ -77,11 +77,11 @@ def _network(name, weights):
     import keras
     import tensorflow as tf
 
-    from lib.models import model
+    from lib.models import backbones
 
     pixels = keras.Input((NETWORK, NETWORK, 3))
-    scaled = model.scale(pixels, model.preprocessing(name))
-    last = model.application(name, weights, (NETWORK, NETWORK, 3))(scaled, training=False)
+    scaled = backbones.scale(pixels, backbones.preprocessing(name))
+    last = backbones.application(name, weights, (NETWORK, NETWORK, 3))(scaled, training=False)
     whole = keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(last))
     return tf.function(lambda batch: whole(batch, training=False), jit_compile=False, reduce_retracing=True)
 

@@ -1,0 +1,15 @@
+"""The loss of several labels a picture."""
+
+from keras import ops
+
+from lib.models.layers import register
+from lib.models.losses import Weighted
+
+
+@register
+class Chances(Weighted):
+    """Binary cross-entropy of labels: target and output (n, labels, …), of which only the first number is learned."""
+
+    def call(self, target, output):
+        target, output = target[..., 0], ops.clip(output[..., 0], 1e-6, 1 - 1e-6)
+        return -self.factor * ops.mean(target * ops.log(output) + (1 - target) * ops.log(1 - output), -1)
