@@ -1,6 +1,7 @@
 """The weights that ship: drawing resumes, calibration covers what it states."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,6 +74,6 @@ def test_a_logistic_regression_finds_its_slope():
 
 
 def test_a_task_without_shipped_weights_is_refused_plainly(monkeypatch):
-    monkeypatch.setattr(tasks, "job", lambda *_, **__: object())
+    monkeypatch.setattr(tasks, "job", lambda *_, **__: SimpleNamespace(pretraining=None))
     with pytest.raises(ValueError, match="nothing to pretrain"):
         weights.pretrain("nails")
