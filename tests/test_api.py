@@ -24,10 +24,11 @@ from PIL import Image
 from starlette.requests import Request
 
 from lib.common import config
+from lib.common.http import access_log, executor
+from lib.common.http.problem_details import Problem
 from lib.serving import api, prediction
-from lib.serving.api import access_log, admission, model_store
+from lib.serving.api import model_store
 from lib.serving.api.app import create
-from lib.serving.api.problem_details import Problem
 from lib.storage import files
 
 SLOW = 1.0  # s in which a body must come, so that the tests of slow ones are quick
@@ -234,7 +235,7 @@ def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
 
 
 def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monkeypatch):
-    monkeypatch.setattr(admission, "PAUSE", 0.05)
+    monkeypatch.setattr(executor, "PAUSE", 0.05)
 
     async def ask():
         app = create(export, settings(log=str(tmp_path / "log")))
@@ -259,10 +260,10 @@ def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monk
 
 
 def test_places_are_given_in_the_order_of_coming_and_given_back_by_whoever_gives_up(monkeypatch):
-    monkeypatch.setattr(admission, "PAUSE", 0.2)
+    monkeypatch.setattr(executor, "PAUSE", 0.2)
 
     async def come():
-        house, order = admission.Desk(1, 0), []
+        house, order = executor.Desk(1, 0), []
 
         async def ask(name):
             try:

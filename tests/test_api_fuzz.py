@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lib.serving.api import inference, remote_picture, request_body
-from lib.serving.api.problem_details import Problem
+from lib.common.http import request_body
+from lib.common.http.problem_details import Problem
+from lib.serving.api import inference, remote_picture
 from lib.serving.api.service import asked
 
 plain = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=9) | some.sampled_from(

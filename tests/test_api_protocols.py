@@ -18,9 +18,9 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from test_api import inside, picture, problem, settings
 
+from lib.common.http.problem_details import Problem
 from lib.serving import api
 from lib.serving.api import remote_picture
-from lib.serving.api.problem_details import Problem
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 
-from lib.serving.api.problem_details import Problem
+from lib.common.http.problem_details import Problem
 
 NESTED = 200     # brackets that a request may open: far more than any needs, far less than hurts
 MEMBERS = 2_000  # commas; base64 has none

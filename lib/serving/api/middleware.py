@@ -3,8 +3,8 @@
 import time
 import uuid
 
-from lib.serving.api import access_log, problem_details
-from lib.serving.api.problem_details import Problem
+from lib.common.http import access_log, problem_details
+from lib.common.http.problem_details import Problem
 
 OPEN = {"/", "/health", "/v2/health/live", "/v2/health/ready"}  # without a token; they hold no secret
 LARGEST = 64 * 1024  # bytes of a request's headers; the server before us lets up to twice as much through

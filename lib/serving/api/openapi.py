@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fastapi.openapi.utils import get_openapi
 
+from lib.common.http import problem_details
 from lib.serving import prediction
-from lib.serving.api import problem_details
 
 PROBLEM = {
     "type": "object", "required": ["type", "title", "status", "detail", "code", "trace_id"],

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 
-from lib.serving.api.problem_details import Problem
+from lib.common.http.problem_details import Problem
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 

@@ -74,7 +74,7 @@ def http1():
 def _redirecting(settings, to):
     """Send plain HTTP on to HTTPS while the block lasts, in a process of its own."""
     check_port(settings.host, settings.redirect)
-    words = ["-m", "lib.serving.api.redirect", settings.host, str(settings.redirect), str(to)]
+    words = ["-m", "lib.common.http.redirect", settings.host, str(settings.redirect), str(to)]
     with subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE, env=load_check.environment()) as process:
         try:
             yield

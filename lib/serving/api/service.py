@@ -12,21 +12,19 @@ from urllib.parse import quote
 
 from fastapi.responses import JSONResponse, Response
 
+from lib.common.http import access_log, problem_details, request_body
+from lib.common.http.executor import Desk
+from lib.common.http.problem_details import Problem
 from lib.imaging import images
 from lib.serving import prediction
 from lib.serving.api import (
-    access_log,
     inference,
     model_store,
     openapi,
-    problem_details,
     remote_picture,
     rendering,
-    request_body,
 )
-from lib.serving.api.admission import Desk
 from lib.serving.api.metrics import Metrics
-from lib.serving.api.problem_details import Problem
 from lib.serving.api.served_models import Models
 
 LOOK = 0.5     # s between two looks for another model

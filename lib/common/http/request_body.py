@@ -5,8 +5,8 @@ import contextlib
 
 from starlette.requests import ClientDisconnect
 
-from lib.serving.api.admission import busy
-from lib.serving.api.problem_details import Problem
+from lib.common.http.executor import busy
+from lib.common.http.problem_details import Problem
 
 STILL = 0.025        # s without a byte after which a body keeps its place at the desk no longer
 AROUND = 64 * 1024   # bytes that a form may add to its picture

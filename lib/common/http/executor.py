@@ -5,7 +5,7 @@ import collections
 import concurrent.futures
 import time
 
-from lib.serving.api.problem_details import Problem
+from lib.common.http.problem_details import Problem
 
 PAUSE = 1.0    # s within which there must be a place, or one is told to come again …
 CROWD = 32     # … and a second more for so many who wait beside …

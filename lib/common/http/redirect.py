@@ -1,4 +1,4 @@
-"""Plain HTTP sent on to HTTPS: `python -m lib.serving.api.redirect HOST PORT TO`, a process of its own beside the server."""
+"""Plain HTTP sent on to HTTPS: `python -m lib.common.http.redirect HOST PORT TO`, a process of its own beside the server."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def serve(host, port, to):
 
     from lib.serving.api import server
 
-    plain = Granian("lib.serving.api.redirect", address=host, port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1,
+    plain = Granian("lib.common.http.redirect", address=host, port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1,
                     websockets=False, respawn_failed_workers=True, log_enabled=False, workers_kill_timeout=1,
                     http1_settings=server.http1())
     plain.on_startup(server.end_with_stdin)
