@@ -37,8 +37,8 @@ import pandas as pd
 
 from lib import tasks
 from lib.common import config
+from lib.common.http.server import free_port
 from lib.serving import api, prediction
-from lib.serving.api.server import any_port
 from lib.storage import files, runs
 
 SIZES = {"640x480": (640, 480), "12 MP": (4000, 3000)}
@@ -170,7 +170,7 @@ def asking(url, count, content, seconds):
 @contextlib.contextmanager
 def flask(export):
     """The address of the same job as one writes it first: Flask, a full decode, and Keras' `model.predict`."""
-    port = any_port("127.0.0.1")
+    port = free_port("127.0.0.1")
     words = [sys.executable, "-m", "benchmarks.api", "flask", "--export", export, "--port", str(port)]
     with subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

@@ -31,10 +31,10 @@ import numpy as np
 
 from lib import tasks
 from lib.common import config
+from lib.common.http.server import free_port
 from lib.hub import access, accounts, crowd, store
 from lib.hub.datasets import export, selection, versions
 from lib.hub.intake import checks, features, label_errors, near_duplicates, submission, verification
-from lib.hub.web import server
 from lib.imaging import images
 from lib.storage import files
 
@@ -395,7 +395,7 @@ def _selected(hub, who, rng):
 
 def crowded(seconds=180, suppliers=50):
     """Suppliers that submit at once over HTTP, while the app is killed (kill -9) and PostgreSQL in the middle."""
-    port = server.any_port("127.0.0.1")
+    port = free_port("127.0.0.1")
     hub = open_hub(f"crowd{os.getpid()}", hub__port=port)
     drawn = [item for _, item in crowd.items("tags", np.random.default_rng(7), 60, "s")]
     app, until, lock = App(hub), threading.Event(), threading.Lock()

@@ -59,7 +59,7 @@ def make_job(home):
 class Server:
     """A PostgreSQL on TCP with a password, from the binaries that the embedded one is made of."""
 
-    tables = uid = "postgres"
+    database = uid = "postgres"
 
     def __init__(self, folder):
         with warnings.catch_warnings():

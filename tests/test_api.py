@@ -243,10 +243,10 @@ def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monk
                 transport=httpx.ASGITransport(app), base_url="http://inside") as client:
             while (await client.get("/health")).status_code == 503:
                 await asyncio.sleep(0.05)
-            house = app.state.service.desk
-            places = [await house.place() for _ in range(house.room)]
+            house = app.state.service.executor
+            places = [await house.acquire() for _ in range(house.capacity)]
             away, live = await client.post("/predict", content=never()), await client.get("/v2/health/live")
-            house.leave(places[0])
+            house.release(places[0])
             return away, live, await client.post("/predict", content=picture())
 
     async def never():
@@ -263,28 +263,28 @@ def test_places_are_given_in_the_order_of_coming_and_given_back_by_whoever_gives
     monkeypatch.setattr(executor, "PAUSE", 0.2)
 
     async def come():
-        house, order = executor.Desk(1, 0), []
+        house, order = executor.BoundedExecutor(1, 0), []
 
         async def ask(name):
             try:
-                place = await house.place()
+                place = await house.acquire()
             except Problem as problem:
                 order.append((name, problem.code))
             else:
                 order.append((name, await house.run(lambda: time.sleep(0.01), seconds=5, place=place)))
 
-        first = await house.place()
+        first = await house.acquire()
         waiting = [asyncio.create_task(ask(name)) for name in ("second", "gone", "third")]
         await asyncio.sleep(0.01)
         waiting[1].cancel()
-        house.leave(first)
-        house.leave(first)  # once is enough
+        house.release(first)
+        house.release(first)  # once is enough
         await asyncio.wait(waiting)
-        kept = await house.place()
+        kept = await house.acquire()
         await ask("fourth")
         with pytest.raises(Problem, match="too many"):
             await house.run(time.time, seconds=1)
-        house.leave(kept)
+        house.release(kept)
         return order, await house.run(lambda: 5, seconds=1), await ask("fifth"), house.taken
 
     order, *_, taken = asyncio.run(come())
@@ -310,14 +310,14 @@ def test_a_body_that_stands_still_loses_its_place_and_waits_for_another_in_the_e
             await stopped.wait()
             quick = await client.post("/predict", content=picture())
             goes_on.set()
-            return quick, await slow, app.state.service.desk.taken
+            return quick, await slow, app.state.service.executor.taken
 
     quick, slow, taken = asyncio.run(ask())
     assert quick.status_code == slow.status_code == 200 and taken == 0
 
 
 def test_the_log_takes_lines_together_and_counts_each_that_it_cannot_take(tmp_path):
-    log, nowhere = access_log.Journal(str(tmp_path / "log")), access_log.Journal(str(tmp_path / "none" / "log"))
+    log, nowhere = access_log.AccessLog(str(tmp_path / "log")), access_log.AccessLog(str(tmp_path / "none" / "log"))
     for number in range(100):
         log.write(number=number)
         nowhere.write(number=number)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lib.common.http import request_body
+from lib.common.http import form
 from lib.common.http.problem_details import Problem
 from lib.serving.api import inference, remote_picture
-from lib.serving.api.service import asked
+from lib.serving.api.answers import checked
 
 plain = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=9) | some.sampled_from(
     ["image", "BYTES", "answer", "aGVsbG8="])
@@ -26,9 +26,9 @@ QUERY = {"mode": {"enum": [8, 9], "default": 9}}
 
 def read(content):
     try:
-        pictures, texts, name = inference.read(content, 3)
-        json.dumps(name).encode()
-        assert all(isinstance(one, bytes) for one in pictures) and asked(QUERY, texts)["mode"] in (8, 9)
+        found = inference.read(content, 3)
+        json.dumps(found.id).encode()
+        assert all(isinstance(one, bytes) for one in found.pictures) and checked(QUERY, found.parameters)["mode"] in (8, 9)
     except Problem as problem:
         assert problem.status == 400 and "\n" not in problem.sentence
 
@@ -51,7 +51,7 @@ def test_any_bytes_are_an_inference_request_or_a_problem(content):
        some.just("multipart/form-data; boundary=b") | some.binary(max_size=30).map(lambda one: one.decode("latin-1")))
 def test_any_form_has_its_pictures_or_is_a_problem(content, kind):
     try:
-        assert 1 <= len(request_body.pictures(content, kind, 3)) <= 3
+        assert 1 <= len(form.files(content, kind, 3)) <= 3
     except Problem as problem:
         assert problem.status == 400
 

@@ -93,36 +93,36 @@ def test_none_of_20_damaged_exports_is_served_and_the_old_one_stays(export, tmp_
     served, notes = tmp_path / "served", []
     good = api.promote(export, served)
     models = Models(served, lambda **note: notes.append(note), 60)
-    assert models.look() == [] and models.served["corners"].version == toy_export.VERSION
+    assert models.reload() == [] and models.served["corners"].version == toy_export.VERSION
     old, before = models.served["corners"], models.served["corners"].answer(picture())
     for name, (spoil, words) in EXPORTS.items():
         bad = served / "corners" / name.replace(" ", "-")
         spoil(renamed(export, bad, "bad"))
         wanted(served, bad.name)
         begun = time.process_time() + sum(os.times()[2:4])
-        why, = models.look()
+        why, = models.reload()
         spent = time.process_time() + sum(os.times()[2:4]) - begun
         assert words in why and "\n" not in why and str(tmp_path) not in why, name
         assert spent < 5, name  # s of this process and its child, which others on this machine cannot stretch
         assert models.served == {"corners": old} and old.answer(picture()) == before, name
-        assert models.look() == []  # not tried again until it changes
+        assert models.reload() == []  # not tried again until it changes
     assert len([note for note in notes if "error" in note]) == 20
     wanted(served, good.name)
-    assert models.look() == [] and models.served["corners"] is old
+    assert models.reload() == [] and models.served["corners"] is old
 
 
 def test_an_export_that_is_put_right_is_served(export, tmp_path):
     served = tmp_path / "served"
     api.promote(export, served)
     models = Models(served, lambda **note: None, 60)
-    models.look()
+    models.reload()
     second = renamed(export, served / "corners" / "second", "second")
     content = (second / "coarse.tflite").read_bytes()
     (second / "coarse.tflite").write_bytes(b"")
     wanted(served, "second")
-    assert models.look() and models.look() == []
+    assert models.reload() and models.reload() == []
     (second / "coarse.tflite").write_bytes(content)
-    assert models.look(again=True) == [] and models.served["corners"].version == "second"
+    assert models.reload(again=True) == [] and models.served["corners"].version == "second"
 
 
 def test_an_export_that_hangs_or_crashes_takes_nothing_down(export, monkeypatch):
@@ -172,4 +172,4 @@ def test_a_served_export_is_of_the_folder_it_lies_in(export, tmp_path):
     shutil.copytree(export, tmp_path / "nails" / "x")
     files.write_json(tmp_path / "nails" / "current", {"export": "x", "before": None})
     models = Models(tmp_path, lambda **note: None, 60)
-    assert "not of nails" in models.look()[0] and models.served == {}
+    assert "not of nails" in models.reload()[0] and models.served == {}

@@ -18,8 +18,9 @@ from PIL import Image
 from test_api import _until, picture, renamed, settings
 
 from lib.common import config
+from lib.common.http.server import free_port
 from lib.serving import api
-from lib.serving.api.server import any_port, check_access
+from lib.serving.api.server import check_access
 from lib.storage import files
 
 
@@ -153,7 +154,7 @@ def test_a_picture_for_which_there_is_no_memory_ends_alone(export):
 
 def test_http_is_sent_on_to_https(export, tmp_path):
     certificate, key = make(tmp_path)
-    port = any_port("127.0.0.1")
+    port = free_port("127.0.0.1")
     with api.start(export, settings(certificate=str(certificate), key=str(key), redirect=port)) as server:
         tls = server.url.rsplit(":", 1)[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:

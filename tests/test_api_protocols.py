@@ -48,7 +48,8 @@ def coded(*pictures):
 
 
 def test_what_is_served_is_told(client):
-    assert client.get("/v2").json() == {"name": "Core Box", "version": "1", "extensions": []}
+    assert client.get("/v2").json() == {"name": "Core Box", "version": "1", "extensions": [
+        "binary_tensor_data", "model_configuration", "model_repository"]}
     assert client.get("/v2/models").json() == {"models": ["corners"]}
     for path in (MODEL, EXACT):
         about = client.get(path).json()

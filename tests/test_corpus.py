@@ -10,10 +10,10 @@ import toy_export
 from conftest import label
 
 from lib.common import config
+from lib.common.http import problem_details
 from lib.data import transfer
 from lib.imaging import geometry, images
 from lib.serving import api, prediction
-from lib.serving.api import problem_details
 
 CASES = corpus.cases()
 

@@ -19,8 +19,8 @@ import yaml
 from test_api import picture
 
 from lib.common import config
+from lib.common.http.server import free_port
 from lib.serving.api import authentication
-from lib.serving.api.server import any_port
 
 ROOT = config.REPOSITORY
 DOCKERFILES = sorted(ROOT.glob("docker/*/Dockerfile"))
@@ -195,7 +195,7 @@ def test_what_the_image_runs_answers_is_healthy_and_ends_when_told(image, tmp_pa
     folder, environment = image
     found = dict(steps(ROOT / "docker/api/Dockerfile", "base"))
     export = toy_export.folder(tmp_path_factory)
-    port = str(any_port("127.0.0.1"))
+    port = str(free_port("127.0.0.1"))
     token = authentication.make(folder / "tokens.json", "predict")
     here = {"/model": str(export), "api.tokens=/run/secrets/tokens.json": f"api.tokens={folder / 'tokens.json'}"}
     command = [*json.loads(found["ENTRYPOINT"]), *(here.get(word, word) for word in json.loads(found["CMD"])),

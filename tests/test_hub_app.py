@@ -64,7 +64,7 @@ def app(hub, log):
 
     from lib.hub.web.app import create
 
-    with TestClient(create(hub, log.append), raise_server_exceptions=False) as client:
+    with TestClient(create(hub, lambda **line: log.append(line)), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -210,7 +210,7 @@ def test_a_submission_is_taken_once_and_says_what_is_still_wanted(app, tokens):
     ({f"{n}.jpg": jpeg(n) for n in range(5)}, {}, 400, "1 to 4 fields"),
     ({}, {}, 400, "no field `file`"),
     ({"a.jpg": jpeg(1)}, {"label": "{"}, 422, "is no JSON"),
-    ({"a.jpg": jpeg(1)}, {"label": "[1]"}, 422, "no object"),
+    ({"a.jpg": jpeg(1)}, {"label": "[1]"}, 422, "no JSON object"),
 ])
 def test_what_cannot_be_taken_is_told_and_changes_nothing(app, hub, tokens, files, words, status, said):
     name = key()
@@ -284,28 +284,30 @@ def test_a_version_is_downloaded_with_the_token_or_once_with_a_ticket(app, hub, 
         assert (app.get(used).status_code, app.get(used).json()["code"]) == (404, "not_found")
 
 
-def test_only_so_many_downloads_run_at_once_and_each_gives_its_slot_back():
-    from lib.hub.web.app import Slots
+def test_only_so_many_downloads_run_at_once_fewer_of_one_person_and_each_gives_its_place_back():
+    from lib.common.http.problem_details import Problem
+    from lib.common.http.shares import Shares
     from lib.hub.web.downloads import Stream
-    from lib.hub.web.middleware import Problem
 
-    slots = Slots(1)
+    shares = Shares(2, 1)
 
     def broken():
         yield b"a"
         raise OSError("the store is gone")
 
     for chunks, whole in ((iter([b"a", b"b"]), True), (broken(), False), (iter([]), True)):
-        stream = Stream(chunks, slots.take())
-        with pytest.raises(Problem, match="hands full"):
-            slots.take()
+        stream = Stream(chunks, shares.acquire("anna"))
+        with pytest.raises(Problem, match="you have 1 of these"):
+            shares.acquire("anna")
+        with shares.held("bert"), pytest.raises(Problem, match="too many"):
+            shares.acquire("cleo")
         if whole:
             list(stream)
         else:
             with pytest.raises(OSError):
                 list(stream)
-    Stream(iter([b"a"]), slots.take()).close()
-    slots.take()
+    Stream(iter([b"a"]), shares.acquire("anna")).close()
+    shares.acquire("anna")
 
 
 def test_a_model_and_its_figures_are_downloaded_by_who_asked_for_them(app, hub, tokens):
@@ -355,7 +357,7 @@ def test_what_nobody_foresaw_is_an_internal_problem_whose_trace_is_in_the_log_al
     answer = app.get("/v1/labels", headers=headers(tokens["customer"]))
     assert (answer.status_code, answer.json()["code"]) == (500, "internal") and "s3cret" not in answer.text
     line = next(each for each in log if each["trace_id"] == answer.json()["trace_id"])
-    assert "s3cret detail" in line["error"] and answer.headers["x-trace-id"] == line["trace_id"]
+    assert "s3cret detail" in line["trace"] and answer.headers["x-trace-id"] == line["trace_id"]
     assert not any(token in json.dumps(log) for token in tokens.values())
     for path, status, code in (("/nowhere", 404, "not_found"), ("/v1/me", 405, "no_method")):
         answer = app.delete(path, headers=headers(tokens["customer"]))
@@ -369,7 +371,7 @@ def test_a_host_that_others_reach_wants_https_and_a_taken_port_is_told():
         server.check(config.group("hub", {"host": "0.0.0.0", "port": 0}))
     with pytest.raises(config.ConfigError, match="no pair"):
         server.check(config.group("hub", {"certificate": "/nowhere.pem", "key": "/nowhere.key"}))
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(config.ConfigError, match="cannot be listened on"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(config.ConfigError, match="is in use; stop what listens there or choose another hub.port"):
         server.check(config.group("hub", {"port": taken.getsockname()[1]}))
 
 

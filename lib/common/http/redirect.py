@@ -1,14 +1,22 @@
-"""Plain HTTP sent on to HTTPS: `python -m lib.common.http.redirect HOST PORT TO`, a process of its own beside the server."""
+"""Plain HTTP redirected to HTTPS: `python -m lib.common.http.redirect HOST PORT TO`, a process beside the server."""
 
+import contextlib
+import functools
 import os
 import re
+import subprocess
 import sys
+
+from lib.common.http import server
 
 HOST = re.compile(rb"[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\]")
 
 
 class Redirect:
-    """ASGI application: every request is told (308) the same address with https and the port `to`; nothing is read."""
+    """ASGI application: every request is answered (308) with the same address, by https and the port `to`.
+
+    Nothing of a request's body is read.
+    """
 
     def __init__(self, to):
         self.port = b"" if to == 443 else b":%d" % to
@@ -24,20 +32,27 @@ class Redirect:
         await send({"type": "http.response.body", "body": b""})
 
 
-def serve(host, port, to):
-    """Send on what comes to a port until the process that started this one is gone."""
-    from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
+@contextlib.contextmanager
+def beside(block, host, port, to):
+    """Redirect plain HTTP at a port while the block lasts, in a process of its own; config.ConfigError for the port."""
+    server.check_port(block, host, port)
+    words = ["-m", "lib.common.http.redirect", host, str(port), str(to)]
+    with subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE, env=server.environment()) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
-    from lib.serving.api import server
 
-    plain = Granian("lib.common.http.redirect", address=host, port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1,
-                    websockets=False, respawn_failed_workers=True, log_enabled=False, workers_kill_timeout=1,
-                    http1_settings=server.http1())
-    plain.on_startup(server.end_with_stdin)
-    parent = os.getpid()
-    plain.serve(target_loader=lambda: server.with_parent(Redirect(to), parent), wrap_loader=False)
+def main(host, port, to):
+    """Redirect what comes to a port until the process that started this one is gone."""
+    load = functools.partial(_load, int(to), os.getpid())
+    server.run("lib.common.http.redirect", load, host, int(port), on_startup=server.end_with_stdin, interface="asginl", drain=1)
+
+
+def _load(to, parent):
+    return server.with_parent(Redirect(to), parent)
 
 
 if __name__ == "__main__":
-    sys.exit(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    sys.exit(main(*sys.argv[1:]))

@@ -1,23 +1,23 @@
-"""How does a browser download what only a token may have? By a ticket that opens once; and a stream that keeps a slot."""
+"""How does a browser download what only a token may have? By a link that works once; and a stream that holds its share."""
 
 import secrets
 import threading
 import time
 
-from lib.hub.web.middleware import Problem
+from lib.common.http.problem_details import Problem
 
 LASTS = 300.0   # s
-MOST = 10_000   # tickets at once
+MOST = 10_000   # links at once
 
 
-class Tickets:
-    """Names that cannot be guessed for calls that were allowed; each opens once, within minutes, in this process."""
+class DownloadLinks:
+    """One-time links: names that cannot be guessed, each for a call that was allowed; they last minutes, in this process."""
 
     def __init__(self):
         self._calls, self._lock = {}, threading.Lock()
 
     def make(self, call):
-        """The name of a ticket for a call."""
+        """The name of a link for a call."""
         name, now = secrets.token_urlsafe(32), time.monotonic()
         with self._lock:
             self._calls = {key: value for key, value in self._calls.items() if value[1] > now}
@@ -27,7 +27,7 @@ class Tickets:
         return name
 
     def redeem(self, name):
-        """The call of a ticket, which is void from then on; Problem `not_found`."""
+        """The call of a link, which works no longer from then on; Problem `not_found`."""
         with self._lock:
             call, until = self._calls.pop(name, (None, 0.0))
         if until < time.monotonic():
@@ -36,7 +36,7 @@ class Tickets:
 
 
 class Stream:
-    """Chunks that give back their slot once, when they end, break or are let go of before the first."""
+    """Chunks whose `release` is called once: when they end, break, or are dropped before the first."""
 
     def __init__(self, chunks, release):
         self._chunks, self._release = chunks, release

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lib.common import config
+from lib.common.http.server import free_port, is_loopback
 from lib.hub.web import server
 from lib.storage import files
 
@@ -20,8 +21,8 @@ def run(hub, overrides=None):
     """
     settings = hub.settings
     server.check(settings)
-    port = settings.page_port or server.any_port(settings.host)
-    app_port = settings.port or server.any_port(settings.host)
+    port = settings.page_port or free_port(settings.host)
+    app_port = settings.port or free_port(settings.host)
     given = {**config.nested(overrides), "hub": {**config.nested(overrides).get("hub", {}), "port": app_port}}
     path = hub.folder / "hub.ipynb"
     files.write(path, _notebook(given))
@@ -33,7 +34,7 @@ def run(hub, overrides=None):
     os.set_inheritable(app.stdin.fileno(), True)   # held by what this process becomes: the app ends with it
     command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={port}",
                f"--Voila.ip={settings.host}", "--template=corebox", "--strip_sources=True"]
-    token = "" if settings.host in server.LOCAL else secrets.token_urlsafe(24)
+    token = "" if is_loopback(settings.host) else secrets.token_urlsafe(24)
     print(f"the hub's page is at http://{settings.host}:{port}/{f'?token={token}' if token else ''}", flush=True)
     environment["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     os.chdir(config.home())

@@ -7,6 +7,7 @@ import argparse
 import sys
 
 from lib.common import config
+from lib.common.http.server import end_with_stdin
 from lib.serving import prediction
 from lib.serving.api import authentication, server
 
@@ -44,7 +45,7 @@ def _serve(words):
         raise config.ConfigError(f"--set knows api.… only, not {', '.join(overrides.keys() - {'api'})}")
     own = {key: value for key in ("host", "port") if (value := getattr(given, key)) is not None}
     settings = config.group("api", overrides.get("api", {}) | own)
-    server.serve(given.folder, settings, server.end_with_stdin if given.with_stdin else None)
+    server.serve(given.folder, settings, end_with_stdin if given.with_stdin else None)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Bearer tokens: who may ask, and who may change what is served. The file holds their hashes alone."""
 
-import hashlib
 import hmac
 import secrets
 import stat
 from pathlib import Path
 
 from lib.common import config
+from lib.common.http import bearer
 from lib.storage import files
 
 ROLES = ("predict", "admin")  # admin may do all that predict may
@@ -16,13 +16,8 @@ def make(path, role, name=""):
     """A new token of a role, to be handed to its user; only its hash is added to the file, under the name."""
     there = read(path) if Path(path).exists() else []
     token = "cb_" + secrets.token_urlsafe(32)
-    files.write_json(path, {"tokens": [*there, {"name": name, "role": role, "sha256": digest(token)}]})
+    files.write_json(path, {"tokens": [*there, {"name": name, "role": role, "sha256": bearer.digest(token)}]})
     return token
-
-
-def digest(token):
-    """The hash that is kept of a token. A token has 256 random bits, so that a slow or salted hash adds nothing."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def read(path):
@@ -52,7 +47,7 @@ class Tokens:
 
     def role(self, token):
         """The role of a token; None of one that is not in the file."""
-        found, given = None, digest(token)
+        found, given = None, bearer.digest(token)
         for entry in self._fresh():  # every one, so that the time tells nothing
             if hmac.compare_digest(entry["sha256"], given):
                 found = entry["role"]

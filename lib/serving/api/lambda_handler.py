@@ -36,7 +36,7 @@ def _adapter():
     asyncio.set_event_loop(loop)  # the adapter runs each event in this thread's loop
     app = create(folder, settings)
     app.state.service.begin()
-    if why := app.state.service.models.look():
+    if why := app.state.service.models.reload():
         raise prediction.BadExport("; ".join(why))
     # Its lifespan would begin and end with each event.
     return Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", "application/problem+json"])

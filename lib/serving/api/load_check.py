@@ -1,21 +1,20 @@
-"""An export tried in a process of its own: one that hangs or crashes takes down nothing that serves."""
+"""The load check: an export is loaded in a process of its own, so that one that hangs or crashes takes nothing down."""
 
-import os
 import subprocess
 import sys
 
-from lib.common import config
+from lib.common.http import server
 from lib.serving import prediction
 
-# What serves goes first, from the first import on: loading costs this process as much as trying.
-CALM = "import os, sys; os.nice(10); from lib.serving.api import load_check; sys.exit(load_check.main(*sys.argv[1:]))"
+# At a lower priority from the first import on: importing costs as much as the check itself.
+PROGRAM = "import os, sys; os.nice(10); from lib.serving.api import load_check; sys.exit(load_check.main(*sys.argv[1:]))"
 
 
 def run(folder, task, seconds):
     """Return when the export has been loaded and has passed its golden pictures elsewhere; BadExport says why not."""
     try:
-        done = subprocess.run([sys.executable, "-c", CALM, str(folder), task], stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=seconds, env=environment())
+        done = subprocess.run([sys.executable, "-c", PROGRAM, str(folder), task], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=seconds, env=server.environment())
     except subprocess.TimeoutExpired as error:
         raise prediction.BadExport(f"{folder.name} was not loaded within {seconds:g} seconds; export it again") from error
     if done.returncode:
@@ -23,12 +22,6 @@ def run(folder, task, seconds):
         trace = RuntimeError(done.stderr.decode(errors="replace")[-4000:])  # for the log alone
         raise prediction.BadExport(said or f"{folder.name} ended its process with status {done.returncode} when it was "
                                         "loaded; export it again") from trace
-
-
-def environment():
-    """The environment in which a process of its own finds this package, wherever it is started."""
-    paths = str(config.REPOSITORY), os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def main(folder, task):

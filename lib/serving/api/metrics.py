@@ -58,16 +58,16 @@ class Metrics:
         if reason:
             self._refusals.labels(task, reason).inc()
 
-    def see(self, models, desk, lost):
-        """Take note of the models that are served, the desk and the log as they are now."""
+    def update(self, models, executor, lost):
+        """Set the gauges: the models that are served, the places taken, the log lines lost."""
         now = {(task, one.version) for task, one in models.items()}
         for gone in self._known - now:
             self._models.labels(*gone).set(0)
         for one in now:
             self._models.labels(*one).set(1)
         self._known |= now
-        self._held.labels("now").set(desk.taken)
-        self._held.labels("most").set(desk.room)
+        self._held.labels("now").set(executor.taken)
+        self._held.labels("most").set(executor.capacity)
         self._lost.set(lost)
 
     def text(self):

@@ -1,4 +1,4 @@
-"""The served folder: for each task its exports, and a file `current` that names one and is replaced whole.
+"""The model store: a folder with the exports of each task, and a file `current` that names one and is replaced whole.
 
     served/corners/current                 {"export": "2026-…", "before": "2025-…"}
     served/corners/2026-…/export.json      a copy of a run's export, never changed
@@ -29,7 +29,7 @@ def exports(folder):
     return found
 
 
-def earlier(folder):
+def previous(folder):
     """The export folders to which a rollback would go back."""
     found = [(path.parent, files.read_json(path).get("before")) for path in sorted(Path(folder).glob("*/current"))]
     return [home / name for home, name in found if name and (home / name).is_dir()]
@@ -96,7 +96,7 @@ def _point(home, name):
 def _copy(export, to, content, version):
     """Copy an export's own files; they are seen under their folder's name when all are on disk, or not at all."""
     names = prediction.members(content)
-    files.need(_there(to.parent), sum((export / name).stat().st_size for name in names))
+    files.need(_made(to.parent), sum((export / name).stat().st_size for name in names))
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=to.parent))
     try:
         for name in names:
@@ -111,6 +111,6 @@ def _copy(export, to, content, version):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _there(folder):
+def _made(folder):
     folder.mkdir(parents=True, exist_ok=True)
     return folder

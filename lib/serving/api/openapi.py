@@ -9,14 +9,9 @@ from pathlib import Path
 
 from fastapi.openapi.utils import get_openapi
 
-from lib.common.http import problem_details
+from lib.common.http.description import problems
 from lib.serving import prediction
 
-PROBLEM = {
-    "type": "object", "required": ["type", "title", "status", "detail", "code", "trace_id"],
-    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
-                   "detail": {"type": "string"}, "code": {"type": "string"}, "trace_id": {"type": "string"}},
-}
 BODY = {
     "required": True, "description": "The picture's bytes, whatever the content type; or a form with one field `file`.",
     "content": {
@@ -40,18 +35,6 @@ INFER = {
 }
 FETCHED = {"name": "image_url", "in": "query", "required": True, "schema": {"type": "string"},
            "description": "https URL of a picture, on a host that is allowed here"}
-
-
-def problems(*statuses):
-    """The answers of an endpoint that are problems, as OpenAPI wants them."""
-    return {status: _problem(status, problem_details.title(status)) for status in statuses} | {
-        "default": _problem(500, "Any other problem")}
-
-
-def _problem(status, words):
-    example = {"type": "about:blank", "title": problem_details.title(status), "status": status, "trace_id": "0" * 32,
-               "detail": "what is wrong, and what to do", "code": problem_details.example(status)}
-    return {"description": words, "content": {"application/problem+json": {"schema": PROBLEM, "example": example}}}
 
 
 PROBLEMS = problems(401, 403, 404, 409, 503)

@@ -1,4 +1,4 @@
-"""The answer drawn on the picture, where a client asks for that: red lines on a fresh PNG, without its metadata."""
+"""The picture with the answer drawn on it: red lines on a new PNG, without metadata."""
 
 import cv2
 import numpy as np
@@ -7,8 +7,8 @@ LONGEST = 1600  # px of the longer side of what is sent back
 RED = (255, 0, 0)
 
 
-def drawn(picture, outlines):
-    """A PNG of a Picture with closed lines, in its coordinates, each with a few words, as bytes."""
+def render(picture, outlines):
+    """The bytes of a PNG of a Picture with `outlines`, (points (n, 2) in px of the picture, label) each, as closed lines."""
     height, width = picture.pixels.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,4 +1,4 @@
-"""The models that are served, and how another takes the place of one: tried, loaded, then swapped in as a whole."""
+"""The models that are served, and how one is replaced: checked elsewhere, loaded, then swapped in as a whole."""
 
 import threading
 import time
@@ -8,21 +8,21 @@ from lib.serving.api import load_check, model_store
 
 
 class Models:
-    """The predictors of a folder by task, in `served`; `look` brings in what has changed there.
+    """The predictors of a folder by task, in `served`; `reload` brings in what has changed there.
 
-    `note` is called with what happened, for the log: task, model_version and ms, or an `error`. A new export must load
-    within `seconds` elsewhere first; `threads` may ask a model at once, each without waiting for its own copy.
+    `on_load` is called with what happened, for the log: task, model_version and ms, or an `error`. A new export must pass
+    the load check within `seconds` first; `threads` may ask a model at once, each without waiting for its own copy.
     """
 
-    def __init__(self, folder, note, seconds, threads=1):
+    def __init__(self, folder, on_load, seconds, threads=1):
         self.folder, self.served, self.reason = folder, {}, "the model is being loaded"
-        self._note, self._seconds, self._threads, self._lock = note, seconds, threads, threading.Lock()
+        self._on_load, self._seconds, self._threads, self._lock = on_load, seconds, threads, threading.Lock()
         self._keys, self._kept, self._refused, self._failure = {}, {}, {}, ""
 
-    def look(self, again=False):
+    def reload(self, again=False):
         """Serve the exports that are current now; returns why some are not, sentences. The old ones stay then.
 
-        One that was refused is looked at again when it has changed, or where `again` is true.
+        One that was refused is tried again when it has changed, or where `again` is true.
         """
         with self._lock:
             try:
@@ -37,12 +37,12 @@ class Models:
         if key in self._keys.values() or (self._refused.get(folder) == key and not again):
             return None
         try:
-            self._swap(key, self._before(key) or self._load(folder))
+            self._swap(key, self._previous(key) or self._load(folder))
         except Exception as error:  # whatever an export holds, the process stays up and serves what it has
             self._refused[folder] = key
             return self._fail(error)
 
-    def _before(self, key):
+    def _previous(self, key):
         """The predictor that was served before the present one, if it is the one wanted: going back takes no time."""
         return next((kept[key] for kept in self._kept.values() if key in kept), None)
 
@@ -52,7 +52,7 @@ class Models:
         if task in self.served:  # at the start there is nothing that could be lost
             load_check.run(folder, task, self._seconds)
         predictor = self._open(folder, task)
-        self._note(task=task, model_version=predictor.version, ms=round(1000 * (time.monotonic() - begun)))
+        self._on_load(task=task, model_version=predictor.version, ms=round(1000 * (time.monotonic() - begun)))
         return predictor
 
     def _open(self, folder, task):
@@ -60,10 +60,10 @@ class Models:
         predictor.warm(self._threads)
         return predictor
 
-    def keep_earlier(self):
+    def keep_previous(self):
         """Hold in memory what a rollback would serve, so that the first one takes no longer than the others."""
         with self._lock:
-            for folder in model_store.earlier(self.folder):
+            for folder in model_store.previous(self.folder):
                 task, key = folder.parent.name, (folder, model_store.mark(folder))
                 if task in self.served and key not in self._kept[task] and self._refused.get(folder) != key:
                     try:
@@ -80,9 +80,9 @@ class Models:
         self.served = self.served | {task: predictor}  # one reference: a request sees one model or the other
 
     def _fail(self, error):
-        """Note an error once, not at every look; returns its first line."""
+        """Note an error once, not at every reload; returns its first line."""
         self.reason = "the model could not be loaded; the log says why"
         if str(error) != self._failure:
             self._failure = str(error)
-            self._note(error=error)
+            self._on_load(error=error)
         return str(error).splitlines()[0] if isinstance(error, prediction.BadExport) else type(error).__name__

@@ -1,0 +1,59 @@
+"""The hub over HTTP: trainings and models out."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.responses import Response
+
+from lib.common.http.problem_details import Problem
+from lib.hub import store
+from lib.hub.jobs import trainings
+from lib.hub.web import request_data
+from lib.hub.web.request_data import PROBLEMS, JsonBody, Number, Who
+
+
+def add(app, hub, reader, links):
+    """Add the endpoints to an application; `links` are its DownloadLinks."""
+    wish = JsonBody(reader, request_data.Wish)
+
+    @app.post("/v1/trainings", summary="Ask for a training on a version", openapi_extra=wish.about, responses=PROBLEMS)
+    def ask(person: Who, wish: Annotated[request_data.Wish, Depends(wish)]):
+        return trainings.ask(hub, person, wish.version, wish.overrides, profile=wish.profile).plain()
+
+    @app.get("/v1/trainings", summary="One's own trainings, newest first", responses=PROBLEMS)
+    def listed(person: Who):
+        return {"trainings": [each.plain() for each in trainings.listed(hub, person)]}
+
+    @app.get("/v1/trainings/{number}", summary="How far a training is, and what came of it", responses=PROBLEMS)
+    def one(number: Number, person: Who):
+        return trainings.find(hub, person, number).plain()
+
+    @app.post("/v1/trainings/{number}/cancel", summary="End a training", responses=PROBLEMS)
+    def cancel(number: Number, person: Who):
+        return trainings.cancel(hub, person, number).plain()
+
+    @app.post("/v1/trainings/{number}/again", summary="Ask for the same training once more", responses=PROBLEMS)
+    def again(number: Number, person: Who):
+        return trainings.again(hub, person, number).plain()
+
+    @app.get("/v1/trainings/{number}/files/{name:path}", summary="The model (model.zip) or a figure of a training",
+             response_class=Response, responses=PROBLEMS | {200: request_data.FILE})
+    def file(number: Number, name: str, person: Who):
+        return _file(hub, trainings.find(hub, person, number), name)
+
+    @app.post("/v1/trainings/{number}/ticket", summary="A path that downloads a trained model once, without a token",
+              responses=PROBLEMS)
+    def ticket(number: Number, person: Who):
+        training = trainings.find(hub, person, number)
+        return {"path": f"/v1/tickets/{links.make(lambda: _file(hub, training, 'model.zip'))}"}
+
+
+def _file(hub, training, name):
+    """A file that a training left in the store."""
+    kept = (training.result or {}).get("files", {})
+    if name not in kept:
+        raise Problem("not_found", f"training {training.id} is {training.state} and has no {name[:100]!r}; "
+                      f"it has {', '.join(kept) or 'no files yet'}")
+    kind = "image/png" if name.endswith(".png") else "application/zip"
+    return Response(store.read(hub, kept[name], trainings.KIND), media_type=kind,
+                    headers=request_data.saved(f"training-{training.id}-{name.rpartition('/')[2]}"))
