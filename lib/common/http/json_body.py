@@ -22,8 +22,8 @@ def parse(content, nested=NESTED, members=MEMBERS, code="bad_json"):
     if content.count(b"[") + content.count(b"{") > nested or content.count(b",") > members:
         raise Problem(code, f"the JSON opens more than {nested} brackets or has more than {members} commas")
     try:
-        found = json.loads(content, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite,
-                           parse_int=_whole)
+        found = json.loads(str(content, "utf-8"), object_pairs_hook=_once, parse_constant=_no_number,
+                           parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError) as error:  # UnicodeError too
         raise Problem(code, "the body is not JSON, repeats a key, or holds NaN or a number that is too large") from error
     if not isinstance(found, dict):
