@@ -5,31 +5,29 @@ polygon, `bbox` left, top, width, height. Rows of core and the like stand in `at
 them.
 """
 
-import json
 from collections import Counter
 from operator import itemgetter
 
 from lib.data.formats import reading
 from lib.data.formats.shapes import Label, four, meant, member, size
-from lib.imaging import geometry
+from lib.imaging import coco, geometry
 
 
 def write(labels, scheme):
-    images = [{"id": n, "file_name": label.image, "width": label.size[0], "height": label.size[1]}
-              for n, label in enumerate(labels, 1)]
+    images = [coco.image(n, label.image, label.size) for n, label in enumerate(labels, 1)]
     category = {"id": 1, "name": scheme.name, "supercategory": "", "keypoints": list(scheme.points),
                 "skeleton": [[1, 2], [2, 3], [3, 4], [4, 1]]}
     content = {"info": {"description": f"labels of {scheme.name}"}, "licenses": [], "images": images,
                "categories": [category], "annotations": [_annotation(n, label) for n, label in enumerate(labels, 1)]}
-    return {"": json.dumps(content, allow_nan=False, ensure_ascii=False)}
+    return {"": "".join(coco.pieces(content))}
 
 
 def _annotation(number, label):
-    (left, top), (right, bottom) = label.corners.min(0).tolist(), label.corners.max(0).tolist()
+    points = label.corners.tolist()
     return {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "num_keypoints": 4,
-            "keypoints": [each for x, y in label.corners.tolist() for each in (x, y, 2)],
-            "segmentation": [label.corners.ravel().tolist()], "area": abs(geometry.area(label.corners)),
-            "bbox": [left, top, right - left, bottom - top], "attributes": label.values}
+            "keypoints": [each for x, y in points for each in (x, y, 2)],
+            "segmentation": coco.segmentation(points), "area": abs(geometry.area(label.corners)),
+            "bbox": coco.bbox(points), "attributes": label.values}
 
 
 def read(path, scheme, pictures):

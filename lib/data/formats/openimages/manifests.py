@@ -3,10 +3,10 @@
 import csv
 import dataclasses
 import io
-import json
 from dataclasses import dataclass
 
 from lib.data.formats import darknet
+from lib.imaging import coco
 from lib.storage import files
 
 FLAGS = ("IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside")
@@ -81,12 +81,11 @@ def write_fetched(out, pictures, failed, names, wanted, separate):
     for number, each in enumerate(pictures, 1):
         for (x0, y0, x1, y1), label, group in zip(each.placed, each.labels, each.groups, strict=True):
             shapes.append({"id": len(shapes) + 1, "image_id": number, "category_id": numbers[label] + 1,
-                           "bbox": [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)],
+                           "bbox": [round(value, 3) for value in coco.bbox([(x0, y0), (x1, y1)])],
                            "area": round((x1 - x0) * (y1 - y0), 3), "iscrowd": int(group)})
-    files.write(out / "coco.json", json.dumps({
-        "images": [{"id": number, "file_name": each.name, "width": each.upright[0], "height": each.upright[1]}
-                   for number, each in enumerate(pictures, 1)],
-        "annotations": shapes, "categories": [{"id": at + 1, "name": name} for at, name in enumerate(names)]}) + "\n")
+    sections = {"images": [coco.image(number, each.name, each.upright) for number, each in enumerate(pictures, 1)],
+                "annotations": shapes, "categories": [{"id": at + 1, "name": name} for at, name in enumerate(names)]}
+    files.write(out / "coco.json", "".join(coco.pieces(sections, ascii_only=True)) + "\n")
 
 
 def _numbers(wanted, separate):
