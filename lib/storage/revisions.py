@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psycopg2
-from psycopg2 import errors, sql
+from psycopg2 import sql
 
 from lib.common import config
-from lib.storage import postgres
+from lib.storage import postgres, schemas
 
 SCHEMA = "corebox"
 STATUSES = ("accepted", "refused", "bad", "unsure")
-MIGRATIONS = Path(__file__).with_name("migrations")
-LOCK = 7_236_114_001   # any number, the same in all processes that migrate
+MIGRATIONS = schemas.Schema(SCHEMA, Path(__file__).with_name("migrations"), lock=7_236_114_001,
+                            remedy="let its owner run the viewer once")
 FIELDS = "edit, source, number, status, label, was, who, why, note, run, seconds, sha256"
 
 
@@ -222,7 +222,7 @@ def _reach(job, stack, write):
 def _ready(connection, write):
     """The connection once there is a table to read, or to write into; None where there is nothing to read."""
     if write:
-        _migrate(connection)
+        MIGRATIONS.migrate(connection)
     return connection if write or _exists(connection) else None
 
 
@@ -257,30 +257,3 @@ def _ask(connection, query, *values):
         answer, = cursor.fetchone()
     connection.rollback()
     return answer
-
-
-def _migrate(connection):
-    """Bring our schema to the newest of the numbered files; ConfigError where our role may not."""
-    if _ask(connection, "SELECT to_regclass(%s) IS NOT NULL", f"{SCHEMA}.migration") and not _missing(connection):
-        return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-            cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {SCHEMA}.migration "
-                           "(name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())")
-            for path in _missing(connection):
-                cursor.execute(path.read_text())
-                cursor.execute(f"INSERT INTO {SCHEMA}.migration (name) VALUES (%s)", (path.name,))
-        connection.commit()
-    except errors.InsufficientPrivilege as error:
-        connection.rollback()
-        raise config.ConfigError(f"the schema {SCHEMA} is older than this program and our role may not bring it up to "
-                                 f"date: {postgres.said(error)}; let its owner run the viewer once") from error
-
-
-def _missing(connection):
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT name FROM {SCHEMA}.migration")
-        known = {name for name, in cursor.fetchall()}
-    return [path for path in sorted(MIGRATIONS.glob("*.sql")) if path.name not in known]
