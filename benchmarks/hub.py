@@ -29,12 +29,13 @@ import cv2
 import httpx
 import numpy as np
 
+from benchmarks import hub_load
 from lib import tasks
 from lib.common import config
 from lib.common.http.server import free_port
-from lib.hub import access, accounts, crowd, store
+from lib.hub import access, accounts, store
 from lib.hub.datasets import export, selection, versions
-from lib.hub.intake import checks, features, label_errors, near_duplicates, submission, verification
+from lib.hub.intake import checks, features, label_errors, near_duplicates, sources, submission, verification
 from lib.imaging import images
 from lib.storage import files
 
@@ -50,7 +51,7 @@ def open_hub(name, **overrides):
     return hub
 
 
-def person(hub, name, *roles):
+def account(hub, name, *roles):
     try:
         return accounts.find(hub, name)
     except ValueError:
@@ -90,7 +91,7 @@ def _apart(paths):
     """The pictures of files without those that are, pixel by pixel, the same photograph under another name."""
     kept, tiny = [], []
     for path in [path for path in paths if path.lower().endswith((".jpg", ".jpeg", ".png"))]:
-        pixels = images.read(path, at_least=checks.LOOK).pixels
+        pixels = images.read(path, at_least=checks.DECODE_SIZE).pixels
         small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA).astype(float)
         if not any(np.abs(small - other).mean() < 1.0 for other in tiny):
             kept.append(pixels)
@@ -119,14 +120,14 @@ def duplicates(limit=None):
         found, alone, missed, scores = [], [], {}, {"same": [], "other": []}
         for at, pixels in enumerate(pictures):
             for kind, data in copies(pixels, rng):
-                mine = _fingerprint(images.read(data, at_least=checks.LOOK).pixels)
+                mine = _fingerprint(images.read(data, at_least=checks.DECODE_SIZE).pixels)
                 near = [(-float(mine[1] @ theirs[1]), other) for other, theirs in enumerate(known)
-                        if set(near_duplicates.probes(mine[0])) & set(near_duplicates.keys(theirs[0]))
+                        if set(near_duplicates.query_keys(mine[0])) & set(near_duplicates.index_keys(theirs[0]))
                         and near_duplicates.distance(mine[0], theirs[0]) <= settings.hash_distance]
                 alone += [other == at for _, other in near]
                 hit = False
-                for _, other in sorted(near)[:verification.NEAREST]:
-                    score = near_duplicates.alike(near_duplicates.grey(mine[2]), near_duplicates.grey(known[other][2]), settings.twin)
+                for _, other in sorted(near)[:verification.MAX_CANDIDATES]:
+                    score = near_duplicates.similarity(near_duplicates.to_grey(mine[2]), near_duplicates.to_grey(known[other][2]), settings.twin)
                     scores["same" if other == at else "other"].append(round(score, 3))
                     if score >= settings.twin:
                         found.append(other == at)
@@ -146,7 +147,7 @@ def duplicates(limit=None):
 
 
 def _fingerprint(pixels):
-    looks = checks.looks(pixels)
+    looks = checks.pixel_figures(pixels)
     return looks["hashes"], looks["features"], looks["small"]
 
 
@@ -181,11 +182,11 @@ def extractors():
 
 def labelled():
     """Pictures (small, uint8 RGB) and labels, of collections whose labels are right."""
-    drawn = [(checks.shrunk(pixels, 256), task) for task in tasks.names() for pixels, _ in generated(task, 60, (320, 240))]
+    drawn = [(checks.shrink(pixels, 256), task) for task in tasks.names() for pixels, _ in generated(task, 60, (320, 240))]
     found = {"generated, by which task's generator": tuple(map(list, zip(*drawn, strict=True)))}
     if REAL:
         kinds = {"core box": "coreboxes/*labelled/*", "bin": "bins/images/*", "nail": "nails/Data/**/*.*", "boat": "boats/images/*"}
-        pairs = [(checks.shrunk(images.read(path, at_least=(256, 256)).pixels, 256), label) for label, pattern in kinds.items()
+        pairs = [(checks.shrink(images.read(path, at_least=(256, 256)).pixels, 256), label) for label, pattern in kinds.items()
                  for path in sorted(glob.glob(f"{REAL}/{pattern}", recursive=True))[::2] if path.lower().endswith((".jpg", ".jpeg"))]
         found["real core boxes, bins, nails and boats"] = tuple(map(list, zip(*pairs, strict=True)))
     return found
@@ -199,13 +200,13 @@ def _area(found, truth, seed):
     names = np.unique(truth)
     planted = np.array([rng.choice(names[names != label]) if bad else label
                         for label, bad in zip(truth, wrong, strict=True)])
-    return float(roc_auc_score(wrong, label_errors.doubts(found, planted, seed=seed)[0]))
+    return float(roc_auc_score(wrong, label_errors.find(found, planted, seed=seed)[0]))
 
 
 def _thumbnails(extract):
     paths = sorted(glob.glob(f"{REAL}/openimages/thumbnails/*/*"))
     truth = np.array([Path(path).parent.name for path in paths])
-    doubt, better, sure = label_errors.doubts(extract([images.read(path).pixels for path in paths]), truth)
+    doubt, better, sure = label_errors.find(extract([images.read(path).pixels for path in paths]), truth)
     order = np.argsort(-doubt)
     return [f"{Path(paths[at]).parent.name}/{Path(paths[at]).name}: looks like {better[at]} ({sure[at]:.2f}), doubt {doubt[at]:.2f}"
             for at in order if doubt[at] > 1 and better[at] != truth[at]][:15]
@@ -217,7 +218,7 @@ def _thumbnails(extract):
 def _submitted(name, count, **overrides):
     """A hub with `count` generated pictures of 640x480 that wait."""
     hub = open_hub(name, **overrides)
-    who = person(hub, "bench", "supplier", "customer")
+    who = account(hub, "bench", "supplier", "customer")
     drawn = [jpeg(pixels) for pixels, _ in generated("tags", 40)]
     rng = np.random.default_rng(0)
 
@@ -226,7 +227,7 @@ def _submitted(name, count, **overrides):
             pixels = cv2.imdecode(np.frombuffer(drawn[number % 40], np.uint8), 1)[..., ::-1]
             noise = cv2.resize(rng.integers(-50, 50, (8, 8, 3)).astype(np.float32), (640, 480), interpolation=cv2.INTER_CUBIC)
             pixels = (pixels[:, ::(-1) ** (number // 40)] + noise).clip(0, 255).astype(np.uint8)
-            yield submission.parcels.Item(f"{number}.jpg", jpeg(pixels), {"licence": "CC0-1.0", "labels": ["drawn"]})
+            yield sources.Item(f"{number}.jpg", jpeg(pixels), {"licence": "CC0-1.0", "labels": ["drawn"]})
 
     began = time.monotonic()
     receipt = submission.receive(hub, who, "bench", items())
@@ -236,7 +237,7 @@ def _submitted(name, count, **overrides):
 def verify(count=1000):
     """Pictures verified in a second, 640x480, with two threads; beside decoding alone."""
     hub, _, seconds = _submitted(f"verify{os.getpid()}", count)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT sha256 FROM hub.picture ORDER BY id LIMIT 300")
         names = [name for name, in cursor.fetchall()]
     began, spent = time.monotonic(), time.process_time()
@@ -258,7 +259,7 @@ def dask(count=600):
     from distributed import Client, LocalCluster
 
     hub, _, _ = _submitted(f"dask{os.getpid()}", count)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT sha256 FROM hub.picture ORDER BY id")
         jobs = [(hub, name, True) for name, in cursor.fetchall()]
     from lib.common.parallel import _Dask
@@ -267,14 +268,14 @@ def dask(count=600):
     for workers in (1, 2):
         with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
             engine = _Dask(client, 3)
-            list(engine.map(verification._measured, jobs[:64]))   # imports
+            list(engine.map(verification._measure, jobs[:64]))   # imports
             began = time.monotonic()
-            found = list(engine.map(verification._measured, jobs))
+            found = list(engine.map(verification._measure, jobs))
             results[f"per_second_with_{workers}"] = round(len(jobs) / (time.monotonic() - began), 1)
             if workers == 2:
                 pids = list(client.run(os.getpid).values())
                 threading.Timer(0.5, os.kill, (pids[0], signal.SIGKILL)).start()
-                again = list(engine.map(verification._measured, jobs))
+                again = list(engine.map(verification._measure, jobs))
                 results["after_kill_9_pictures"] = len(again)
                 results["after_kill_9_the_same"] = all(one["hashes"] == other["hashes"] for one, other in
                                                        zip(found, again, strict=True))
@@ -288,9 +289,9 @@ def dask(count=600):
 def rows(count=1_000_000, chunk=20_000):
     """Metadata of generated pictures: COPY with all constraints, by one connection and by two; selection; counts."""
     hub = open_hub(f"rows{os.getpid()}", data__statement_timeout=600)
-    senders = [person(hub, f"bench {number}", "supplier", "customer") for number in (1, 2)]
+    senders = [account(hub, f"bench {number}", "supplier", "customer") for number in (1, 2)]
     rng = np.random.default_rng(0)
-    with hub.owner() as cursor:   # a tree of 600 labels: 12 kinds, each with 49 below, in two steps
+    with hub.owner_transaction() as cursor:   # a tree of 600 labels: 12 kinds, each with 49 below, in two steps
         cursor.execute("INSERT INTO hub.label (key, name) SELECT 'k' || n, 'label ' || n FROM generate_series(1, 600) AS n")
         cursor.execute("INSERT INTO hub.edge SELECT 1 + (n - 13) % 12, n FROM generate_series(13, 96) AS n")
         cursor.execute("INSERT INTO hub.edge SELECT 13 + (n - 97) % 84, n FROM generate_series(97, 600) AS n")
@@ -314,10 +315,10 @@ def rows(count=1_000_000, chunk=20_000):
             done += len(texts) * chunk
             print(f"\r{done} rows, {len(texts) * chunk / took[abreast][-1][1]:.0f} a second", end="", file=sys.stderr, flush=True)
     began = time.monotonic()
-    with hub.act(accounts.OPERATOR, "work", 1200) as cursor:
+    with hub.transaction(accounts.OPERATOR, "work", 1200) as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = (id % 100) / 100.0, verified = now()")
     accepted = time.monotonic() - began
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT hub.sum_up()")
         cursor.connection.commit()
         cursor.connection.autocommit = True
@@ -343,10 +344,10 @@ def _lines(rng, start, chunk, names, where):
 
 def _copied(hub, who, batch, text):
     """The processor seconds that the server took to take in these rows, as a submission does."""
-    with hub.act(who, "submit", 600) as cursor:
+    with hub.transaction(who, "submit", 600) as cursor:
         cursor.execute(submission.INCOMING)
         cursor.copy_expert("COPY incoming FROM STDIN", io.StringIO(text))
-        submission.enter(cursor, who, batch)
+        submission.insert_rows(cursor, who, batch)
         return _processor(cursor)
 
 
@@ -365,20 +366,20 @@ def _selected(hub, who, rng):
         queries.append({"labels": labels, "places": [f"{chr(65 + int(rng.integers(20)))}A"],
                         "licences": [str(rng.choice(LICENCES))]})
     times, spent, plans, found = [], [], set(), 0
-    with hub.act(who, "select", 600) as cursor:
-        for query in [selection.check(query) for query in queries]:
+    with hub.transaction(who, "select", 600) as cursor:
+        for query in [selection.checked_query(query) for query in queries]:
             began, before = time.monotonic(), _processor(cursor)
             found += len(selection._ids(cursor, selection._values(cursor, query), 1000))
             times.append(time.monotonic() - began)
             spent.append(_processor(cursor) - before)
-            cursor.execute("EXPLAIN SELECT id FROM hub.published WHERE " + selection.FITS + " ORDER BY id LIMIT 1000",
+            cursor.execute("EXPLAIN SELECT id FROM hub.published WHERE " + selection.MATCHES + " ORDER BY id LIMIT 1000",
                            selection._values(cursor, query))
             plans |= {word for line, in cursor.fetchall() for word in line.split() if word.startswith("picture_")}
-    with hub.act(who, "browse") as cursor:   # a connection that is there, as a program has it that asks often
+    with hub.transaction(who, "browse") as cursor:   # a connection that is there, as a program has it that asks often
         began = time.monotonic()
         counts = selection._counts(cursor, "accepted")
         counted = time.monotonic() - began
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         began = time.monotonic()
         cursor.execute("SELECT label.name, count(*) FROM hub.picture, unnest(filed) AS one JOIN hub.label ON label.id = one "
                        "WHERE status = 'accepted' GROUP BY 1")
@@ -397,7 +398,7 @@ def crowded(seconds=180, suppliers=50):
     """Suppliers that submit at once over HTTP, while the app is killed (kill -9) and PostgreSQL in the middle."""
     port = free_port("127.0.0.1")
     hub = open_hub(f"crowd{os.getpid()}", hub__port=port)
-    drawn = [item for _, item in crowd.items("tags", np.random.default_rng(7), 60, "s")]
+    drawn = [item for _, item in hub_load.items("tags", np.random.default_rng(7), 60, "s")]
     app, until, lock = App(hub), threading.Event(), threading.Lock()
     told = {"accepted": {}, "answers": Counter()}   # what the app has answered for, by supplier and file; how it answered
     senders = []
@@ -452,14 +453,14 @@ class App:
         self.start()
 
 
-def _supplies(url, token, person, drawn, until, told, lock):
+def _supplies(url, token, account, drawn, until, told, lock):
     """One supplier, who sends picture after picture, each again and again until the app has answered for it."""
     with httpx.Client(trust_env=False, timeout=60, headers={"Authorization": f"Bearer {token}"}) as client:
         for number, item in enumerate(itertools.cycle(drawn)):
             if until.is_set():
                 return
             words = {"licence": item.values["licence"], "place": item.values["place"], "labels": ";".join(item.values["labels"])}
-            comment = f"{person} {number}".encode()   # a file of its own, which costs no drawing
+            comment = f"{account} {number}".encode()   # a file of its own, which costs no drawing
             name, data = f"{number:05}.jpg", item.data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + item.data[2:]
             while True:
                 try:
@@ -472,7 +473,7 @@ def _supplies(url, token, person, drawn, until, told, lock):
                     told["answers"][code] += 1
                     if code == "200":
                         [file] = answer.json()["files"]
-                        told["accepted"][person, file["name"]] = file["outcome"], hashlib.sha256(data).hexdigest()
+                        told["accepted"][account, file["name"]] = file["outcome"], hashlib.sha256(data).hexdigest()
                 if code == "200" or until.is_set() and code != "429":
                     break
                 time.sleep(0.3)
@@ -480,16 +481,16 @@ def _supplies(url, token, person, drawn, until, told, lock):
 
 def _reconciled(hub, accepted):
     """Whether what the app has answered for is there, once, with its bytes, and the hub's own figures agree."""
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT batch.person, submission.name, outcome, sha256 FROM hub.submission JOIN hub.batch ON "
                        "batch.id = submission.batch LEFT JOIN hub.picture ON picture.id = submission.picture")
-        there = {(person, name): (outcome, sha256) for person, name, outcome, sha256 in cursor.fetchall()}
+        there = {(account, name): (outcome, sha256) for account, name, outcome, sha256 in cursor.fetchall()}
     pictures = {sha256 for outcome, sha256 in there.values() if outcome == "new"}
     for sha256 in pictures:
         store.read(hub, sha256)   # checks the hash
     lost = [file for file, (outcome, sha256) in accepted.items()
             if there.get(file, ("", ""))[0] != outcome or outcome != "refused" and there[file][1] != sha256]
-    totals = crowd.totals(hub)
+    totals = hub_load.totals(hub)
     return {"files_answered_for": len(accepted), "lost": len(lost), "twice": totals["files"]["new"] - len(pictures), **totals,
             "reconciles": not lost and len(pictures) == sum(totals["pictures"].values()) == totals["files"]["new"]
             and not totals["pictures_without_their_file"] and not totals["files_without_their_picture"]
@@ -508,7 +509,7 @@ def _restart():
 def stream(megabytes=1024):
     """Peak memory of a process that streams a data set, and the same for a small one: what the program itself takes."""
     hub = open_hub(f"stream{os.getpid()}")
-    who = person(hub, "bench", "supplier", "customer")
+    who = account(hub, "bench", "supplier", "customer")
     rng = np.random.default_rng(0)
 
     def items(size, label):   # all of one drawing of noise, each with a scratch of its own: nobody looks at them
@@ -516,15 +517,15 @@ def stream(megabytes=1024):
         at = next(at for at in range(len(data) // 2, len(data)) if 255 not in data[at - 1:at + 6])
         for number in range(-(-size * 10**6 // len(data))):
             scratch = f"{number:05}".encode()
-            yield submission.parcels.Item(f"{label}{number}.jpg", data[:at] + scratch + data[at + 5:],
-                                          {"licence": "CC0-1.0", "labels": [label]})
+            yield sources.Item(f"{label}{number}.jpg", data[:at] + scratch + data[at + 5:],
+                               {"licence": "CC0-1.0", "labels": [label]})
 
     results = {}
     for label, size in (("small", 16), ("large", megabytes)):
         submission.receive(hub, who, label, items(size, label))
-        with hub.act(accounts.OPERATOR, "work") as cursor:
+        with hub.transaction(accounts.OPERATOR, "work") as cursor:
             cursor.execute("UPDATE hub.picture SET status = 'accepted'")
-        version = versions.version(hub, who, {"labels": [label]})
+        version = versions.create(hub, who, {"labels": [label]})
         began = time.monotonic()
         sent, peak = _in_a_process(hub, who, version.id)
         results[label] = {"pictures": version.pictures, "sent_mb": round(sent / 1e6), "peak_mb": round(peak),

@@ -94,10 +94,10 @@ def test_the_hub_verifies_the_same_by_dask(dask, home, tmp_path):
     submission.receive(hub, person, "k", [sources.Item(f"{n}.jpg", picture(0, n), {"licence": LICENCE}) for n in range(9)])
 
     def found(which):
-        with hub.owner() as cursor:
+        with hub.owner_transaction() as cursor:
             cursor.execute("UPDATE hub.picture SET status = 'submitted'")
         assert verification.verify(which)["accepted"] == 9
-        with hub.owner() as cursor:
+        with hub.owner_transaction() as cursor:
             cursor.execute("SELECT picture, name, figure FROM hub.finding ORDER BY 1, 2")
             return cursor.fetchall()
 

@@ -89,7 +89,7 @@ def key():
 
 
 def accept(hub):
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = 0.9, verified = now() WHERE status = 'submitted'")
 
 
@@ -169,7 +169,7 @@ def test_a_person_who_was_struck_off_is_let_in_no_longer(app, hub, monkeypatch):
     monkeypatch.setattr(middleware, "REMEMBERED", 0.0)
     person, token = accounts.add(hub, f"gone {next(NUMBERS)}", ("customer",))
     assert app.get("/v1/me", headers=headers(token)).json()["name"] == person.name
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("UPDATE hub.person SET active = false WHERE id = %s", (person.id,))
     assert app.get("/v1/me", headers=headers(token)).status_code == 401
 
@@ -219,7 +219,7 @@ def test_what_cannot_be_taken_is_told_and_changes_nothing(app, hub, tokens, file
     else:
         answer = app.post(f"/v1/batches/{name}/pictures", headers=headers(tokens["supplier"]), files={"other": b"x"})
     assert answer.status_code == status and said in answer.json()["detail"], answer.text
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT count(*) FROM hub.batch WHERE key = %s", (name,))
         assert cursor.fetchone() == (0,)
 
@@ -262,7 +262,7 @@ def test_hostile_words_stay_words(app, hub, tokens):
             assert answer.status_code == 422 or answer.json()["total"] <= 1
         for body in ({"version": word}, {"version": 1, "overrides": {word: word}}, {"version": 1, "profile": word}):
             assert app.post("/v1/trainings", headers=headers(tokens["premium"]), json=body).status_code in (400, 422)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT count(*) FROM hub.picture WHERE author = ANY(%s)", (HOSTILE,))
         assert cursor.fetchone() == (len(HOSTILE),)
 
@@ -317,8 +317,8 @@ def test_a_model_and_its_figures_are_downloaded_by_who_asked_for_them(app, hub, 
     assert asked["state"] == "queued" and asked["id"] in [each["id"] for each in app.get("/v1/trainings", headers=auth).json()["trainings"]]
     assert "no files yet" in app.get(f"/v1/trainings/{asked['id']}/files/model.zip", headers=auth).json()["detail"]
     files = {name: store.put(hub, data, trainings.KIND) for name, data in (("model.zip", b"zip"), ("figures/learning.png", b"png"))}
-    taken = trainings.take(hub, "w")
-    trainings.end(hub, taken, "done", {"files": files, "scores": []})
+    taken = trainings.claim(hub, "w")
+    trainings.finish(hub, taken, "done", {"files": files, "scores": []})
     assert app.get(f"/v1/trainings/{asked['id']}", headers=auth).json()["state"] == "done"
     assert app.get(f"/v1/trainings/{asked['id']}/files/figures/learning.png", headers=auth).content == b"png"
     path = app.post(f"/v1/trainings/{asked['id']}/ticket", headers=auth).json()["path"]
@@ -332,7 +332,7 @@ def test_thumbnails_and_selections_are_of_accepted_pictures_alone(app, hub, toke
     label = f"hidden {next(NUMBERS)}"
     submit(app, tokens["supplier"], key(), {"a.jpg": jpeg(next(NUMBERS))}, labels=label)
     query = {"url": "/v1/select", "headers": headers(tokens["customer"]), "json": {"labels": [label]}}
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT max(id) FROM hub.picture")
         number, = cursor.fetchone()
     shown = f"/v1/pictures/{number}/thumbnail"
@@ -510,7 +510,7 @@ def test_no_accepted_picture_is_lost_and_none_comes_twice_through_a_kill_and_a_r
     accepted = [one for each in crowd for one in each.accepted]
     assert not any(each.is_alive() for each in crowd) and not any(each.strange for each in crowd), crowd[0].strange[:1]
     assert len(accepted) >= 18 and all(each.accepted for each in crowd)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT sha256 FROM hub.picture")
         there = [one for one, in cursor.fetchall()]
         cursor.execute("SELECT count(*), count(DISTINCT picture) FROM hub.submission WHERE outcome = 'new'")

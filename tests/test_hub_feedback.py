@@ -45,7 +45,7 @@ def job(make_job, tmp_path):
 
 def labels(hub, person):
     """By the picture's name, its corrected labels, the newest last, and where they came from."""
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT picture.name, label, origin FROM hub.annotation JOIN hub.picture ON picture.id = picture "
                        "WHERE picture.person = %s ORDER BY annotation.id", (person.id,))
         return cursor.fetchall()

@@ -49,7 +49,7 @@ def filled(hub, supplier, number=12, labels=("saw", "hammer", HOSTILE)):
     items = [Item(f"{n}.jpg", jpeg(next(NUMBERS)), {"labels": [labels[n % len(labels)]], "licence": "CC0-1.0", "author": HOSTILE,
                                                      "place": "Perth, AU" if n % 2 else "Lima, PE"}, str(n)) for n in range(number)]
     submission.receive(hub, supplier, f"fill {next(NUMBERS)}", items)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = 0.8, verified = now() WHERE status = 'submitted'")
 
 
@@ -153,9 +153,9 @@ def test_what_is_chosen_is_shown_with_thumbnails_and_becomes_a_version(hub, toke
 
 
 def test_a_picture_that_waits_is_seen_by_reviewers_alone(hub, tokens):
-    supplier = accounts.by_token(hub, tokens["supplier"])
-    uploads.take(hub, supplier, f"w{next(NUMBERS)}", [Item("w.jpg", jpeg(next(NUMBERS)), {"labels": ["saw"], "licence": "CC0-1.0"}, "w")])
-    with hub.owner() as cursor:
+    supplier = accounts.find_by_token(hub, tokens["supplier"])
+    uploads.receive(hub, supplier, f"w{next(NUMBERS)}", [Item("w.jpg", jpeg(next(NUMBERS)), {"labels": ["saw"], "licence": "CC0-1.0"}, "w")])
+    with hub.owner_transaction() as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'review' WHERE status = 'submitted' RETURNING id")
         number = cursor.fetchall()[-1][0]
     assert Visitor(hub, tokens["customer"]).ask("thumbs", ids=[number])["buffers"] == [b""]
@@ -174,7 +174,7 @@ def test_what_goes_wrong_in_a_thread_is_told_on_the_page(hub, tokens, monkeypatc
 
 @pytest.mark.parametrize("name", dashboard.FIGURES)
 def test_the_dashboard_is_drawn_also_of_an_empty_hub(hub, tokens, name, monkeypatch):
-    person = accounts.by_token(hub, tokens["customer"])
+    person = accounts.find_by_token(hub, tokens["customer"])
     full = dashboard.png(hub, person, name)
     monkeypatch.setattr(dashboard.selection, "counts", lambda *_: {})
     monkeypatch.setattr(dashboard.selection, "places", lambda *_: [])
@@ -289,13 +289,13 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab.locator(".corehub[data-submitted='6']").wait_for(timeout=60_000)
     assert tab.locator(".results .state.new").count() == 5 and tab.locator(".results .state.refused").count() == 1
     keep(tab, "submit")
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT count(*), min(author), min(city) FROM hub.picture JOIN hub.place ON place.id = place "
                        "JOIN hub.tag ON picture = picture.id JOIN hub.label ON label.id = tag.label WHERE label.name = 'plane'")
         assert cursor.fetchone() == (5, "Sam Supplier", "Kalgoorlie")
     tab.get_by_role("button", name="Submit", exact=True).last.click()   # the same again changes nothing
     until(tab, lambda: tab.locator(".results .state.known").count() == 5)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'review' WHERE status = 'submitted'")
         cursor.execute("INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason) SELECT id, 'blur', 'review', 3, 8, "
                        "'blurred: ' || %s FROM hub.picture WHERE status = 'review'", (HOSTILE,))
@@ -312,7 +312,7 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     until(tab, lambda: tab.locator(".card").count() == 4)
     tab.locator(".card").first.get_by_role("button", name="Refuse").click()
     until(tab, lambda: tab.locator(".card").count() == 3)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT status, count(*) FROM hub.picture JOIN hub.tag ON picture = picture.id JOIN hub.label ON "
                        "label.id = tag.label WHERE label.name IN ('wood', 'plane') GROUP BY 1")
         assert dict(cursor.fetchall()) == {"accepted": 2, "refused": 1, "review": 3}
@@ -342,12 +342,12 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab.get_by_label("Epochs").fill("2")
     tab.get_by_role("button", name="Ask for a training").click()
     tab.locator("[data-training][data-state='queued']").wait_for()
-    taken = trainings.take(hub, "here")
+    taken = trainings.claim(hub, "here")
     assert taken.request["overrides"] == {"model.backbone": "small", "training.epochs": 2}
     line = [{"part": "network", "epoch": n, "loss": 0.7 / (n + 1), "val_loss": 0.8 / (n + 1)} for n in range(6)]
-    trainings.beat(hub, taken, {"phase": "02", "history": line})
+    trainings.heartbeat(hub, taken, {"phase": "02", "history": line})
     tab.locator("[data-state='running'] svg.curve polyline").first.wait_for()
-    trainings.end(hub, taken, "failed", error=f"every row was dropped {HOSTILE}")
+    trainings.finish(hub, taken, "failed", error=f"every row was dropped {HOSTILE}")
     tab.locator("[data-state='failed']").wait_for()
     tab.get_by_role("button", name="Once more").click()
     tab.locator("[data-state='queued']").wait_for()
@@ -355,7 +355,7 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab.get_by_role("button", name="Cancel").click()
     tab.locator("[data-state='cancelled']").wait_for()
     assert tab.title() != "owned" and tab.locator("img[src=x]").count() == 0
-    version = versions.listed(hub, accounts.find(hub, "Petra Premium"))[0]
+    version = versions.list_all(hub, accounts.find(hub, "Petra Premium"))[0]
     assert version.pictures == 20 and json.loads(json.dumps(version.plain()))
     turn(tab, "Overview")
     until(tab, lambda: tab.locator(".figures img").count() == 3)

@@ -30,7 +30,7 @@ def make_hub(home, tmp_path):
         hub = access.open_hub({**QUICK, "hub.name": f"train{os.getpid()}", "hub.store": str(tmp_path / "store"),
                                **{key.replace("__", "."): value for key, value in overrides.items()}})
         hub.migrate()
-        with hub.owner() as cursor:
+        with hub.owner_transaction() as cursor:
             cursor.execute("DELETE FROM hub.training")
             cursor.execute("INSERT INTO hub.label (key, name) VALUES ('saw', 'saw') ON CONFLICT DO NOTHING")
         return hub
@@ -51,7 +51,7 @@ def version(hub, who, counts=None, groups=12):
     """A version of a data set, as a row and a manifest."""
     lines = [json.dumps({"group": f"batch {n % groups}", "number": next(NUMBERS)}) + "\n" for n in range(12)]
     manifest = store.put(hub, "".join(lines).encode(), "manifests")
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("""INSERT INTO hub.version (manifest, person, query, pictures, bytes, counts)
                           VALUES (%s, %s, '{}', 12, 1000, %s) RETURNING id""",
                        (manifest, who.id, json.dumps(counts or {"saw": 12})))
@@ -60,18 +60,18 @@ def version(hub, who, counts=None, groups=12):
 
 def asked(hub, **overrides):
     who = person(hub)
-    return who, trainings.ask(hub, who, version(hub, who), overrides)
+    return who, trainings.enqueue(hub, who, version(hub, who), overrides)
 
 
 def row(hub, number):
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute(f"SELECT {trainings.COLUMNS} FROM hub.training WHERE id = %s", (number,))
         return trainings.Training(*cursor.fetchone())
 
 
 def silence(hub, number):
     """As if the worker had not been heard of for an hour."""
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("UPDATE hub.training SET heartbeat = now() - interval '1 hour' WHERE id = %s", (number,))
 
 
@@ -80,19 +80,19 @@ def silence(hub, number):
 
 def test_a_premium_customer_asks_sees_and_cancels_and_nobody_else(hub):
     who, training = asked(hub)
-    assert training.state == "queued" and trainings.listed(hub, who) == [training] and training.request["task"] == "tags"
+    assert training.state == "queued" and trainings.list_own(hub, who) == [training] and training.request["task"] == "tags"
     assert json.loads(json.dumps(training.plain()))["id"] == training.id
     for roles in (("customer",), ("supplier",), ("reviewer",)):
         with pytest.raises(accounts.Forbidden, match="premium"):
-            trainings.ask(hub, person(hub, *roles), training.version)
+            trainings.enqueue(hub, person(hub, *roles), training.version)
     other = person(hub)
-    assert trainings.listed(hub, other) == []
-    for call in (trainings.find, trainings.cancel, trainings.again):
+    assert trainings.list_own(hub, other) == []
+    for call in (trainings.find, trainings.cancel, trainings.retry):
         with pytest.raises(LookupError, match="has no training"):
             call(hub, other, training.id)
     assert row(hub, training.id).state == "queued"
     assert trainings.cancel(hub, who, training.id).state == "cancelled"
-    assert trainings.take(hub, "w") is None
+    assert trainings.claim(hub, "w") is None
 
 
 @pytest.mark.parametrize(("overrides", "said"), [
@@ -106,14 +106,14 @@ def test_a_premium_customer_asks_sees_and_cancels_and_nobody_else(hub):
 def test_settings_that_are_not_to_be_chosen_are_refused_when_asked(hub, overrides, said):
     who = person(hub)
     with pytest.raises(ValueError, match=said.replace("(", r"\(")):
-        trainings.ask(hub, who, version(hub, who), overrides)
-    assert trainings.listed(hub, who) == []
+        trainings.enqueue(hub, who, version(hub, who), overrides)
+    assert trainings.list_own(hub, who) == []
 
 
 @pytest.mark.parametrize("number", ["1; DROP TABLE hub.training", "", None, -1, True, 10**30, "1' OR '1'='1"])
 def test_what_is_no_number_is_refused(hub, number):
     who = person(hub)
-    for call in (trainings.ask, trainings.find, trainings.cancel):
+    for call in (trainings.enqueue, trainings.find, trainings.cancel):
         with pytest.raises(ValueError, match="no number"):
             call(hub, who, number)
 
@@ -122,15 +122,15 @@ def test_a_version_must_be_there_and_one_person_cannot_fill_the_queue(make_hub):
     hub = make_hub(hub__training_most=2)
     who = person(hub)
     with pytest.raises(ValueError, match="no version 4711"):
-        trainings.ask(hub, who, 4711)
+        trainings.enqueue(hub, who, 4711)
     number = version(hub, who)
-    first = trainings.ask(hub, who, number)
-    trainings.ask(hub, who, number)
+    first = trainings.enqueue(hub, who, number)
+    trainings.enqueue(hub, who, number)
     with pytest.raises(ValueError, match="has 2 trainings"):
-        trainings.ask(hub, who, number)
-    trainings.ask(hub, person(hub), number)
+        trainings.enqueue(hub, who, number)
+    trainings.enqueue(hub, person(hub), number)
     trainings.cancel(hub, who, first.id)
-    assert trainings.again(hub, who, first.id).request == first.request
+    assert trainings.retry(hub, who, first.id).request == first.request
 
 
 # --- the queue
@@ -140,11 +140,11 @@ def test_every_training_is_taken_once_by_however_many_workers_in_its_order(make_
     hub = make_hub(hub__training_most=100)
     who = person(hub)
     number = version(hub, who)
-    wanted = [trainings.ask(hub, who, number).id for _ in range(12)]
+    wanted = [trainings.enqueue(hub, who, number).id for _ in range(12)]
     taken, lock = [], threading.Lock()
 
     def work(name):
-        while (training := trainings.take(hub, name)) is not None:
+        while (training := trainings.claim(hub, name)) is not None:
             with lock:
                 taken.append(training.id)
 
@@ -158,16 +158,16 @@ def test_every_training_is_taken_once_by_however_many_workers_in_its_order(make_
 
 def test_a_silent_workers_training_goes_to_another_and_the_first_is_told(hub):
     _, training = asked(hub)
-    first = trainings.take(hub, "first")
-    assert trainings.take(hub, "second") is None  # it is alive
+    first = trainings.claim(hub, "first")
+    assert trainings.claim(hub, "second") is None  # it is alive
     silence(hub, training.id)
-    second = trainings.take(hub, "second")
+    second = trainings.claim(hub, "second")
     assert (second.id, second.attempts, second.started) == (training.id, 2, first.started)
-    for call in (lambda: trainings.beat(hub, first), lambda: trainings.end(hub, first, "done")):
-        with pytest.raises(trainings.Lost):
+    for call in (lambda: trainings.heartbeat(hub, first), lambda: trainings.finish(hub, first, "done")):
+        with pytest.raises(trainings.LeaseLost):
             call()
-    assert trainings.beat(hub, second, {"phase": "02", "history": []}) is False
-    trainings.end(hub, second, "done", {"scores": []})
+    assert trainings.heartbeat(hub, second, {"phase": "02", "history": []}) is False
+    trainings.finish(hub, second, "done", {"scores": []})
     done = row(hub, training.id)
     assert done.state == "done" and done.result == {"scores": []} and done.progress["phase"] == "02" and done.finished
 
@@ -177,37 +177,37 @@ def test_a_training_whose_workers_keep_dying_fails_and_blocks_nobody(make_hub):
     _, poisoned = asked(hub)
     _, healthy = asked(hub)
     for attempt in (1, 2):
-        assert trainings.take(hub, f"w{attempt}").id == poisoned.id
+        assert trainings.claim(hub, f"w{attempt}").id == poisoned.id
         silence(hub, poisoned.id)
-    assert trainings.take(hub, "w3").id == healthy.id
+    assert trainings.claim(hub, "w3").id == healthy.id
     assert row(hub, poisoned.id).state == "failed" and "died 2 times, the last was w2" in row(hub, poisoned.id).error
 
 
 def test_a_cancelled_training_of_a_dead_worker_is_not_taken_again(hub):
     who, training = asked(hub)
-    trainings.take(hub, "w")
+    trainings.claim(hub, "w")
     assert trainings.cancel(hub, who, training.id).state == "running"
     silence(hub, training.id)
-    assert trainings.take(hub, "w2") is None and row(hub, training.id).state == "cancelled"
+    assert trainings.claim(hub, "w2") is None and row(hub, training.id).state == "cancelled"
 
 
 def test_one_put_back_waits_for_its_pause(hub):
     _, training = asked(hub)
-    taken = trainings.take(hub, "w")
-    trainings.end(hub, taken, "queued", error="the database broke off", pause=60)
-    assert trainings.take(hub, "w") is None and row(hub, training.id).error == "the database broke off"
+    taken = trainings.claim(hub, "w")
+    trainings.finish(hub, taken, "queued", error="the database broke off", pause=60)
+    assert trainings.claim(hub, "w") is None and row(hub, training.id).error == "the database broke off"
 
 
 def test_a_tree_holds_the_labels_of_the_version_and_all_above_them(hub):
     who = person(hub)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("""INSERT INTO hub.label (key, name) VALUES ('tool', 'tool'), ('sharp', 'sharp'), ('dog', 'dog'),
                           ('other', 'other')""")
         cursor.execute("""INSERT INTO hub.edge SELECT above.id, below.id FROM hub.label above, hub.label below
                           WHERE (above.name, below.name) IN (('tool', 'saw'), ('sharp', 'saw'), ('tool', 'other'))""")
-    assert sorted(trainings.tree(hub, version(hub, who, {"saw": 3, "dog": 9}))) \
+    assert sorted(trainings.label_paths(hub, version(hub, who, {"saw": 3, "dog": 9}))) \
         == ["dog", "sharp", "sharp > saw", "tool", "tool > saw"]
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("DELETE FROM hub.edge")
 
 
@@ -284,7 +284,7 @@ def test_after_a_kill_of_its_worker_a_training_ends_its_process_and_is_done_by_a
     process.send_signal(signal.SIGKILL)
     process.wait()
     until(lambda: not alive(int(note.read_text())))
-    until(lambda: (taken := trainings.take(hub, "another")) and taken.id == training.id and taken.attempts == 2)
+    until(lambda: (taken := trainings.claim(hub, "another")) and taken.id == training.id and taken.attempts == 2)
 
 
 def test_a_finished_run_is_collected_into_the_store_and_its_folders_are_cleared(hub, monkeypatch):
@@ -313,8 +313,8 @@ def test_a_finished_run_is_collected_into_the_store_and_its_folders_are_cleared(
         files.write(record.path("figures", "learning.png"), b"\x89PNG")
         yield Done()
 
-    monkeypatch.setattr(worker, "process", process)
-    monkeypatch.setattr(worker, "last_words", lambda child: "")
+    monkeypatch.setattr(worker, "start_process", process)
+    monkeypatch.setattr(worker, "stderr_tail", lambda child: "")
     assert worker.work(hub, once=True, told=lambda words: None) == 1
     done = row(hub, training.id)
     assert done.state == "done" and done.result["scores"] == [{"score": "f1", "mean": 0.9, "low": None}]
@@ -326,7 +326,7 @@ def test_a_finished_run_is_collected_into_the_store_and_its_folders_are_cleared(
 
 def test_what_a_training_runs_with_is_its_own_profile_with_the_tree_of_its_version(hub):
     who = person(hub)
-    training = trainings.ask(hub, who, version(hub, who), {"training.epochs": 3})
+    training = trainings.enqueue(hub, who, version(hub, who), {"training.epochs": 3})
     from lib import tasks
 
     job = tasks.job(**worker.parameters(hub, training))
@@ -334,7 +334,7 @@ def test_what_a_training_runs_with_is_its_own_profile_with_the_tree_of_its_versi
     assert job.params.data.source == "hub" and job.params.data.version == str(training.version)
     assert job.folder.name == f"hub{training.id}" and job.params.hub.name == hub.profile
     assert job.params.split.by == "group"
-    few = trainings.ask(hub, who, version(hub, who, groups=2))   # whole batches would leave a part empty
+    few = trainings.enqueue(hub, who, version(hub, who, groups=2))   # whole batches would leave a part empty
     assert tasks.job(**worker.parameters(hub, few)).params.split.by == ""
 
 
@@ -351,7 +351,7 @@ def test_the_command_takes_a_file_of_parameters_and_ends_with_who_started_it(hub
     assert command.find_job(arguments).profile == values["profile"]
     with pytest.raises(config.ConfigError, match="nowhere.yaml is missing"):
         config.read_file(tmp_path / "nowhere.yaml")
-    with worker.process(values, tmp_path) as child:
+    with worker.start_process(values, tmp_path) as child:
         time.sleep(0.5)
         child.stdin.close()
         until(lambda: child.poll() is not None, 60)

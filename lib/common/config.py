@@ -139,6 +139,17 @@ def nested(overrides):
     return result
 
 
+def flat(values, before=""):
+    """Nested dicts as dotted keys, the inverse of `nested`: {"a": {"b": 1}} is {"a.b": 1}."""
+    result = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            result |= flat(value, f"{before}{key}.")
+        else:
+            result[f"{before}{key}"] = value
+    return result
+
+
 def parse(assignments):
     """Overrides from `a.b=c d=[1, 2]`, a text or a list of texts; values are YAML."""
     words = re.findall(r"[\w.]+=(?:\[(?:[^\[\]]|\[[^\]]*\])*\]|\{(?:[^{}]|\{[^}]*\})*\}|\"[^\"]*\"|'[^']*'|\S*)", assignments) \

@@ -38,7 +38,7 @@ def gather(job):
     if not from_hub:
         demo.fill(job)
     with files.lock(job.folder):
-        places = [hub.place(job)] if from_hub else transfer.places(job)
+        places = [hub.location(job)] if from_hub else transfer.places(job)
         transfer.sweep(job.folder)
         revised = revisions.latest(job, decided=True)
         snapshot = hub.rows(job) if from_hub else _with_new(tables.rows(job), revised, revisions.added(job))

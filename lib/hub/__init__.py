@@ -3,8 +3,8 @@
     schema        migrate(connection): the numbered files of lib/migrations/hub, each run once
     people        ROLES, ACTIONS, Person, OPERATOR, add(hub, name, roles) -> (Person, token), find(hub, name),
                   by_token(hub, token) -> Person or None, may(person, action) -> bool, Forbidden
-    access        open_hub(overrides) -> Hub, of(job) -> Hub; hub.migrate(); with hub.act(person, action) as cursor:
-                  a transaction under the PostgreSQL role that may do it; with hub.owner() as cursor: as the owner
+    access        open_hub(overrides) -> Hub, of(job) -> Hub; hub.migrate(); with hub.transaction(person, action) as cursor:
+                  a transaction under the PostgreSQL role that may do it; with hub.owner_transaction() as cursor: as the owner
     vocabulary    labels as a tree: load(hub, hierarchy, names), tree(cursor), find(cursor, names) -> ids, add(…)
     places        place names and GPS positions to city and country: locate(hub, text or position) -> Place
     store         pictures by their SHA-256 in any folder or URL: put(hub, data), read(hub, sha256) -> bytes
@@ -36,7 +36,7 @@
 
 For whoever builds on it (signatures, all keyword arguments optional unless said):
 
-    Query: a plain dict, checked by selection.check(query):
+    Query: a plain dict, checked by selection.checked_query(query):
         {"labels": ["Dog", …], "subtree": true, "places": ["AU", "AU/Perth", …], "licences": ["CC-BY-4.0", …],
          "quality": 0.0, "since": "2026-01-01", "until": "2026-12-31", "per_label": 0, "task": "corners"}
         labels by name or key; empty lists mean all; per_label keeps at most so many of each label (0: all);
@@ -56,16 +56,16 @@ For whoever builds on it (signatures, all keyword arguments optional unless said
     selection.select(hub, person, query, limit=1000) -> Selection(total, labels {name: count}, ids (first `limit`),
         places {country/city: count}, licences {id: count}, bytes)
     selection.pictures(hub, person, ids), selection.places(hub, person), selection.quality(hub, person): for pages
-    selection.demand(hub, person, query, least) -> Selection, or TooFew (with .watch: the wish is on the watch-list)
+    selection.select_at_least(hub, person, query, least) -> Selection, or TooFew (with .watch: the wish is on the watch-list)
     selection.watch(hub, person, query, least) -> id; selection.watches(hub, person) -> list of dicts
-    versions.version(hub, person, query, least=0) -> Version(id, manifest, pictures, bytes, counts, query, created)
-    versions.listed(hub, person) -> [Version], versions.find(hub, id) -> Version
+    versions.create(hub, person, query, least=0) -> Version(id, manifest, pictures, bytes, counts, query, created)
+    versions.list_all(hub, person) -> [Version], versions.find(hub, id) -> Version
     export.stream_tar(hub, person, version_id, formats=("folders",)) -> iterator of bytes (a tar), constant memory
         formats: folders, coco, yolo, openimages, parquet; manifest, licences and authors are always in it.
     store.thumbnail(hub, sha256, side=160) -> JPEG bytes without metadata, of an accepted picture (ask rights first)
     Table hub.training: see lib/migrations/hub/006_trainings.sql (state, attempts, worker, cancel, heartbeat,
-        not_before, request, progress, result, error). Ask with hub.act(person, "train"), work with
-        hub.act(people.OPERATOR, "work"). A training's notebooks read a version by
+        not_before, request, progress, result, error). Ask with hub.transaction(person, "train"), work with
+        hub.transaction(people.OPERATOR, "work"). A training's notebooks read a version by
         overrides {"data.source": "hub", "data.version": "<id>"}. Rows are split by their batch; where there are few
         batches, "split.by": "" splits by picture.
 """

@@ -42,31 +42,31 @@ class Hub:
     def migrate(self):
         """Bring the schema up to date and return the names of the migrations that were run."""
         with postgres.connect(self) as connection, postgres.within(connection, self.limit):
-            return schema.migrate(connection)
+            return schema.SCHEMA.migrate(connection)
 
     @property
     def limit(self):
         return postgres.GRACE + self.params.data.statement_timeout
 
     @contextlib.contextmanager
-    def owner(self):
+    def owner_transaction(self):
         """A cursor in a transaction under the role that owns the schema; committed where the block ends well.
 
-        Errors: config.ConfigError (the schema is not there), server.Unreachable.
+        Errors: config.ConfigError (the schema is not there), postgres.Unreachable.
         """
         with self._cursor() as cursor:
             yield cursor
 
     @contextlib.contextmanager
-    def act(self, person, action, seconds=None):
-        """A cursor in a transaction that may do what the action needs, and no more; people.Forbidden.
+    def transaction(self, account, action, seconds=None):
+        """A cursor in a transaction that may do what the action needs, and no more; accounts.Forbidden.
 
         It is cut after `seconds`, by default after as long as one statement may take.
         """
-        role = accounts.role(person, action)
+        role = accounts.database_role(account, action)
         with self._cursor(seconds) as cursor:
             cursor.execute("SELECT set_config('role', %s, true), set_config('hub.person', %s, true)",
-                           (role, str(person.id or "")))
+                           (role, str(account.id or "")))
             yield cursor
 
     @contextlib.contextmanager
@@ -96,7 +96,7 @@ def open_hub(overrides=None):
     return _hub({name: config.group(name, overrides.get(name)).plain() for name in GROUPS})
 
 
-def of(job):
+def for_task(job):
     """The Hub that a job's settings name."""
     return _hub({name: job.params[name].plain() for name in GROUPS})
 

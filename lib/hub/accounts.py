@@ -26,7 +26,7 @@ class Forbidden(PermissionError):
 
 
 @dataclass(frozen=True)
-class Person:
+class Account:
     """Someone who is known to the hub."""
 
     id: int | None
@@ -35,23 +35,23 @@ class Person:
     keep_position: bool = False
 
 
-OPERATOR = Person(None, "operator", ())   # the program itself, and who runs it at the command line
+OPERATOR = Account(None, "operator", ())   # the program itself, and who runs it at the command line
 
 
-def may(person, action):
+def is_allowed(account, action):
     """Whether a person may take an action."""
-    return action == "work" and person is OPERATOR or bool(set(ACTIONS[action]) & set(person.roles))
+    return action == "work" and account is OPERATOR or bool(set(ACTIONS[action]) & set(account.roles))
 
 
-def role(person, action):
+def database_role(account, action):
     """The PostgreSQL role under which a person's action runs; Forbidden."""
-    if not may(person, action):
+    if not is_allowed(account, action):
         who = " or ".join(ACTIONS[action]) or "the operator"
-        raise Forbidden(f"{person.name} may not {action}: it takes the role {who}; ask the hub's operator")
-    return next((f"hub_{one}" for one in ACTIONS[action] if one in person.roles), "hub_worker")
+        raise Forbidden(f"{account.name} may not {action}: it takes the role {who}; ask the hub's operator")
+    return next((f"hub_{one}" for one in ACTIONS[action] if one in account.roles), "hub_worker")
 
 
-def digest(token):
+def token_hash(token):
     """The hash that is kept of a token; with 256 random bits in it, a slow or salted one would add nothing."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
@@ -62,36 +62,36 @@ def add(hub, name, roles, keep_position=False):
     if unknown or not roles:
         raise ValueError(f"roles are {', '.join(roles) or 'none'}; they must be some of {', '.join(ROLES)}")
     token = "hub_" + secrets.token_urlsafe(32)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         try:
             cursor.execute("INSERT INTO hub.person (name, token, keep_position) VALUES (%s, %s, %s) RETURNING id",
-                           (name, digest(token), keep_position))
+                           (name, token_hash(token), keep_position))
             number, = cursor.fetchone()
             cursor.execute("INSERT INTO hub.person_role SELECT %s, unnest(%s) ON CONFLICT DO NOTHING", (number, list(roles)))
         except errors.UniqueViolation as error:
             raise ValueError(f"there is a person {name!r} already; choose another name") from error
         except errors.CheckViolation as error:
             raise ValueError(f"the name {name[:120]!r} is empty, too long, or begins or ends in a blank") from error
-    return Person(number, name, tuple(sorted(roles)), keep_position), token
+    return Account(number, name, tuple(sorted(roles)), keep_position), token
 
 
 def find(hub, name):
     """The Person of this name; ValueError where there is none."""
-    person = _one(hub, "SELECT id FROM hub.person WHERE name = %s", name)
-    if person is None:
+    account = _select(hub, "SELECT id FROM hub.person WHERE name = %s", name)
+    if account is None:
         raise ValueError(f"there is no person {name!r}; add one: python -m lib hub people NAME --roles …")
-    return person
+    return account
 
 
-def by_token(hub, token):
+def find_by_token(hub, token):
     """The active Person whose token this is, or None."""
-    return _one(hub, "SELECT id FROM hub.person WHERE token = %s AND active", digest(token))
+    return _select(hub, "SELECT id FROM hub.person WHERE token = %s AND active", token_hash(token))
 
 
-def _one(hub, query, value):
-    with hub.owner() as cursor:
+def _select(hub, query, value):
+    with hub.owner_transaction() as cursor:
         cursor.execute(query, (value,))
         cursor.execute("SELECT id, name, ARRAY(SELECT role FROM hub.person_role WHERE person = id ORDER BY role), "
                        "keep_position FROM hub.person WHERE id = %s", cursor.fetchone() or (None,))
         found = cursor.fetchone()
-    return Person(found[0], found[1], tuple(found[2]), found[3]) if found else None
+    return Account(found[0], found[1], tuple(found[2]), found[3]) if found else None

@@ -49,9 +49,6 @@ def add(commands):
     download.add_argument("to")
     download.add_argument("--person", required=True)
     download.add_argument("--formats", nargs="*", default=["folders"])
-    simulate = command("simulate", _simulate, "let a crowd submit generated pictures")
-    simulate.add_argument("--suppliers", type=int, default=5)
-    simulate.add_argument("--pictures", type=int, default=20, help="of each supplier")
     serve = command("serve", _serve, "the hub over HTTP, for programs and for downloads")
     serve.add_argument("--with-stdin", action="store_true", help="end when standard input is closed")
     command("page", _page, "the hub's page in a browser, with its HTTP app beside it")
@@ -74,7 +71,7 @@ def open_hub(arguments):
     return access.open_hub(config.nested(config.parse(" ".join(arguments.set))))
 
 
-def _person(hub, arguments):
+def _account(hub, arguments):
     from lib.hub import accounts
 
     return accounts.find(hub, arguments.person)
@@ -93,8 +90,8 @@ def _migrate(arguments):
 def _people(arguments):
     from lib.hub import accounts
 
-    person, token = accounts.add(open_hub(arguments), arguments.name, arguments.roles, arguments.keep_position)
-    print(f"{person.name} ({', '.join(person.roles)}) has the token {token}; it is not shown again")
+    account, token = accounts.add(open_hub(arguments), arguments.name, arguments.roles, arguments.keep_position)
+    print(f"{account.name} ({', '.join(account.roles)}) has the token {token}; it is not shown again")
 
 
 def _labels(arguments):
@@ -105,7 +102,7 @@ def _labels(arguments):
         labels, edges = label_hierarchy.load(hub, arguments.hierarchy, arguments.names)
         print(f"{labels} labels, {edges} of them under another")
         return
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT key, name, coalesce(sum(change) FILTER (WHERE status = 'accepted'), 0)::bigint FROM hub.label "
                        "LEFT JOIN hub.tally ON tally.label = label.id GROUP BY 1, 2 ORDER BY lower(name)")
         for key, name, number in cursor.fetchall():
@@ -118,7 +115,7 @@ def _submit(arguments):
     hub = open_hub(arguments)
     source = arguments.source if "://" in arguments.source else str(Path(arguments.source).resolve())
     with tqdm(desc="submitting", unit="file") as bar:
-        receipt = submission.submit(hub, _person(hub, arguments), source, arguments.labels, arguments.place,
+        receipt = submission.submit(hub, _account(hub, arguments), source, arguments.labels, arguments.place,
                                     arguments.licence, arguments.author, arguments.task, progress=bar.update)
     show(receipt.plain())
 
@@ -130,15 +127,15 @@ def _verify(arguments):
     hub = open_hub(arguments)
     with tqdm(desc="verifying", unit="picture") as bar:
         found = verification.verify(hub, bar.update)
-    show({**found, "features": features.kind(hub), "fired": selection.fire(hub), "suppliers": verification.qualities(hub)})
+    show({**found, "features": features.kind(hub), "fired": selection.fire_watches(hub), "suppliers": verification.supplier_quality(hub)})
 
 
 def _select(arguments):
     from lib.hub.datasets import selection
 
     hub, query = open_hub(arguments), _query(arguments)
-    person = _person(hub, arguments)
-    found = selection.demand(hub, person, query, arguments.least) if arguments.least else selection.select(hub, person, query)
+    account = _account(hub, arguments)
+    found = selection.select_at_least(hub, account, query, arguments.least) if arguments.least else selection.select(hub, account, query)
     show({**found.plain(), "ids": found.ids[:10]})
 
 
@@ -146,14 +143,14 @@ def _version(arguments):
     from lib.hub.datasets import versions
 
     hub = open_hub(arguments)
-    show(versions.version(hub, _person(hub, arguments), _query(arguments), arguments.least).plain())
+    show(versions.create(hub, _account(hub, arguments), _query(arguments), arguments.least).plain())
 
 
 def _watch(arguments):
     from lib.hub.datasets import selection
 
     hub = open_hub(arguments)
-    print(f"on the watch-list under {selection.watch(hub, _person(hub, arguments), _query(arguments), arguments.least)}")
+    print(f"on the watch-list under {selection.watch(hub, _account(hub, arguments), _query(arguments), arguments.least)}")
 
 
 def _query(arguments):
@@ -167,7 +164,7 @@ def _versions(arguments):
     from lib.hub.datasets import versions
 
     hub = open_hub(arguments)
-    for one in versions.listed(hub, _person(hub, arguments)):
+    for one in versions.list_all(hub, _account(hub, arguments)):
         print(f"{one.id:>6}  {one.created}  {one.pictures} pictures  {one.bytes / 1e6:.1f} MB  "
               f"{json.dumps({key: value for key, value in one.query.items() if value})}")
 
@@ -178,14 +175,8 @@ def _download(arguments):
     hub = open_hub(arguments)
     to = arguments.to if "://" in arguments.to else str(Path(arguments.to).resolve())
     with tqdm(desc="sending", unit="B", unit_scale=True) as bar:
-        size = export.send(hub, _person(hub, arguments), arguments.version, to, arguments.formats, bar.update)
+        size = export.send(hub, _account(hub, arguments), arguments.version, to, arguments.formats, bar.update)
     print(f"{size / 1e6:.1f} MB in {arguments.to}")
-
-
-def _simulate(arguments):
-    from lib.hub import crowd
-
-    show(crowd.simulate(open_hub(arguments), arguments.suppliers, arguments.pictures))
 
 
 def _serve(arguments):
@@ -211,8 +202,8 @@ def _feedback(arguments):
     from lib.hub.intake import feedback
 
     hub, job = open_hub(arguments), tasks.job(arguments.task, arguments.profile)
-    person = _person(hub, arguments)
+    account = _account(hub, arguments)
     if arguments.answers:
-        show(feedback.answers(hub, person, job, *arguments.answers, licence=arguments.licence))
+        show(feedback.answers(hub, account, job, *arguments.answers, licence=arguments.licence))
     else:
-        show(feedback.corrections(hub, person, job, licence=arguments.licence))
+        show(feedback.corrections(hub, account, job, licence=arguments.licence))

@@ -12,7 +12,7 @@ from lib.storage import files
 
 
 @functools.lru_cache(maxsize=32)
-def _open(place):
+def _file_system(place):
     try:
         fs, root = fsspec.url_to_fs(place)
     except (ValueError, ImportError) as error:
@@ -23,13 +23,13 @@ def _open(place):
 
 def path(hub, sha256, kind="pictures"):
     """Where a content lies, as the store's file system calls it."""
-    return posixpath.join(_open(hub.place)[1], kind, sha256[:2], sha256)
+    return posixpath.join(_file_system(hub.place)[1], kind, sha256[:2], sha256)
 
 
 def put(hub, data, kind="pictures"):
     """Keep bytes, whole or not at all, and return their SHA-256; what is there already is not written again."""
     sha256 = hashlib.sha256(data).hexdigest()
-    fs, _, local = _open(hub.place)
+    fs, _, local = _file_system(hub.place)
     where = path(hub, sha256, kind)
     if fs.exists(where) and fs.size(where) == len(data):
         return sha256
@@ -42,7 +42,7 @@ def put(hub, data, kind="pictures"):
 
 def read(hub, sha256, kind="pictures"):
     """The bytes of a content, whose hash is found right; ValueError where it is missing or damaged."""
-    fs = _open(hub.place)[0]
+    fs = _file_system(hub.place)[0]
     try:
         data = fs.cat_file(path(hub, sha256, kind))
     except FileNotFoundError as error:
@@ -54,7 +54,7 @@ def read(hub, sha256, kind="pictures"):
 
 def lines(hub, sha256, kind):
     """The lines of a text in the store, one by one, in constant memory."""
-    with _open(hub.place)[0].open(path(hub, sha256, kind), "rb") as file:
+    with _file_system(hub.place)[0].open(path(hub, sha256, kind), "rb") as file:
         yield from io.TextIOWrapper(file, "utf-8")
 
 

@@ -167,7 +167,7 @@ def track(record, metrics, history=None):
     known = record.read("mlflow")["run"] if record.path("mlflow.json").is_file() else None
     with mlflow.start_run(run_id=known, run_name=record.name) as run:
         if known is None:
-            mlflow.log_params({key: str(value)[:500] for key, value in flat(job.params.plain()).items()})
+            mlflow.log_params({key: str(value)[:500] for key, value in config.flat(job.params.plain()).items()})
             record.write("mlflow", {"run": run.info.run_id})
         for row in history or []:
             mlflow.log_metrics({f"{row['part']}_{k}": v for k, v in row.items() if k not in ("part", "epoch")},
@@ -221,14 +221,3 @@ def export(job, name=""):
         to = config.home() / "outputs" / "registry" / f"{registered(job)}-{found.version}"
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source, dst_path=str(to)))
     return newest(job if not name else type(job)(job.params, job.profile, name)).path("export")
-
-
-def flat(values, before=""):
-    """Nested settings as dotted keys."""
-    result = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            result |= flat(value, f"{before}{key}.")
-        else:
-            result[f"{before}{key}"] = value
-    return result

@@ -20,17 +20,17 @@ from lib.hub import accounts, store
 from lib.hub.datasets import shapes, versions
 from lib.hub.intake import metadata
 
-SPOOL = 8 * 2**20   # bytes of a list that are held in memory; longer ones go through a file
+SPOOL_BYTES = 8 * 2**20   # bytes of a list that are held in memory; longer ones go through a file
 FORMATS = ("folders", "coco", "yolo", "openimages", "parquet")
 
 
-def stream_tar(hub, person, number, formats=("folders",)):
+def stream_tar(hub, account, number, formats=("folders",)):
     """The bytes of a tar (POSIX.1-2001) with data set version `number`, piece by piece, in constant memory.
 
-    The same version in the same formats gives the same bytes. Errors before the first piece: people.Forbidden,
+    The same version in the same formats gives the same bytes. Errors before the first piece: accounts.Forbidden,
     ValueError (no such version or format); ValueError later: the store has lost a picture.
     """
-    accounts.role(person, "download")
+    accounts.database_role(account, "download")
     unknown = set(formats) - set(FORMATS)
     if unknown:
         raise ValueError(f"there is no format {sorted(unknown)[0]!r}; there are {', '.join(FORMATS)}")
@@ -38,8 +38,8 @@ def stream_tar(hub, person, number, formats=("folders",)):
 
 
 def _pieces(hub, version, formats):
-    for name, write in _lists(formats):
-        with tempfile.SpooledTemporaryFile(SPOOL) as file:
+    for name, write in _manifests(formats):
+        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:
             write(file, lambda: versions.entries(hub, version), _licences(hub))
             size = file.tell()
             if not size:
@@ -50,14 +50,14 @@ def _pieces(hub, version, formats):
                 yield piece
             yield _padding(size)
     for entry in versions.entries(hub, version):
-        data = clean(hub, entry)
+        data = stripped_picture(hub, entry)
         yield _head(path(entry), len(data))
         yield data
         yield _padding(len(data))
     if "yolo" in formats:
-        classes = shapes.names(lambda: versions.entries(hub, version))
+        classes = shapes.class_names(lambda: versions.entries(hub, version))
         for entry in versions.entries(hub, version):
-            if lines := shapes.yolo(entry, classes):
+            if lines := shapes.yolo_lines(entry, classes):
                 yield _head(f"labels/{posixpath.splitext(path(entry).partition('/')[2])[0]}.txt", len(lines))
                 yield lines
                 yield _padding(len(lines))
@@ -85,7 +85,7 @@ def _slug(label):
     return re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._")[:80] or mark
 
 
-def clean(hub, entry):
+def stripped_picture(hub, entry):
     """A picture's bytes as they are given out, without metadata; ValueError where they are not those of the manifest."""
     from lib.imaging import images
 
@@ -100,34 +100,34 @@ def clean(hub, entry):
 # --- the lists
 
 
-def _lists(formats):
-    yield "manifest.jsonl", _manifest
-    yield "licences.csv", _licence_list
-    yield "authors.csv", _authors
+def _manifests(formats):
+    yield "manifest.jsonl", _manifest_lines
+    yield "licences.csv", _licences_csv
+    yield "authors.csv", _authors_csv
     if "coco" in formats:
-        yield "coco.json", shapes.coco
+        yield "coco.json", shapes.write_coco
     if "yolo" in formats:
-        yield "data.yaml", shapes.yolo_names
+        yield "data.yaml", shapes.write_yolo_names
     if "openimages" in formats:
         yield "class-descriptions.csv", _classes
         yield "image-labels.csv", _image_labels
         yield "image-ids.csv", _image_ids
-        yield "boxes.csv", shapes.openimages
+        yield "boxes.csv", shapes.write_openimages
     if "parquet" in formats:
         yield "manifest.parquet", _parquet
 
 
-def given(entry):
+def public_entry(entry):
     """An entry as it is given out: with its path in the tar, without the store's own name for the original."""
     return {"path": path(entry)} | {key: value for key, value in entry.items() if key not in ("picture", "file")}
 
 
-def _manifest(file, entries, licences):
+def _manifest_lines(file, entries, licences):
     for entry in entries():
-        file.write((json.dumps(given(entry), sort_keys=True, ensure_ascii=False) + "\n").encode())
+        file.write((json.dumps(public_entry(entry), sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
-def _table(file, names, rows):
+def _write_csv(file, names, rows):
     text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     writer.writerow(names)
@@ -135,30 +135,30 @@ def _table(file, names, rows):
     text.detach()
 
 
-def _licence_list(file, entries, licences):
+def _licences_csv(file, entries, licences):
     found = {}
     for entry in entries():
         found[entry["licence"]] = found.get(entry["licence"], 0) + 1
-    _table(file, ("licence", "name", "url", "pictures"), ((one, *licences[one], found[one]) for one in sorted(found)))
+    _write_csv(file, ("licence", "name", "url", "pictures"), ((one, *licences[one], found[one]) for one in sorted(found)))
 
 
-def _authors(file, entries, licences):
-    _table(file, ("path", "author", "licence", "url"),
+def _authors_csv(file, entries, licences):
+    _write_csv(file, ("path", "author", "licence", "url"),
            ((path(entry), entry["author"], entry["licence"], licences[entry["licence"]][1]) for entry in entries()))
 
 
 def _classes(file, entries, licences):
     names = sorted({pair for entry in entries() for pair in zip(entry["keys"], entry["labels"], strict=True)})
-    _table(file, ("LabelName", "DisplayName"), names)
+    _write_csv(file, ("LabelName", "DisplayName"), names)
 
 
 def _image_labels(file, entries, licences):
-    _table(file, ("ImageID", "Source", "LabelName", "Confidence"),
+    _write_csv(file, ("ImageID", "Source", "LabelName", "Confidence"),
            ((entry["sha256"], "crowdsource-verification", key, 1) for entry in entries() for key in entry["keys"]))
 
 
 def _image_ids(file, entries, licences):
-    _table(file, ("ImageID", "Subset", "OriginalURL", "OriginalLandingURL", "License", "AuthorProfileURL", "Author",
+    _write_csv(file, ("ImageID", "Subset", "OriginalURL", "OriginalLandingURL", "License", "AuthorProfileURL", "Author",
                   "Title", "OriginalSize", "OriginalMD5", "Thumbnail300KURL", "Rotation"),
            ((entry["sha256"], "", path(entry), "", licences[entry["licence"]][1], "", entry["author"], "",
              entry["bytes"], "", "", 0) for entry in entries()))
@@ -178,7 +178,7 @@ def _parquet(file, entries, licences):
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         rows = []
         for entry in entries():
-            rows.append(given(entry) | {"annotations": json.dumps(entry["annotations"], sort_keys=True)})
+            rows.append(public_entry(entry) | {"annotations": json.dumps(entry["annotations"], sort_keys=True)})
             if len(rows) == 5000:
                 writer.write_table(pyarrow.Table.from_pylist(rows, schema))
                 rows = []
@@ -187,7 +187,7 @@ def _parquet(file, entries, licences):
 
 
 def _licences(hub):
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT id, name, url FROM hub.licence")
         return {one: (name, url) for one, name, url in cursor.fetchall()}
 
@@ -195,9 +195,9 @@ def _licences(hub):
 # --- to a URL
 
 
-def send(hub, person, number, url, formats=("folders",), progress=None):
+def send(hub, account, number, url, formats=("folders",), progress=None):
     """Stream the tar of a version to any URL that fsspec opens, whole or not at all, and return its bytes."""
-    pieces, size = stream_tar(hub, person, number, formats), 0
+    pieces, size = stream_tar(hub, account, number, formats), 0
     try:
         fs, target = fsspec.url_to_fs(str(url))
     except (ValueError, ImportError) as error:

@@ -7,6 +7,8 @@ import json
 import fsspec
 import psycopg2.errors
 
+from lib.storage import postgres
+
 
 def load(hub, hierarchy, names=""):
     """Load a hierarchy in Open Images' form and return (labels, edges) that it holds.
@@ -23,8 +25,12 @@ def load(hub, hierarchy, names=""):
         raise ValueError(f"{hierarchy} is no hierarchy in Open Images' form (LabelName, Subcategory): {error}") from error
     called.setdefault("/m/0bl9f", "Entity")   # Open Images' root has no name in its own list
     labels = sorted((key, called.get(key, key).strip()) for key in keys | set(called))
-    with hub.owner() as cursor:
-        _insert(cursor, labels, sorted(edges))
+    with hub.owner_transaction() as cursor:
+        try:
+            _insert(cursor, labels, sorted(edges))
+        except psycopg2.errors.CheckViolation as error:
+            raise ValueError(f"{hierarchy} puts a label above and below another one ({postgres.said(error)}); take one of "
+                             "the two out") from error
     return len(labels), len(edges)
 
 
@@ -62,7 +68,7 @@ def _insert(cursor, labels, edges):
                    "ON CONFLICT DO NOTHING", ([parent for parent, _ in edges], [child for _, child in edges]))
 
 
-def find(cursor, names):
+def find_ids(cursor, names):
     """The ids of labels by name (in any case) or key, in their order; ValueError names one that is not there."""
     cursor.execute("SELECT wanted, (SELECT id FROM hub.label WHERE key = wanted OR lower(name) = lower(wanted) "
                    "ORDER BY key = wanted DESC LIMIT 1) FROM unnest(%s::text[]) WITH ORDINALITY AS each(wanted, at) "
@@ -74,7 +80,7 @@ def find(cursor, names):
     return [number for _, number in found]
 
 
-def checked(name):
+def checked_name(name):
     """A label's name with single blanks; ValueError where it cannot be one."""
     clean = " ".join(str(name).split())
     if not clean or ";" in clean or len(clean) > 200 or not clean.isprintable():
@@ -82,23 +88,13 @@ def checked(name):
     return clean
 
 
-def identify(cursor, names):
+def find_or_add(cursor, names):
     """By checked name, the id of a label; those that are new are added, under none."""
     wanted = sorted(set(names))
     cursor.execute("INSERT INTO hub.label (key, name) SELECT DISTINCT ON (lower(one)) lower(one), one "
                    "FROM unnest(%s::text[]) AS one WHERE NOT EXISTS (SELECT FROM hub.label WHERE key = one OR "
                    "lower(name) = lower(one)) ORDER BY lower(one) ON CONFLICT DO NOTHING", (wanted,))
-    return dict(zip(wanted, find(cursor, wanted), strict=True))
-
-
-def put_under(hub, child, parent):
-    """Let a label stand under another; ValueError where that makes a circle or a label is not there."""
-    with hub.owner() as cursor:
-        below, above = find(cursor, [child, parent])
-        try:
-            cursor.execute("INSERT INTO hub.edge VALUES (%s, %s) ON CONFLICT DO NOTHING", (above, below))
-        except psycopg2.errors.CheckViolation as error:
-            raise ValueError(f"{child} cannot stand under {parent}, which stands under it") from error
+    return dict(zip(wanted, find_ids(cursor, wanted), strict=True))
 
 
 def tree(cursor):

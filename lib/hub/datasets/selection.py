@@ -9,13 +9,13 @@ from lib.hub import accounts
 from lib.hub.datasets import label_hierarchy
 from lib.hub.intake import annotations
 
-QUERY = {"labels": list, "subtree": bool, "places": list, "licences": list, "quality": float, "since": str,
+QUERY_TYPES = {"labels": list, "subtree": bool, "places": list, "licences": list, "quality": float, "since": str,
          "until": str, "per_label": int, "task": str}
-ALL = {"labels": [], "subtree": True, "places": [], "licences": [], "quality": 0.0, "since": "", "until": "",
+QUERY_DEFAULTS = {"labels": [], "subtree": True, "places": [], "licences": [], "quality": 0.0, "since": "", "until": "",
        "per_label": 0, "task": ""}
 
 # NULL stands for "any", which the planner takes out. `filed` holds a picture's labels and all above them.
-FITS = """(%(labels)s::integer[] IS NULL OR (%(subtree)s AND filed && %(labels)s::integer[] OR NOT %(subtree)s AND EXISTS (
+MATCHES = """(%(labels)s::integer[] IS NULL OR (%(subtree)s AND filed && %(labels)s::integer[] OR NOT %(subtree)s AND EXISTS (
         SELECT FROM hub.published_tag AS own WHERE own.picture = published.id AND own.label = ANY(%(labels)s::integer[]))))
     AND (%(places)s::integer[] IS NULL OR place = ANY(%(places)s::integer[]))
     AND (%(licences)s::text[] IS NULL OR licence = ANY(%(licences)s::text[]))
@@ -26,7 +26,7 @@ FITS = """(%(labels)s::integer[] IS NULL OR (%(subtree)s AND filed && %(labels)s
                                   WHERE labelled.picture = published.id AND labelled.task = %(task)s))"""
 
 # At most so many of each label that was asked for (of each label of its own, where none was), the best first.
-CHOSEN = """WITH fitting AS (SELECT * FROM hub.published WHERE """ + FITS + """),
+SELECTED = """WITH fitting AS (SELECT * FROM hub.published WHERE """ + MATCHES + """),
 chosen AS (SELECT * FROM fitting WHERE %(per_label)s = 0 OR id IN (
     SELECT id FROM (SELECT fitting.id, row_number() OVER (PARTITION BY one ORDER BY quality DESC NULLS LAST, sha256) AS at
                     FROM fitting CROSS JOIN LATERAL (
@@ -61,15 +61,15 @@ class TooFew(ValueError):
         self.watch = watch
 
 
-def check(query):
+def checked_query(query):
     """The query with all its keys and sorted lists, so that equal wishes are equal; ValueError names what is wrong."""
     if not isinstance(query, dict):
-        raise ValueError(f"a query is a dict with some of {', '.join(QUERY)}; this is {type(query).__name__}")
-    full = dict(ALL)
+        raise ValueError(f"a query is a dict with some of {', '.join(QUERY_TYPES)}; this is {type(query).__name__}")
+    full = dict(QUERY_DEFAULTS)
     for key, value in query.items():
-        if key not in QUERY:
-            raise ValueError(f"a query has no {key!r}{config.nearest(key, QUERY)}; it has {', '.join(QUERY)}")
-        kind = QUERY[key]
+        if key not in QUERY_TYPES:
+            raise ValueError(f"a query has no {key!r}{config.nearest(key, QUERY_TYPES)}; it has {', '.join(QUERY_TYPES)}")
+        kind = QUERY_TYPES[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not kind or kind is list and not all(isinstance(one, str) for one in value):
@@ -91,7 +91,7 @@ def check(query):
 
 def _values(cursor, query):
     """What the placeholders of FITS stand for; names become ids. ValueError where something is not there."""
-    labels = label_hierarchy.find(cursor, query["labels"]) if query["labels"] else None
+    labels = label_hierarchy.find_ids(cursor, query["labels"]) if query["labels"] else None
     return {**query, "labels": labels, "places": _places(cursor, query["places"]),
             "licences": _licences(cursor, query["licences"]), "since": query["since"] or None,
             "until": query["until"] or None}
@@ -124,32 +124,32 @@ def _licences(cursor, wanted):
     return wanted
 
 
-def ids(hub, person, query, limit=1000):
+def ids(hub, account, query, limit=1000):
     """The ids of the first pictures that fit, in the order of their ids."""
-    query = check(query)
-    with hub.act(person, "select") as cursor:
+    query = checked_query(query)
+    with hub.transaction(account, "select") as cursor:
         return _ids(cursor, _values(cursor, query), limit)
 
 
 def _ids(cursor, values, limit):
     if values["per_label"]:
-        cursor.execute(CHOSEN + "SELECT id FROM chosen ORDER BY id LIMIT %(limit)s", {**values, "limit": limit})
+        cursor.execute(SELECTED + "SELECT id FROM chosen ORDER BY id LIMIT %(limit)s", {**values, "limit": limit})
     else:
-        cursor.execute("SELECT id FROM hub.published WHERE " + FITS + " ORDER BY id LIMIT %(limit)s",
+        cursor.execute("SELECT id FROM hub.published WHERE " + MATCHES + " ORDER BY id LIMIT %(limit)s",
                        {**values, "limit": limit})
     return [number for number, in cursor.fetchall()]
 
 
-def select(hub, person, query, limit=1000):
+def select(hub, account, query, limit=1000):
     """The Selection of a query, counted; ValueError where the query asks for what is not there."""
-    query = check(query)
-    with hub.act(person, "select") as cursor:
+    query = checked_query(query)
+    with hub.transaction(account, "select") as cursor:
         return _select(cursor, query, limit)
 
 
 def _select(cursor, query, limit):
     values = _values(cursor, query)
-    cursor.execute(CHOSEN + """SELECT
+    cursor.execute(SELECTED + """SELECT
         (SELECT count(*) FROM chosen), (SELECT coalesce(sum(clean_bytes), 0)::bigint FROM chosen),
         (SELECT coalesce(json_object_agg(name, n), '{}') FROM (
             SELECT label.name, count(*) AS n FROM chosen CROSS JOIN LATERAL unnest(filed) AS one
@@ -168,9 +168,9 @@ def _select(cursor, query, limit):
     return Selection(total, size, labels, places, licences, _ids(cursor, values, limit))
 
 
-def counts(hub, person, status="accepted"):
+def counts(hub, account, status="accepted"):
     """How many pictures there are by label (its subtree included), from the maintained counts: {name: number}."""
-    with hub.act(person, "browse") as cursor:
+    with hub.transaction(account, "browse") as cursor:
         return _counts(cursor, status)
 
 
@@ -180,9 +180,9 @@ def _counts(cursor, status):
     return dict(cursor.fetchall())
 
 
-def pictures(hub, person, numbers):
+def pictures(hub, account, numbers):
     """Accepted pictures by their ids, in that order: dicts of id, sha256, labels, place, licence, author, quality, size."""
-    with hub.act(person, "browse") as cursor:
+    with hub.transaction(account, "browse") as cursor:
         cursor.execute("""
             SELECT published.id, sha256, ARRAY(SELECT label.name FROM hub.published_tag AS own
                 JOIN hub.label ON label.id = own.label WHERE own.picture = published.id ORDER BY 1),
@@ -193,48 +193,38 @@ def pictures(hub, person, numbers):
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def places(hub, person):
+def places(hub, account):
     """Where accepted pictures come from: dicts of city, region, country, latitude, longitude (degrees), pictures."""
-    with hub.act(person, "browse") as cursor:
+    with hub.transaction(account, "browse") as cursor:
         cursor.execute("SELECT city, region, country, latitude, longitude, count(*) FROM hub.published "
                        "JOIN hub.place ON place.id = published.place GROUP BY place.id ORDER BY 6 DESC, 3, 1")
         return [dict(zip(("city", "region", "country", "latitude", "longitude", "pictures"), row, strict=True))
                 for row in cursor.fetchall()]
 
 
-def quality(hub, person):
-    """Quality over time: dicts of day, submitted, accepted, review, refused (pictures sent on that day)."""
-    with hub.act(person, "browse") as cursor:
-        cursor.execute("SELECT day, status, pictures FROM hub.daily ORDER BY 1, 2")
-        found = {}
-        for day, status, number in cursor.fetchall():
-            found.setdefault(day, dict.fromkeys(("submitted", "accepted", "review", "refused"), 0))[status] = number
-    return [{"day": day, **numbers} for day, numbers in found.items()]
-
-
 # --- the watch-list
 
 
-def watch(hub, person, query, least):
+def watch(hub, account, query, least):
     """Put a wish on the watch-list: it fires when each of its labels (or all together) has `least` pictures. Its number."""
-    query = check(query)
+    query = checked_query(query)
     if not 0 < least < 2**31:
         raise ValueError(f"least is {least}; it must be 1 or more")
-    with hub.act(person, "watch") as cursor:
+    with hub.transaction(account, "watch") as cursor:
         _values(cursor, query)   # what is misspelt would never fire
         cursor.execute("INSERT INTO hub.watch (person, query, least) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                       (person.id, json.dumps(query), least))
+                       (account.id, json.dumps(query), least))
         cursor.execute("SELECT id FROM hub.watch WHERE person = %s AND query = %s::jsonb AND least = %s "
-                       "AND state = 'waiting'", (person.id, json.dumps(query), least))
+                       "AND state = 'waiting'", (account.id, json.dumps(query), least))
         return cursor.fetchone()[0]
 
 
-def demand(hub, person, query, least):
+def select_at_least(hub, account, query, least):
     """The Selection of a query that has `least` pictures of each label; TooFew, and it is on the watch-list."""
-    found = select(hub, person, query)
-    if _enough(found, check(query), least):
+    found = select(hub, account, query)
+    if _enough(found, checked_query(query), least):
         return found
-    number = watch(hub, person, query, least)
+    number = watch(hub, account, query, least)
     few = ", ".join(f"{name} {count}" for name, count in found.labels.items() if count < least)
     raise TooFew(f"{least} pictures of each label are wanted and there are {few or found.total}; the wish is on the "
                  f"watch-list under {number}", number)
@@ -244,30 +234,30 @@ def _enough(found, query, least):
     return min(found.labels.values(), default=0) >= least if query["labels"] else found.total >= least
 
 
-def watches(hub, person):
+def watches(hub, account):
     """One's own wishes, newest first: dicts of id, query, least, state, found, fired (ISO 8601 or None)."""
-    with hub.act(person, "watch") as cursor:
+    with hub.transaction(account, "watch") as cursor:
         cursor.execute("SELECT id, query, least, state, found, to_char(fired AT TIME ZONE 'UTC', "
                        "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM hub.watch ORDER BY id DESC LIMIT 1000")
         return [dict(zip(("id", "query", "least", "state", "found", "fired"), row, strict=True))
                 for row in cursor.fetchall()]
 
 
-def withdraw(hub, person, number):
+def withdraw(hub, account, number):
     """Take one's own wish off the watch-list; ValueError where it does not wait there."""
-    with hub.act(person, "watch") as cursor:
+    with hub.transaction(account, "watch") as cursor:
         cursor.execute("UPDATE hub.watch SET state = 'withdrawn' WHERE id = %s AND state = 'waiting' RETURNING id", (number,))
         if not cursor.fetchone():
-            raise ValueError(f"{person.name} has no wish {number} that waits")
+            raise ValueError(f"{account.name} has no wish {number} that waits")
 
 
-def fire(hub):
+def fire_watches(hub):
     """Fire the wishes that can be fulfilled now, and return their numbers; called after each verification."""
     fired = []
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("SELECT id, query, least FROM hub.watch WHERE state = 'waiting' ORDER BY id FOR UPDATE SKIP LOCKED")
         for number, query, least in cursor.fetchall():
-            found = _select(cursor, check(query), 0)
+            found = _select(cursor, checked_query(query), 0)
             if _enough(found, query, least):
                 cursor.execute("UPDATE hub.watch SET state = 'fired', fired = clock_timestamp(), found = %s WHERE id = %s",
                                (json.dumps(found.labels), number))

@@ -6,11 +6,15 @@ that lists such dicts (each perhaps with its `label`) is several. A task is aske
 
 import csv
 import io
+import itertools
 import json
 
 import yaml
 
+from lib.imaging import coco
+
 BOX = ("xmin", "ymin", "xmax", "ymax")
+
 
 def shapes(entry):
     """By order: (class name, points [(x, y), …] in pixels of the upright picture) of an entry of the manifest."""
@@ -49,36 +53,35 @@ def _box(points):
     return min(across), min(down), max(across), max(down)
 
 
-def names(entries):
+def class_names(entries):
     """The classes of all shapes, sorted."""
     return sorted({name for entry in entries() for name, _ in shapes(entry)})
 
 
-def coco(file, entries, licences):
+def write_coco(file, entries, licences):
     """COCO JSON (cocodataset.org/#format-data), written piece by piece; a picture's own labels stand in `labels`."""
     from lib.hub.datasets import export
 
-    classes = {name: number for number, name in enumerate(names(entries), 1)}
+    classes = {name: number for number, name in enumerate(class_names(entries), 1)}
     terms = {one: number for number, one in enumerate(sorted(licences), 1)}
-    head = {"info": {"description": "data set of the image hub"},
-            "licenses": [{"id": terms[one], "name": licences[one][0], "url": licences[one][1]} for one in sorted(licences)],
-            "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in classes.items()]}
-    file.write(json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "images": [')
-    for number, entry in enumerate(entries(), 1):
-        image = {"id": number, "file_name": export.path(entry), "width": entry["width"], "height": entry["height"],
-                 "license": terms[entry["licence"]], "labels": entry["labels"]}
-        file.write((b",\n" if number > 1 else b"\n") + json.dumps(image, ensure_ascii=False).encode())
-    file.write(b'], "annotations": [')
-    count = 0
+    sections = {
+        "info": {"description": "data set of the image hub"},
+        "licenses": [{"id": terms[one], "name": licences[one][0], "url": licences[one][1]} for one in sorted(licences)],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in classes.items()],
+        "images": (coco.image(number, export.path(entry), (entry["width"], entry["height"]),
+                                     license=terms[entry["licence"]], labels=entry["labels"])
+                   for number, entry in enumerate(entries(), 1)),
+        "annotations": _annotations(entries, classes)}
+    for piece in coco.pieces(sections):
+        file.write(piece.encode())
+
+
+def _annotations(entries, classes):
+    count = itertools.count(1)
     for number, entry in enumerate(entries(), 1):
         for name, points in shapes(entry):
-            count += 1
-            left, top, right, bottom = _box(points)
-            each = {"id": count, "image_id": number, "category_id": classes[name], "iscrowd": 0, "area": _area(points),
-                    "bbox": [left, top, right - left, bottom - top],
-                    "segmentation": [[value for point in points for value in point]]}
-            file.write((b",\n" if count > 1 else b"\n") + json.dumps(each, allow_nan=False).encode())
-    file.write(b"]}")
+            yield {"id": next(count), "image_id": number, "category_id": classes[name], "iscrowd": 0, "area": _area(points),
+                   "bbox": coco.bbox(points), "segmentation": coco.segmentation(points)}
 
 
 def _area(points):
@@ -87,15 +90,15 @@ def _area(points):
     return abs(sum(x * v - u * y for (x, y), (u, v) in zip(points, after, strict=True))) / 2
 
 
-def yolo_names(file, entries, licences):
+def write_yolo_names(file, entries, licences):
     """data.yaml of YOLO's detection format; nothing where no label draws anything: folders are its classification format."""
-    classes = names(entries)
+    classes = class_names(entries)
     if classes:
         file.write(yaml.safe_dump({"path": ".", "train": "images", "val": "images", "names": dict(enumerate(classes))},
                                   sort_keys=False, allow_unicode=True).encode())
 
 
-def yolo(entry, classes):
+def yolo_lines(entry, classes):
     """Lines of YOLO: class number, centre and size of the box as parts of the picture; bytes."""
     lines = []
     for name, points in shapes(entry):
@@ -106,7 +109,7 @@ def yolo(entry, classes):
     return "".join(lines).encode()
 
 
-def openimages(file, entries, licences):
+def write_openimages(file, entries, licences):
     """Open Images' rows of boxes, 13 columns, coordinates as parts of the picture."""
     text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
     writer, any_yet = csv.writer(text), False

@@ -10,7 +10,7 @@ from lib.hub.datasets import export, versions
 from lib.storage import files, tables
 from lib.storage.locations import StorageLocation
 
-START = "hub"   # with which the paths of such rows begin
+PATH_PREFIX = "hub"   # with which the paths of such rows begin
 
 
 def rows(job):
@@ -20,17 +20,17 @@ def rows(job):
     are the picture's own where the task keeps none. The group is the batch. config.ConfigError.
     """
     version = _version(job)
-    found = [_row(job, entry) for entry in versions.entries(access.of(job), version)]
+    found = [_row(job, entry) for entry in versions.entries(access.for_task(job), version)]
     return tables.Snapshot(found, version.created)
 
 
 def unlabelled(job, number):
     """A folder with those pictures of a version that have no label of the task, as they are given out; goes on after a stop."""
-    hub, folder = access.of(job), config.home() / "data" / job.name / "hub" / str(number)
+    hub, folder = access.for_task(job), config.home() / "data" / job.name / "hub" / str(number)
     for entry in versions.entries(hub, _version(job, number)):
         path = folder / entry["file"]
         if job.name not in entry["annotations"] and not path.is_file():
-            files.write(path, export.clean(hub, entry))
+            files.write(path, export.stripped_picture(hub, entry))
     if not folder.is_dir():
         raise ValueError(f"all pictures of version {number} have a label of {job.name}; there is none to choose")
     return folder
@@ -38,7 +38,7 @@ def unlabelled(job, number):
 
 def _version(job, number=""):
     try:
-        return versions.find(access.of(job), number or job.params.data.version or "none")
+        return versions.find(access.for_task(job), number or job.params.data.version or "none")
     except ValueError as error:
         raise config.ConfigError(f"data.version: {error}") from error
 
@@ -46,18 +46,18 @@ def _version(job, number=""):
 def _row(job, entry):
     own = {"labels": ";".join(entry["labels"]), "label": entry["labels"][0] if len(entry["labels"]) == 1 else None}
     label = {**{name: own[name] for name in own if name in job.columns}, **entry["annotations"].get(job.name, {})}
-    return {"image": f"{START}/{entry['file']}", "group": entry["group"],
+    return {"image": f"{PATH_PREFIX}/{entry['file']}", "group": entry["group"],
             **{name: None if label.get(name) is None else str(label[name]) for name in job.columns}}
 
 
-def place(job):
+def location(job):
     """The StorageLocation under which the pictures of the version lie."""
-    hub = access.of(job)
+    hub = access.for_task(job)
     known = {entry["file"]: entry for entry in versions.entries(hub, _version(job))}
-    return StorageLocation(START, Clean(hub, known, skip_instance_cache=True), "")
+    return StorageLocation(PATH_PREFIX, StrippedPictures(hub, known, skip_instance_cache=True), "")
 
 
-class Clean(fsspec.AbstractFileSystem):
+class StrippedPictures(fsspec.AbstractFileSystem):
     """The pictures of a version as files, without metadata; read only."""
 
     protocol = "hub"
@@ -71,7 +71,7 @@ class Clean(fsspec.AbstractFileSystem):
         return {"name": path, "type": "file", "size": entry["bytes"], "md5": entry["sha256"]}
 
     def cat_file(self, path, start=None, end=None, **options):
-        return export.clean(self.hub, self._entry(path))[start:end]
+        return export.stripped_picture(self.hub, self._entry(path))[start:end]
 
     def _entry(self, path):
         try:

@@ -38,29 +38,29 @@ class Version:
         return asdict(self)
 
 
-def version(hub, person, query, least=0):
+def create(hub, account, query, least=0):
     """The Version of what a query finds now; the same pictures with the same labels are the same version.
 
     selection.TooFew where a label has fewer than `least` pictures (the wish is then on the watch-list); ValueError
     where nothing is found.
     """
-    query = selection.check(query)
+    query = selection.checked_query(query)
     if least:
-        selection.demand(hub, person, query, least)
-    with hub.act(person, "version") as cursor:
+        selection.select_at_least(hub, account, query, least)
+    with hub.transaction(account, "version") as cursor:
         text, counts, size, number = _manifest(cursor, query)
         if not number:
             raise ValueError("no accepted picture fits the query; look at the counts, or watch for it")
         manifest = store.put(hub, text, "manifests")
         cursor.execute("INSERT INTO hub.version (manifest, person, query, pictures, bytes, counts) "
                        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (manifest) DO NOTHING",
-                       (manifest, person.id, json.dumps(query), number, size, json.dumps(counts)))
-        return _found(cursor, "SELECT id FROM hub.version WHERE manifest = %s", manifest)[0]
+                       (manifest, account.id, json.dumps(query), number, size, json.dumps(counts)))
+        return _select(cursor, "SELECT id FROM hub.version WHERE manifest = %s", manifest)[0]
 
 
 def _manifest(cursor, query):
     """The manifest's bytes (JSON lines, sorted by hash), pictures by label, bytes of all, and how many there are."""
-    cursor.execute(selection.CHOSEN + ENTRY, selection._values(cursor, query))
+    cursor.execute(selection.SELECTED + ENTRY, selection._values(cursor, query))
     text, counts, size, number = io.StringIO(), {}, 0, 0
     for row in cursor:
         entry = dict(zip(KEYS, row, strict=True))
@@ -72,24 +72,24 @@ def _manifest(cursor, query):
     return text.getvalue().encode(), dict(sorted(counts.items())), size, number
 
 
-def listed(hub, person):
+def list_all(hub, account):
     """All Versions, newest first."""
-    with hub.act(person, "version") as cursor:
-        return _found(cursor, "SELECT id FROM hub.version WHERE true OR %s ORDER BY id DESC LIMIT 1000", True)
+    with hub.transaction(account, "version") as cursor:
+        return _select(cursor, "SELECT id FROM hub.version WHERE true OR %s ORDER BY id DESC LIMIT 1000", True)
 
 
 def find(hub, number):
     """The Version of this number; ValueError where there is none."""
     if not str(number).isdecimal() or int(number) >= 2**63:
         raise ValueError(f"a data set version is a whole number, not {str(number)[:40]!r}")
-    with hub.owner() as cursor:
-        found = _found(cursor, "SELECT id FROM hub.version WHERE id = %s", int(number))
+    with hub.owner_transaction() as cursor:
+        found = _select(cursor, "SELECT id FROM hub.version WHERE id = %s", int(number))
     if not found:
         raise ValueError(f"the hub has no data set version {number}; python -m lib hub versions lists them")
     return found[0]
 
 
-def _found(cursor, query, value):
+def _select(cursor, query, value):
     cursor.execute(query, (value,))
     cursor.execute("SELECT id, manifest, query, pictures, bytes, counts, to_char(created AT TIME ZONE 'UTC', "
                    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM hub.version WHERE id = ANY(%s) ORDER BY id DESC",

@@ -9,9 +9,9 @@ from lib import tasks
 from lib.hub.intake import annotations, features, near_duplicates
 from lib.imaging import images
 
-LOOK = (480, 360)     # px a picture is decoded at, at least; a JPEG may be decoded smaller than it is
+DECODE_SIZE = (480, 360)     # px a picture is decoded at, at least; a JPEG may be decoded smaller than it is
 SIDE = 480            # px, the longer side at which sharpness is measured
-WORST = {"accept": 0, "review": 1, "refuse": 2}
+SEVERITY = {"accept": 0, "review": 1, "refuse": 2}
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,25 @@ def measure(data, api, classic=True):
     most 256 px, for a network and for comparison).
     """
     try:
-        picture = images.read(data, at_least=LOOK, formats=images.FORMATS, max_bytes=api.max_bytes,
+        picture = images.read(data, at_least=DECODE_SIZE, formats=images.FORMATS, max_bytes=api.max_bytes,
                               max_pixels=api.max_pixels)
     except images.Refused as error:
         return {"refused": f"{error.code}: {error}"}
-    return {"width": picture.size[0], "height": picture.size[1], **looks(picture.pixels, classic)}
+    return {"width": picture.size[0], "height": picture.size[1], **pixel_figures(picture.pixels, classic)}
 
 
-def looks(pixels, classic=True):
+def pixel_figures(pixels, classic=True):
     """Those figures of `measure` that are told from the pixels alone, uint8 (h, w, 3) RGB."""
-    grey = shrunk(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
+    grey = shrink(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
     shares = counts[counts > 0] / grey.size
-    small = shrunk(pixels, near_duplicates.SIDE)
+    small = shrink(pixels, near_duplicates.SIDE)
     return {"sharpness": _sharpness(grey), "brightness": cv2.mean(grey)[0],
             "information": float(-(shares * np.log2(shares)).sum()), "hashes": near_duplicates.hashes(grey), "small": small,
             "features": features.classic(small) if classic else None}
 
 
-def shrunk(pixels, side):
+def shrink(pixels, side):
     """The pixels no longer than `side`, each the mean of those it stands for."""
     while max(pixels.shape[:2]) >= 2 * side and not (pixels.shape[0] | pixels.shape[1]) & 1:   # halving is quick
         pixels = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_AREA)
@@ -101,7 +101,7 @@ def judge(figures, settings):
     ]
 
 
-def label(task, values, size):
+def label_finding(task, values, size):
     """The Finding on a task's label, which the task itself checks: corners out of order, outside, and the like."""
     job = annotations.job(task)
     row = {"image": "", **values, "width": size[0], "height": size[1]}
@@ -118,4 +118,4 @@ def label(task, values, size):
 
 def verdict(findings):
     """The worst of the verdicts."""
-    return max((finding.verdict for finding in findings), key=WORST.get)
+    return max((finding.verdict for finding in findings), key=SEVERITY.get)

@@ -9,7 +9,7 @@ from lib.hub.intake import sources, submission
 from lib.storage import revisions
 
 
-def corrections(hub, person, job, licence=""):
+def corrections(hub, account, job, licence=""):
     """Hand the viewer's accepted corrections of a job in, and return what came of them as counts.
 
     A picture that the hub has gets its new label; one that it has not is submitted with it, for which a licence is
@@ -23,17 +23,17 @@ def corrections(hub, person, job, licence=""):
     for source, revision in sorted(changed.items()):
         row = pictures[source]
         label = {name: revision.label[name] for name in job.columns}
-        done = _annotate(hub, person, row["sha256"], job.name, label, "viewer")
+        done = _annotate(hub, account, row["sha256"], job.name, label, "viewer")
         if done:
             found[done] += 1
         else:
             path = job.folder / "images" / row["image"]
             missing.append(sources.Item(row["image"], path.read_bytes, {"task": job.name, "label": label, "licence": licence},
                                         _stamp(row["sha256"], label)))
-    return found | _submitted(hub, person, f"viewer-{job.name}-{job.profile}", missing)
+    return found | _submitted(hub, account, f"viewer-{job.name}-{job.profile}", missing)
 
 
-def answers(hub, person, job, table, folder, licence=""):
+def answers(hub, account, job, table, folder, licence=""):
     """Hand the answers of a CSV of `python -m lib predict` in as labels for review, and return counts.
 
     Pictures that the model refused, or whose answer is no whole label, are left out.
@@ -49,27 +49,27 @@ def answers(hub, person, job, table, folder, licence=""):
         if root.resolve() not in path.resolve().parents:
             raise ValueError(f"{table} names {row['image'][:100]!r}, which leads out of {folder}")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        done = _annotate(hub, person, sha256, job.name, label, "api")
+        done = _annotate(hub, account, sha256, job.name, label, "api")
         if done:
             found[done] += 1
         else:
             missing.append(sources.Item(row["image"], path.read_bytes, {"task": job.name, "label": label, "licence": licence},
                                         _stamp(sha256, label)))
-    return found | _submitted(hub, person, f"answers-{job.name}-{job.profile}", missing)
+    return found | _submitted(hub, account, f"answers-{job.name}-{job.profile}", missing)
 
 
-def _submitted(hub, person, key, items):
+def _submitted(hub, account, key, items):
     """What became of pictures that the hub had not; none are sent where there are none."""
     if not items:
         return {"new": 0, "refused": 0, "reasons": {}}
-    receipt = submission.receive(hub, person, key, items, source=key)
+    receipt = submission.receive(hub, account, key, items, source=key)
     return {"new": receipt.new, "refused": receipt.refused, "reasons": receipt.reasons}
 
 
-def _annotate(hub, person, sha256, task, label, origin):
+def _annotate(hub, account, sha256, task, label, origin):
     """"labelled", "known" where the hub has this label already, or None where it has not the picture (or not this person's)."""
-    action = "review" if "reviewer" in person.roles else "submit"
-    with hub.act(person, action) as cursor:
+    action = "review" if "reviewer" in account.roles else "submit"
+    with hub.transaction(account, action) as cursor:
         cursor.execute("SELECT id, sha256 FROM hub.picture WHERE sha256 = %s OR clean_sha256 = %s ORDER BY id LIMIT 1",
                        (sha256, sha256))
         there = cursor.fetchone()
@@ -80,7 +80,7 @@ def _annotate(hub, person, sha256, task, label, origin):
         newest = cursor.fetchone()
     if newest and newest[0] == label:
         return "known"
-    submission.annotate(hub, person, there[1], task, label, origin)
+    submission.annotate(hub, account, there[1], task, label, origin)
     return "labelled"
 
 

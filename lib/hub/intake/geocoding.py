@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lib.common import config
 
-FAR = 150.0   # km from a position to the nearest town beyond which only the country is told
+MAX_DISTANCE = 150.0   # km from a position to the nearest town beyond which only the country is told
 EARTH = 6371.0   # km, its mean radius
 
 
@@ -112,7 +112,7 @@ def _nearest(latitude, longitude):
     chord, at = _index().query(_point(np.radians([latitude, longitude])))
     town = _table()[2][int(at)]
     away = 2 * EARTH * math.asin(min(1.0, chord / 2))
-    return _place(town) if away <= FAR else Place(country=town["countrycode"])
+    return _place(town) if away <= MAX_DISTANCE else Place(country=town["countrycode"])
 
 
 def _online(name, agent, text, position):
@@ -139,7 +139,7 @@ def _online(name, agent, text, position):
     return Place(city, about.get("state", ""), about.get("country_code", "").upper(), found.latitude, found.longitude)
 
 
-def identify(cursor, places):
+def find_or_add(cursor, places):
     """By Place, its id in the database; those that are new are added."""
     values = [(place.city, place.region, place.country, place.latitude, place.longitude) for place in places]
     cursor.executemany("INSERT INTO hub.place (city, region, country, latitude, longitude) VALUES (%s, %s, %s, %s, %s) "

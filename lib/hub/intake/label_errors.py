@@ -8,7 +8,7 @@ FOLDS = 5
 SCALE = 5.0   # features have length one, which logistic regression would call weak
 
 
-def chances(features, labels, groups=None, seed=0):
+def cross_validated_probabilities(features, labels, groups=None, seed=0):
     """Out-of-sample probabilities (n, k) of the sorted labels, by logistic regression on features (n, d).
 
     Pictures of one group (a supplier's batch, a hole) are never on both sides where there are groups enough.
@@ -34,12 +34,12 @@ def chances(features, labels, groups=None, seed=0):
     return names, found
 
 
-def doubts(features, labels, groups=None, seed=0):
+def find(features, labels, groups=None, seed=0):
     """How suspect each label is (above 1: worth a look), the label that fits best, and how sure that is.
 
     Confident learning (Northcutt and others 2021) on cross-validated probabilities.
     """
-    names, found = chances(features, labels, groups, seed)
+    names, found = cross_validated_probabilities(features, labels, groups, seed)
     at = np.searchsorted(names, labels)
     best = found.argmax(1)
     return label_errors.confident(at, found), names[best], found[np.arange(len(at)), best]

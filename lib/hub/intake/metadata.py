@@ -15,7 +15,7 @@ CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB"
 
 
 @dataclass(frozen=True)
-class Told:
+class Exif:
     """What EXIF tells: when it was taken (the camera's own time), by whom, where (latitude, longitude, degrees)."""
 
     taken: datetime.datetime | None = None
@@ -23,7 +23,7 @@ class Told:
     position: tuple | None = None
 
 
-def read(data):
+def read_exif(data):
     """The Told of a picture's bytes; what is missing or makes no sense is left out."""
     from PIL import Image
 
@@ -32,11 +32,11 @@ def read(data):
             exif = image.getexif()
             details, gps = exif.get_ifd(DETAILS), exif.get_ifd(GPS)
     except Exception:  # broken metadata must not lose a good picture; Pillow raises many types here
-        return Told()
-    return Told(_moment(details.get(TAKEN) or exif.get(0x0132)), _text(exif.get(ARTIST)), _position(gps))
+        return Exif()
+    return Exif(_time(details.get(TAKEN) or exif.get(0x0132)), _text(exif.get(ARTIST)), _position(gps))
 
 
-def _moment(value):
+def _time(value):
     try:
         return datetime.datetime.strptime(str(value)[:19], "%Y:%m:%d %H:%M:%S")
     except ValueError:
@@ -65,7 +65,7 @@ def strip(data, orientation):
     return _strip_png(data, orientation) if data.startswith(b"\x89PNG") else _strip_jpeg(data, orientation)
 
 
-def _exif(orientation):
+def _orientation_exif(orientation):
     """A TIFF structure of one entry: the orientation."""
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation, 0, 0)
 
@@ -73,7 +73,7 @@ def _exif(orientation):
 def _strip_jpeg(data, orientation):
     kept, at = [b"\xff\xd8"], 2
     if orientation > 1:
-        body = b"Exif\0\0" + _exif(orientation)
+        body = b"Exif\0\0" + _orientation_exif(orientation)
         kept.append(b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body)
     while True:
         while data[at:at + 2] == b"\xff\xff":   # fill bytes
@@ -125,7 +125,7 @@ def _strip_png(data, orientation):
         if kind in CHUNKS:
             kept.append(data[at:end])
         if kind == b"IHDR" and orientation > 1:
-            body = b"eXIf" + _exif(orientation)
+            body = b"eXIf" + _orientation_exif(orientation)
             kept.append(struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)))
         if kind == b"IEND":
             return b"".join(kept)

@@ -9,16 +9,16 @@ import functools
 import cv2
 import numpy as np
 
-GRAIN = 160         # px, the square that hashes are made of; fortieths of it are whole
+HASH_SIDE = 160         # px, the square that hashes are made of; fortieths of it are whole
 SIDE = 256          # px, the longer side at which pictures are laid on top of each other
-CELLS = 6           # across and down: the agreement is asked of each cell …
-LOWEST = 0.1        # … and that of this part of them, the worst ones, is left out
+GRID = 6           # across and down: the agreement is asked of each cell …
+LEFT_OUT = 0.1        # … and that of this part of them, the worst ones, is left out
 FLAT = 3.0          # grey levels of deviation under which a cell shows nothing that could agree
 CLIPPED = 4         # grey levels from black and from white
-HOPELESS = 0.25     # agreement, laid as well as quick ways can, under which the others are not tried
+DISTINCT = 0.25     # agreement, laid as well as quick ways can, under which the others are not tried
 OVERLAP = 0.75      # part of the smaller picture that must lie on the other
-POINTS, INLIERS = 600, 12   # ORB's key points, and how many of them must agree on how the pictures lie
-CUTS = [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 2, 0), (0, 0, 0, 2),
+KEYPOINTS, INLIERS = 600, 12   # ORB's key points, and how many of them must agree on how the pictures lie
+CROPS = [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 2, 0), (0, 0, 0, 2),
         (2, 2, 0, 0), (0, 2, 2, 0), (0, 0, 2, 2), (2, 0, 0, 2)]   # off left, top, right, bottom, in fortieths
 
 
@@ -30,57 +30,57 @@ def hashes(grey):
 
     Signs about the median of the 64 lowest frequencies of a cosine transform (Zauner 2010, section 3.2.1).
     """
-    waves, down, across = _waves()
-    square = cv2.resize(grey, (GRAIN, GRAIN), interpolation=cv2.INTER_AREA).astype(np.float32)
-    whole = waves.reshape(-1, GRAIN)
+    waves, down, across = _cosine_waves()
+    square = cv2.resize(grey, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    whole = waves.reshape(-1, HASH_SIDE)
     low = ((waves @ square).reshape(whole.shape) @ whole.T)[down, across]
     return np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1).view(">i8").ravel().tolist()
 
 
 @functools.cache
-def _waves():
+def _cosine_waves():
     """The first 8 waves of a cosine transform of 32 points over each range that a cut leaves of a line, (5, 8, GRAIN), and
     the rows and columns in which the 64 frequencies of each of the CUTS come to stand.
 
     Five small products and not one large: BLAS would wake its threads for that, which costs more than the work.
     """
-    ranges = sorted({cut[at::2] for cut in CUTS for at in (0, 1)})
+    ranges = sorted({cut[at::2] for cut in CROPS for at in (0, 1)})
     frequency, point = np.ogrid[:8, :32]
     cosines = np.cos(np.pi * frequency * (point + 0.5) / 32) / np.sqrt(np.where(frequency, 1, 2))
-    waves = np.stack([cosines @ _areas(*each) for each in ranges])
-    down, across = (np.array([8 * ranges.index(cut[at::2]) for cut in CUTS])[:, None] for at in (1, 0))
+    waves = np.stack([cosines @ _area_average(*each) for each in ranges])
+    down, across = (np.array([8 * ranges.index(cut[at::2]) for cut in CROPS])[:, None] for at in (1, 0))
     return waves.astype(np.float32), down + np.repeat(np.arange(8), 8), across + np.tile(np.arange(8), 8)
 
 
-def _areas(off, end):
+def _area_average(off, end):
     """The matrix (32, GRAIN) that averages what is left of a line, cut by so many fortieths, into 32 points."""
-    first, last = off * GRAIN / 40, GRAIN - end * GRAIN / 40
+    first, last = off * HASH_SIDE / 40, HASH_SIDE - end * HASH_SIDE / 40
     edges = np.linspace(first, last, 33)
-    pixel = np.arange(GRAIN)
+    pixel = np.arange(HASH_SIDE)
     shared = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
     return shared.clip(0) * 32 / (last - first)
 
 
-def keys(values):
+def index_keys(values):
     """Under which integers hashes are found again: their quarters, each with its place; sorted."""
     return sorted({at << 16 | value >> 16 * at & 0xFFFF for value in values for at in range(4)})
 
 
-def probes(values):
+def query_keys(values):
     """The keys to look for: those of all hashes, and of the first one those that differ in one bit of a quarter.
 
     So nothing within 7 bits of a picture that is there, or of a cut of it, is missed.
     """
     flipped = {at << 16 | (values[0] >> 16 * at & 0xFFFF) ^ 1 << bit for at in range(4) for bit in range(16)}
-    return sorted(flipped | set(keys(values)))
+    return sorted(flipped | set(index_keys(values)))
 
 
 def distance(one, other):
     """The fewest bits (of 64) by which a picture's hashes differ from another's, one of the two uncut."""
-    return int(_apart(one, other).min())
+    return int(_bit_distances(one, other).min())
 
 
-def _apart(one, other):
+def _bit_distances(one, other):
     """The bits by which each of the one's hashes differs from the other's of all of it, and the other way round."""
     one, other = np.asarray(one, np.int64), np.asarray(other, np.int64)
     return np.bitwise_count(np.stack([one ^ other[0], one[0] ^ other]).view(np.uint64))
@@ -89,7 +89,7 @@ def _apart(one, other):
 # --- confirmed
 
 
-def grey(pixels):
+def to_grey(pixels):
     """What is compared: grey, uint8, the longer side SIDE px."""
     scale = SIDE / max(pixels.shape[:2])
     size = max(8, round(pixels.shape[1] * scale)), max(8, round(pixels.shape[0] * scale))
@@ -97,36 +97,36 @@ def grey(pixels):
     return cv2.cvtColor(cv2.resize(pixels, size, interpolation=way), cv2.COLOR_RGB2GRAY)
 
 
-def alike(one, other, enough=0.95):
+def similarity(one, other, enough=0.95):
     """How well two pictures (as of `grey`) agree once laid on top of each other, from -1 to 1; 1: the same picture.
 
     The lowest correlation of all cells but the worst tenth, so that one moved boat in a harbour is enough to tell. Ways
     to lay them are tried until one is good `enough`, the quick ones first; of each kind the best is refined.
     """
     best = -1.0
-    for ways in (_by_edges, _by_points):
+    for ways in (_crop_alignments, _keypoint_alignment):
         tried = []
         for start in ways(one, other):
-            tried.append((_agreement(one, other, start), start))
+            tried.append((_aligned_similarity(one, other, start), start))
             if tried[-1][0] >= enough:
                 return tried[-1][0]
         if tried:
             found, start = max(tried, key=lambda each: each[0])
-            best = max(best, found, _agreement(one, other, _refined(one, other, start)))
-            if not HOPELESS < best < enough:
+            best = max(best, found, _aligned_similarity(one, other, _refine(one, other, start)))
+            if not DISTINCT < best < enough:
                 break
     return best
 
 
-def _by_edges(one, other):
+def _crop_alignments(one, other):
     """The matrices (2, 3) from `one` to `other` as they are, and as if edges were cut off: the two likeliest of CUTS."""
-    yield _cut(one, other, (0, 0, 0, 0))
-    likeliest = np.argsort(_apart(hashes(one), hashes(other)).T, axis=None, kind="stable")[:2]
+    yield _crop_alignment(one, other, (0, 0, 0, 0))
+    likeliest = np.argsort(_bit_distances(hashes(one), hashes(other)).T, axis=None, kind="stable")[:2]
     for n, turned in [divmod(at, 2) for at in likeliest.tolist()]:
-        yield cv2.invertAffineTransform(_cut(other, one, CUTS[n])) if turned else _cut(one, other, CUTS[n])
+        yield cv2.invertAffineTransform(_crop_alignment(other, one, CROPS[n])) if turned else _crop_alignment(one, other, CROPS[n])
 
 
-def _cut(one, other, cut):
+def _crop_alignment(one, other, cut):
     """The matrix that lays what is left of `one` after a cut over all of `other`."""
     left, top, right, bottom = (each / 40 for each in cut)
     across = other.shape[1] / (one.shape[1] * (1 - left - right))
@@ -134,9 +134,9 @@ def _cut(one, other, cut):
     return np.array([[across, 0, -left * one.shape[1] * across], [0, down, -top * one.shape[0] * down]], np.float32)
 
 
-def _by_points(one, other):
+def _keypoint_alignment(one, other):
     """The matrix on which most key points agree, if there is one."""
-    orb = cv2.ORB_create(POINTS, fastThreshold=7)
+    orb = cv2.ORB_create(KEYPOINTS, fastThreshold=7)
     (points, words), (others, theirs) = orb.detectAndCompute(one, None), orb.detectAndCompute(other, None)
     if words is None or theirs is None or min(len(words), len(theirs)) < INLIERS:
         return
@@ -151,7 +151,7 @@ def _by_points(one, other):
         yield matrix.astype(np.float32)
 
 
-def _refined(one, other, matrix):
+def _refine(one, other, matrix):
     """The matrix after ECC (Evangelidis and Psarakis 2008) at half the size, or as it was where that finds no way."""
     half = [cv2.resize(each, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for each in (one, other)]
     start = matrix.copy()
@@ -165,7 +165,7 @@ def _refined(one, other, matrix):
     return found
 
 
-def _agreement(one, other, matrix):
+def _aligned_similarity(one, other, matrix):
     size, way = one.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     area = abs(np.linalg.det(matrix[:, :2]))   # px of `other` on a px of `one`
     if not 0.5 < area < 2:
@@ -178,14 +178,14 @@ def _agreement(one, other, matrix):
     shown &= (np.minimum(one, laid) > CLIPPED) & (np.maximum(one, laid) < 255 - CLIPPED)
     one, laid = (cv2.GaussianBlur(each, (0, 0), 1.5).astype(np.float32) for each in (one, laid))
     found = np.sort(_correlations(one, laid, shown))
-    return float(found[int(LOWEST * len(found))]) if len(found) >= CELLS else -1.0
+    return float(found[int(LEFT_OUT * len(found))]) if len(found) >= GRID else -1.0
 
 
 def _correlations(one, other, shown):
     """The correlations of those cells of which more than half is shown and which are not flat in both."""
     shown = shown.astype(np.float32)
     one, other = (one - 128) * shown, (other - 128) * shown   # about the middle, for the sake of single precision
-    size, number, ones, others, squares, their_squares, products = _cells(
+    size, number, ones, others, squares, their_squares, products = _cell_sums(
         np.ones_like(shown), shown, one, other, one * one, other * other, one * other)
     kept = number > 0.5 * size
     number = np.where(kept, number, 1)
@@ -196,8 +196,8 @@ def _correlations(one, other, shown):
     return shared[kept] / np.sqrt(np.maximum(spread * theirs, 1e-12)[kept])
 
 
-def _cells(*planes):
+def _cell_sums(*planes):
     """The sums over each cell of planes of one size, (planes, CELLS, CELLS)."""
     height, width = planes[0].shape
-    rows, columns = (np.arange(CELLS) * side // CELLS for side in (height, width))
+    rows, columns = (np.arange(GRID) * side // GRID for side in (height, width))
     return np.add.reduceat(np.add.reduceat(np.stack(planes), rows, axis=1), columns, axis=2)

@@ -16,10 +16,9 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 import fsspec
 
-from lib.common import config
 from lib.hub.intake import annotations
 
-COMMON = ("labels", "label", "place", "licence", "author")   # columns of a CSV that are no task's
+COMMON_COLUMNS = ("labels", "label", "place", "licence", "author")   # columns of a CSV that are no task's
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def items(hub, source, task=""):
     if about["type"] != "file":
         raise ValueError(f"{source} is neither a folder nor a file")
     if root.lower().endswith(".csv"):
-        return _sheet(hub, fs, root, task)
+        return _csv(hub, fs, root, task)
     with fs.open(root, "rb") as file:
         packed = file.read(4) in (b"PK\3\4", b"PK\5\6")
     if packed:
@@ -65,7 +64,7 @@ def _folder(hub, fs, root):
     """All files below a folder; the folder a picture lies in is its label."""
     found = {path: about for path, about in sorted(fs.find(root, detail=True).items())
              if not any(part.startswith(".") for part in PurePosixPath(posixpath.relpath(path, root)).parts)}
-    _count(hub, len(found), root)
+    _check_count(hub, len(found), root)
     for path, about in found.items():
         name = posixpath.relpath(path, root)
         yield Item(name, _reader(hub, fs, path, root), {"labels": _labels(name)}, _stamp(about))
@@ -76,7 +75,7 @@ def _labels(name):
     return [parent] if parent else []
 
 
-def _count(hub, number, source):
+def _check_count(hub, number, source):
     if number > hub.settings.max_files:
         raise ValueError(f"{source} holds {number} files and hub.max_files is {hub.settings.max_files}; "
                          "submit them in several parts")
@@ -124,14 +123,14 @@ def _archive(hub, fs, path):
         raise ValueError(f"{path} is a damaged ZIP archive: {error}; pack it again") from error
     entries = [entry for entry in archive.infolist() if not entry.is_dir()
                and not PurePosixPath(entry.filename).name.startswith(".") and not entry.filename.startswith("__MACOSX/")]
-    _inspect(hub, entries, path, fs.size(path))
+    _check_archive(hub, entries, path, fs.size(path))
     for entry in entries:
         yield Item(entry.filename, _unpacker(hub, archive, entry), {"labels": _labels(entry.filename)},
                    f"{entry.file_size}|{entry.CRC:08x}")
 
 
-def _inspect(hub, entries, path, size):
-    _count(hub, len(entries), path)
+def _check_archive(hub, entries, path, size):
+    _check_count(hub, len(entries), path)
     for entry in entries:
         if wrong := unsafe(entry.filename):
             raise ValueError(f"{path} names {entry.filename[:100]!r}, which {wrong}; pack the pictures anew")
@@ -185,7 +184,7 @@ def _unpacker(hub, archive, entry):
 # --- CSV
 
 
-def _sheet(hub, fs, path, task):
+def _csv(hub, fs, path, task):
     """The pictures a CSV lists in its column `image`, by their paths beside it; other columns are a task's label."""
     kinds = annotations.columns(task)
     try:
@@ -198,11 +197,11 @@ def _sheet(hub, fs, path, task):
     names = lines.fieldnames or []
     if "image" not in names:
         raise ValueError(f"{path} has no column 'image'; it has {', '.join(map(str, names))[:200]}")
-    unknown = [name for name in names if name not in (*COMMON, *kinds, "image", "split")]
+    unknown = [name for name in names if name not in (*COMMON_COLUMNS, *kinds, "image", "split")]
     if unknown:
-        raise ValueError(f"{path} has the column {unknown[0]!r}, which is none of image, {', '.join(COMMON)}"
+        raise ValueError(f"{path} has the column {unknown[0]!r}, which is none of image, {', '.join(COMMON_COLUMNS)}"
                          + (f" or of the task {task}" if task else "; name the task whose labels these are"))
-    _count(hub, len(rows), path)
+    _check_count(hub, len(rows), path)
     root = posixpath.dirname(path)
     for number, row in enumerate(rows, 2):
         name = row["image"] or ""
@@ -218,11 +217,3 @@ def _values(row, kinds, task):
     labels = [one.strip() for key in ("labels", "label") for one in (row.get(key) or "").split(";") if one.strip()]
     label = {key: row[key] for key in kinds if row.get(key)}
     return values | {"labels": labels} | ({"task": task, "label": label} if task and label else {})
-
-
-def demand_licence(cursor, licence):
-    """Refuse a licence the hub does not know."""
-    cursor.execute("SELECT id FROM hub.licence ORDER BY id")
-    known = [one for one, in cursor.fetchall()]
-    if licence not in known:
-        raise ValueError(f"licence is {licence!r}; it must be one of {', '.join(known)}" + config.nearest(licence, known))

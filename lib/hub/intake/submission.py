@@ -40,34 +40,34 @@ class Receipt:
         return asdict(self)
 
 
-def submit(hub, person, source, labels=(), place="", licence="", author="", task="", key="", progress=None):
+def submit(hub, account, source, labels=(), place="", licence="", author="", task="", key="", progress=None):
     """Submit a folder, ZIP archive, CSV with pictures, or URL of one, and return the Receipt.
 
     `labels`, `place`, `licence` and `author` hold for every picture that brings none of its own (labels are added).
     A submission that was stopped goes on where it was; sent again, it changes nothing. `key` names it; empty: what
-    is sent and with which words. Errors: ValueError (the parcel as a whole), people.Forbidden, server.Unreachable.
+    is sent and with which words. Errors: ValueError (the parcel as a whole), accounts.Forbidden, postgres.Unreachable.
     """
     values = {"labels": list(labels), "place": place, "licence": licence, "author": author, "task": task}
     key = key or hashlib.sha256(json.dumps([str(source), values], sort_keys=True).encode()).hexdigest()
-    return receive(hub, person, key, sources.items(hub, str(source), task), str(source), values=values,
+    return receive(hub, account, key, sources.items(hub, str(source), task), str(source), values=values,
                    progress=progress)
 
 
-def receive(hub, person, key, items, source="", done=True, values=None, progress=None):
+def receive(hub, account, key, items, source="", done=True, values=None, progress=None):
     """Take Items into the batch that `key` names, made if need be, and return its Receipt so far.
 
     May be called several times with one key. A file that the batch has already, with the same stamp, is not read.
     """
-    batch, taken = _open(hub, person, key, source)
+    batch, taken = _open(hub, account, key, source)
     found = {}
     with ThreadPoolExecutor(hub.params.compute.workers) as pool:
         for chunk in _chunks((item for item in items if not item.stamp or taken.get(item.name) != item.stamp),
                              hub.settings.chunk):
             rows = list(pool.map(lambda item: _row(hub, item, values or {}), chunk))
-            _enter(hub, person, batch, rows, found)
+            _insert(hub, account, batch, rows, found)
             if progress:
                 progress(len(rows))
-    return _close(hub, person, batch, done)
+    return _close(hub, account, batch, done)
 
 
 def _chunks(items, size):
@@ -81,19 +81,19 @@ def _chunks(items, size):
         yield chunk
 
 
-def _open(hub, person, key, source):
+def _open(hub, account, key, source):
     """The id of the batch, and by name the stamps of the files it has."""
-    with hub.act(person, "submit") as cursor:
+    with hub.transaction(account, "submit") as cursor:
         cursor.execute("INSERT INTO hub.batch (person, key, source) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                       (person.id, key, source[:1000]))
-        cursor.execute("SELECT id FROM hub.batch WHERE person = %s AND key = %s", (person.id, key))
+                       (account.id, key, source[:1000]))
+        cursor.execute("SELECT id FROM hub.batch WHERE person = %s AND key = %s", (account.id, key))
         batch, = cursor.fetchone()
         cursor.execute("SELECT name, stamp FROM hub.submission WHERE batch = %s", (batch,))
         return batch, dict(cursor.fetchall())
 
 
-def _close(hub, person, batch, done):
-    with hub.act(person, "submit") as cursor:
+def _close(hub, account, batch, done):
+    with hub.transaction(account, "submit") as cursor:
         if done:
             cursor.execute("UPDATE hub.batch SET done = true WHERE id = %s AND NOT done", (batch,))
         cursor.execute("SELECT outcome, reason, count(*) FROM hub.submission WHERE batch = %s GROUP BY 1, 2", (batch,))
@@ -118,7 +118,7 @@ def _row(hub, item, common):
         row |= _facts(hub, item.name, data)
         if values.get("task") and values.get("label"):
             row |= {"task": values["task"], "label": annotations.checked(values["task"], values["label"])}
-        told = metadata.read(data)
+        told = metadata.read_exif(data)
         row |= {"taken": told.taken, "author": str(values.get("author") or told.author)[:200].replace("\0", ""),
                 "position": told.position, "labels": values["labels"], "licence": values.get("licence", ""),
                 "where": geocoding.locate(hub, values.get("place", ""), told.position)}
@@ -151,14 +151,14 @@ def _facts(hub, name, data):
 # --- into the database
 
 
-def _enter(hub, person, batch, rows, found):
+def _insert(hub, account, batch, rows, found):
     """Enter rows of files in one transaction; a file whose words the hub cannot take is refused with that reason."""
-    with hub.act(person, "submit") as cursor:
-        _settle_words(cursor, person, [row for row in rows if not row["reason"]])
+    with hub.transaction(account, "submit") as cursor:
+        _resolve_names(cursor, account, [row for row in rows if not row["reason"]])
         cursor.execute(INCOMING)
         lines = "".join("\t".join(tables._field(_text(row.get(name))) for name in FIELDS) + "\n" for row in rows)
         cursor.copy_expert("COPY incoming FROM STDIN", io.StringIO(lines))
-        enter(cursor, person, batch)
+        insert_rows(cursor, account, batch)
 
 
 def _text(value):
@@ -167,7 +167,7 @@ def _text(value):
     return "{" + ",".join(map(str, value)) + "}" if isinstance(value, list) else value
 
 
-def _settle_words(cursor, person, rows):
+def _resolve_names(cursor, account, rows):
     """Names of labels, places and licences become ids; a row with one that cannot be gets a reason."""
     cursor.execute("SELECT id FROM hub.licence")
     licences = {one for one, in cursor.fetchall()}
@@ -175,7 +175,7 @@ def _settle_words(cursor, person, rows):
     for row in rows:
         for name in sorted(set(map(str, row["labels"])) - known.keys()):
             try:
-                known[name] = label_hierarchy.checked(name)
+                known[name] = label_hierarchy.checked_name(name)
             except ValueError as error:
                 known[name] = error
         wrong = next((known[str(name)] for name in row["labels"] if isinstance(known[str(name)], ValueError)), None)
@@ -184,16 +184,16 @@ def _settle_words(cursor, person, rows):
         elif wrong:
             row["reason"] = str(wrong)
     good = [row for row in rows if not row["reason"]]
-    labels = label_hierarchy.identify(cursor, {known[str(name)] for row in good for name in row["labels"]})
-    ids = geocoding.identify(cursor, sorted({row["where"] for row in good}, key=str))
+    labels = label_hierarchy.find_or_add(cursor, {known[str(name)] for row in good for name in row["labels"]})
+    ids = geocoding.find_or_add(cursor, sorted({row["where"] for row in good}, key=str))
     for row in rows:
         row["labels"] = sorted({labels[known[str(name)]] for name in row["labels"]}) if not row["reason"] else []
         row["place"] = ids.get(row["where"])
-        if row["position"] and person.keep_position:
+        if row["position"] and account.keep_position:
             row["latitude"], row["longitude"] = row["position"]
 
 
-def enter(cursor, person, batch):
+def insert_rows(cursor, account, batch):
     """Take the rows of the temporary table `incoming` into a batch: pictures, labels, and what became of each file."""
     cursor.execute("CREATE TEMP TABLE fresh (id bigint, sha256 text, name text) ON COMMIT DROP")
     cursor.execute("""
@@ -206,12 +206,12 @@ def enter(cursor, person, batch):
                    name, place, licence, sets.filed, %s, %s
             FROM incoming JOIN sets USING (labels) WHERE reason = '' ORDER BY sha256, name
             ON CONFLICT (sha256) DO NOTHING RETURNING id, sha256, name)
-        INSERT INTO fresh SELECT * FROM new""", (person.id, batch))
+        INSERT INTO fresh SELECT * FROM new""", (account.id, batch))
     cursor.execute("ANALYZE fresh")
     cursor.execute("INSERT INTO hub.tag SELECT fresh.id, unnest(labels) FROM incoming JOIN fresh USING (sha256, name)")
     cursor.execute("""INSERT INTO hub.annotation (picture, task, label, origin, person)
                       SELECT fresh.id, task, label, 'supplier', %s FROM incoming JOIN fresh USING (sha256, name)
-                      WHERE label IS NOT NULL""", (person.id,))
+                      WHERE label IS NOT NULL""", (account.id,))
     cursor.execute("""INSERT INTO hub.position SELECT fresh.id, latitude, longitude
                       FROM incoming JOIN fresh USING (sha256, name) WHERE latitude IS NOT NULL""")
     cursor.execute("""
@@ -231,12 +231,12 @@ def enter(cursor, person, batch):
 # --- what became of it
 
 
-def status(hub, person, batch):
+def status(hub, account, batch):
     """What became of each file of one's own batch: name, outcome, reason, the picture's status and findings; and counts."""
-    with hub.act(person, "own") as cursor:
+    with hub.transaction(account, "own") as cursor:
         cursor.execute("SELECT source, done FROM hub.batch WHERE id = %s", (batch,))
         if not (head := cursor.fetchone()):
-            raise ValueError(f"{person.name} has no batch {batch}")
+            raise ValueError(f"{account.name} has no batch {batch}")
         cursor.execute("""
             SELECT submission.name, outcome, reason, picture.sha256, picture.status, coalesce((
                 SELECT json_agg(json_build_object('check', finding.name, 'verdict', verdict, 'figure', figure,
@@ -250,9 +250,9 @@ def status(hub, person, batch):
             "counts": dict(Counter(each["status"] or each["outcome"] for each in files))}
 
 
-def batches(hub, person):
+def batches(hub, account):
     """One's own batches, newest first: dicts of id, source, done, created (ISO 8601) and counts by outcome."""
-    with hub.act(person, "own") as cursor:
+    with hub.transaction(account, "own") as cursor:
         cursor.execute("""
             SELECT id, source, done, to_char(created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
                    (SELECT coalesce(json_object_agg(outcome, n), '{}') FROM (SELECT outcome, count(*) AS n
@@ -262,17 +262,17 @@ def batches(hub, person):
                 for row in cursor.fetchall()]
 
 
-def annotate(hub, person, sha256, task, label, origin="viewer"):
+def annotate(hub, account, sha256, task, label, origin="viewer"):
     """Keep a label of a task for a picture of one's own (any picture, for reviewers), and send it back for review.
 
     `origin` is viewer or api; ValueError where the label is not one of the task, or the picture is not there.
     """
     label = annotations.checked(task, label)
-    action = "review" if "reviewer" in person.roles else "submit"
-    with hub.act(person, action) as cursor:
+    action = "review" if "reviewer" in account.roles else "submit"
+    with hub.transaction(account, action) as cursor:
         cursor.execute("INSERT INTO hub.annotation (picture, task, label, origin, person) "
                        "SELECT id, %s, %s, %s, %s FROM hub.picture WHERE sha256 = %s RETURNING picture",
-                       (task, json.dumps(label), "reviewer" if action == "review" else origin, person.id, sha256))
+                       (task, json.dumps(label), "reviewer" if action == "review" else origin, account.id, sha256))
         if not (found := cursor.fetchone()):
-            raise ValueError(f"there is no picture {sha256[:12]}… of {person.name}; submit it first")
+            raise ValueError(f"there is no picture {sha256[:12]}… of {account.name}; submit it first")
     return found[0]

@@ -5,32 +5,32 @@ import re
 from lib.hub import accounts
 from lib.hub.intake import submission
 
-MOST = 20_000   # files asked about at once
+MAX_FILES = 20_000   # files asked about at once
 
 
-def named(key):
+def checked_key(key):
     """The key of a batch as it is kept; ValueError where it is none."""
     if not re.fullmatch(r"[\w.-]{1,100}", key):
         raise ValueError(f"the key {key[:60]!r} names no batch; it must be 1 to 100 letters, digits, '.', '_' or '-'")
     return key
 
 
-def wanted(hub, person, key, files):
+def wanted(hub, account, key, files):
     """Of files ({name: SHA-256}), the names that the person's batch of this key does not hold with that content."""
-    if len(files) > MOST:
-        raise ValueError(f"{len(files)} files are asked about; ask about at most {MOST} at once")
-    with hub.act(person, "submit") as cursor:
+    if len(files) > MAX_FILES:
+        raise ValueError(f"{len(files)} files are asked about; ask about at most {MAX_FILES} at once")
+    with hub.transaction(account, "submit") as cursor:
         cursor.execute("""SELECT submission.name, stamp FROM hub.submission JOIN hub.batch ON batch.id = submission.batch
-                          WHERE batch.person = %s AND key = %s AND outcome <> 'refused'""", (person.id, named(key)))
+                          WHERE batch.person = %s AND key = %s AND outcome <> 'refused'""", (account.id, checked_key(key)))
         there = dict(cursor.fetchall())
     return [name for name, sha256 in files.items() if there.get(name) != str(sha256).lower()]
 
 
-def take(hub, person, key, items):
+def receive(hub, account, key, items):
     """Take Items (with their SHA-256 as stamp) into a batch; a dict of its counts and of what became of these `files`."""
-    accounts.role(person, "submit")
-    receipt = submission.receive(hub, person, named(key), items, source="page or HTTP", done=False)
-    with hub.act(person, "own") as cursor:
+    accounts.database_role(account, "submit")
+    receipt = submission.receive(hub, account, checked_key(key), items, source="page or HTTP", done=False)
+    with hub.transaction(account, "own") as cursor:
         cursor.execute("SELECT name, outcome, reason FROM hub.submission WHERE batch = %s AND name = ANY(%s)",
                        (receipt.batch, [item.name for item in items]))
         files = [dict(zip(("name", "outcome", "reason"), row, strict=True)) for row in cursor.fetchall()]

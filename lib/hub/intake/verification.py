@@ -1,7 +1,6 @@
 """Which pictures can be used? Every waiting one is measured, compared and judged; each decision keeps its figure."""
 
 import contextlib
-import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,9 @@ from lib.hub.intake.checks import Finding
 from lib.imaging import images
 
 LOCK = 7_236_114_003   # any number, the same in all processes that look for twins
-ABREAST = 2            # chunks at once: while one is with the database, the other is measured
-PATIENCE = 3600        # s that a chunk may take, on however slow a machine
-NEAREST = 8            # candidates that are looked at closely
+CONCURRENT_CHUNKS = 2            # chunks at once: while one is with the database, the other is measured
+CHUNK_TIMEOUT = 3600        # s that a chunk may take, on however slow a machine
+MAX_CANDIDATES = 8            # candidates that are looked at closely
 FIELDS = ("name", "verdict", "figure", "allowed", "reason", "other")
 
 
@@ -29,17 +28,17 @@ def verify(hub, progress=None):
     Any number of these may run at once; each takes its own pictures. A killed one leaves its chunk waiting.
     """
     counts, extract = Counter(), features.extractor(hub)
-    with parallel.open_engine(hub.params.compute) as workers, ThreadPoolExecutor(ABREAST) as pool, _ended() as until:
-        for chunks in [pool.submit(_chunks, hub, workers, extract, until, progress) for _ in range(ABREAST)]:
+    with parallel.open_engine(hub.params.compute) as workers, ThreadPoolExecutor(CONCURRENT_CHUNKS) as pool, _stop_event() as until:
+        for chunks in [pool.submit(_chunks, hub, workers, extract, until, progress) for _ in range(CONCURRENT_CHUNKS)]:
             counts.update(chunks.result())
-    _send_back(hub)
-    counts.update({"doubted": suspect(hub)})
-    rate(hub)
+    _requeue_relabelled(hub)
+    counts.update({"doubted": check_labels(hub)})
+    rate_suppliers(hub)
     return dict(counts)
 
 
 @contextlib.contextmanager
-def _ended():
+def _stop_event():
     """An Event that is set when the block ends, whichever way."""
     event = threading.Event()
     try:
@@ -60,7 +59,7 @@ def _chunks(hub, workers, extract, until, progress):
 
 def _chunk(hub, workers, extract):
     """Verify up to `hub.chunk` pictures in one transaction; how many came to which status."""
-    with hub.act(accounts.OPERATOR, "work", PATIENCE) as cursor:
+    with hub.transaction(accounts.OPERATOR, "work", CHUNK_TIMEOUT) as cursor:
         cursor.execute("SELECT id, sha256, width, height FROM hub.picture WHERE status = 'submitted' ORDER BY id "
                        "LIMIT %s FOR UPDATE SKIP LOCKED", (hub.settings.chunk,))
         rows = cursor.fetchall()
@@ -68,22 +67,22 @@ def _chunk(hub, workers, extract):
             return {}
         classic = features.kind(hub) == "classic"
         jobs = [(hub, sha256, classic) for _, sha256, _, _ in rows]
-        measured = dict(zip((row[0] for row in rows), workers.map(_measured, jobs), strict=True))
+        measured = dict(zip((row[0] for row in rows), workers.map(_measure, jobs), strict=True))
         findings = {number: checks.judge(figures, hub.settings) for number, figures in measured.items()}
-        _check_labels(cursor, rows, findings)
+        _check_task_labels(cursor, rows, findings)
         good = [number for number in measured if checks.verdict(findings[number]) != "refuse"]
         if good:
             if not classic:
                 for number, vector in zip(good, extract([measured[number]["small"] for number in good]), strict=True):
                     measured[number]["features"] = vector
-            _keep_fingerprints(cursor, hub, {number: measured[number] for number in good})
+            _write_fingerprints(cursor, hub, {number: measured[number] for number in good})
             pairs = _candidates(cursor, hub, {number: measured[number] for number in good})
-            for number, finding in _twins(hub, workers, pairs).items():
+            for number, finding in _duplicate_findings(hub, workers, pairs).items():
                 findings[number].append(finding)
         return _decide(cursor, hub, findings, measured)
 
 
-def _measured(job):
+def _measure(job):
     """The figures of one picture of the store."""
     hub, sha256, classic = job
     cv2.setNumThreads(1)   # the pictures are what is worked on at once
@@ -93,18 +92,18 @@ def _measured(job):
         return {"refused": str(error)}
 
 
-def _check_labels(cursor, rows, findings):
+def _check_task_labels(cursor, rows, findings):
     sizes = {number: (width, height) for number, _, width, height in rows}
     cursor.execute("SELECT DISTINCT ON (picture, task) picture, task, label FROM hub.annotation "
                    "WHERE picture = ANY(%s) ORDER BY picture, task, id DESC", (list(sizes),))
     for number, task, values in cursor.fetchall():
-        findings[number].append(checks.label(task, values, sizes[number]))
+        findings[number].append(checks.label_finding(task, values, sizes[number]))
 
 
 # --- twins
 
 
-def _keep_fingerprints(cursor, hub, measured):
+def _write_fingerprints(cursor, hub, measured):
     """One process at a time from here to the end of the transaction, so that of two twins one sees the other."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     kind = features.kind(hub)
@@ -114,7 +113,7 @@ def _keep_fingerprints(cursor, hub, measured):
                    [(number, each["hashes"], kind, features.pack(each["features"])) for number, each in measured.items()],
                    page_size=1000)
     cursor.execute("INSERT INTO hub.fingerprint_key SELECT * FROM unnest(%s::integer[], %s::bigint[]) ON CONFLICT DO NOTHING",
-                   _columns((key, number) for number, each in measured.items() for key in near_duplicates.keys(each["hashes"])))
+                   _columns((key, number) for number, each in measured.items() for key in near_duplicates.index_keys(each["hashes"])))
 
 
 def _columns(rows):
@@ -128,7 +127,7 @@ def _candidates(cursor, hub, measured):
     """
     cursor.execute("SELECT DISTINCT mine, picture FROM unnest(%s::integer[], %s::bigint[]) AS probe(key, mine) "
                    "JOIN hub.fingerprint_key USING (key) WHERE picture < mine OR picture <> ALL(%s)",
-                   (*_columns((key, number) for number, each in measured.items() for key in near_duplicates.probes(each["hashes"])),
+                   (*_columns((key, number) for number, each in measured.items() for key in near_duplicates.query_keys(each["hashes"])),
                     list(measured)))
     pairs = cursor.fetchall()
     cursor.execute("SELECT picture, hashes, features, fingerprint.kind, sha256 FROM hub.fingerprint "
@@ -141,32 +140,32 @@ def _candidates(cursor, hub, measured):
         if hashes and (away := near_duplicates.distance(mine["hashes"], hashes)) <= hub.settings.hash_distance:
             same = float(features.unpack([blob])[0] @ mine["features"]) if kind == features.kind(hub) else 0.0
             found.setdefault(number, []).append((-same, away, other, sha256))
-    return {number: (measured[number]["small"], [each[2:] for each in sorted(near)[:NEAREST]])
+    return {number: (measured[number]["small"], [each[2:] for each in sorted(near)[:MAX_CANDIDATES]])
             for number, near in found.items()}
 
 
-def _twins(hub, workers, pairs):
+def _duplicate_findings(hub, workers, pairs):
     """By picture, the Finding that it is one of its candidates."""
     jobs, found = [(hub, small, near) for small, near in pairs.values()], {}
-    for number, (other, alike) in zip(pairs, workers.map(_compared, jobs), strict=True):
+    for number, (other, alike) in zip(pairs, workers.map(_compare, jobs), strict=True):
         twin = alike >= hub.settings.twin
         found[number] = Finding("duplicate", "refuse" if twin else "accept", round(alike, 4), hub.settings.twin,
                                 f"it is picture {other} once more" if twin else "", other if twin else None)
     return found
 
 
-def _compared(job):
+def _compare(job):
     """The candidate that a picture is most alike, and how much."""
     hub, small, candidates = job
     cv2.setNumThreads(1)
     best = (None, -1.0)
-    mine = near_duplicates.grey(small)
+    mine = near_duplicates.to_grey(small)
     for other, sha256 in candidates:
         try:
             theirs = images.read(store.read(hub, sha256), at_least=(near_duplicates.SIDE, near_duplicates.SIDE)).pixels
         except (images.Refused, ValueError):   # the store has lost it: nothing it could be compared with
             continue
-        best = max(best, (other, near_duplicates.alike(mine, near_duplicates.grey(theirs), hub.settings.twin)), key=lambda each: each[1])
+        best = max(best, (other, near_duplicates.similarity(mine, near_duplicates.to_grey(theirs), hub.settings.twin)), key=lambda each: each[1])
         if best[1] >= hub.settings.twin:
             break
     return best
@@ -201,21 +200,21 @@ def _quality(figures, settings):
     return round(float(np.clip(min(sharp, light, figures["information"] / 6), 0, 1)), 3)
 
 
-def _send_back(hub):
+def _requeue_relabelled(hub):
     """Pictures whose label was corrected in the viewer or answered by the API since they were verified: for review."""
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'review' WHERE status = 'accepted' AND EXISTS (SELECT "
                        "FROM hub.annotation WHERE annotation.picture = picture.id AND origin IN ('viewer', 'api') "
                        "AND annotation.at > picture.verified)")
 
 
-def suspect(hub):
+def check_labels(hub):
     """Judge the labels of accepted pictures by their like, send those that disagree to review; how many these are.
 
     A picture counts under its one label; a label with fewer than `hub.min_examples` pictures is not judged, nor is one
     that a reviewer has looked at.
     """
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""
             SELECT picture.id, label.name, features, EXISTS (SELECT FROM hub.review WHERE review.picture = picture.id)
             FROM hub.picture JOIN hub.fingerprint ON fingerprint.picture = picture.id
@@ -226,18 +225,18 @@ def suspect(hub):
         rows = cursor.fetchall()
     many = Counter(label for _, label, _, _ in rows)
     rows = [row for row in rows if many[row[1]] >= max(2, hub.settings.min_examples)]
-    return _write_doubts(hub, rows) if len({row[1] for row in rows}) > 1 else 0
+    return _write_label_findings(hub, rows) if len({row[1] for row in rows}) > 1 else 0
 
 
-def _write_doubts(hub, rows):
+def _write_label_findings(hub, rows):
     numbers, labels, blobs, seen = (list(column) for column in zip(*rows, strict=True))
     labels = np.array(labels)
-    doubt, better, sure = label_errors.doubts(features.unpack(blobs), labels)
+    doubt, better, sure = label_errors.find(features.unpack(blobs), labels)
     wrong = (doubt > 1) & (better != labels) & (sure >= hub.settings.suspicion) & ~np.array(seen)
     findings = [(number, "label", "review" if bad else "accept", round(float(chance), 4), hub.settings.suspicion,
                  f"it is labelled {label} and looks like {other}" if bad else "", None)
                 for number, label, other, chance, bad in zip(numbers, labels, better, sure, wrong, strict=True)]
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         execute_values(cursor, "INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason, other) VALUES %s "
                        "ON CONFLICT (picture, name) DO UPDATE SET verdict = excluded.verdict, figure = excluded.figure, "
                        "allowed = excluded.allowed, reason = excluded.reason, at = clock_timestamp()", findings,
@@ -247,9 +246,9 @@ def _write_doubts(hub, rows):
         return cursor.rowcount
 
 
-def rate(hub):
+def rate_suppliers(hub):
     """Give every supplier a quality: the share of what they sent that was accepted, files that are no pictures included."""
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))   # two at once could wait for each other
         cursor.execute("""
             UPDATE hub.person SET quality = each.quality FROM (
@@ -265,9 +264,9 @@ def rate(hub):
 # --- review
 
 
-def queue(hub, person, limit=100):
+def queue(hub, account, limit=100):
     """What waits for a reviewer, oldest first: dicts of picture, sha256, width, height, labels, annotations, findings."""
-    with hub.act(person, "review") as cursor:
+    with hub.transaction(account, "review") as cursor:
         cursor.execute("""
             SELECT picture.id, sha256, width, height,
                 ARRAY(SELECT label.name FROM hub.tag JOIN hub.label ON label.id = tag.label
@@ -282,7 +281,7 @@ def queue(hub, person, limit=100):
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def review(hub, person, picture, verdict, labels=None, note=""):
+def review(hub, account, picture, verdict, labels=None, note=""):
     """A reviewer's word on a picture: accept or refuse, with other labels if some are given. ValueError.
 
     Any picture but a waiting one may be reviewed, also again.
@@ -291,25 +290,25 @@ def review(hub, person, picture, verdict, labels=None, note=""):
 
     if verdict not in ("accept", "refuse"):
         raise ValueError(f"verdict is {verdict!r}; it must be accept or refuse")
-    with hub.act(person, "review") as cursor:
+    with hub.transaction(account, "review") as cursor:
         cursor.execute("SELECT status FROM hub.picture WHERE id = %s FOR UPDATE", (picture,))
         found = cursor.fetchone()
         if not found or found[0] == "submitted":
             raise ValueError(f"picture {picture} is not there or not verified yet; run: python -m lib hub verify")
         if labels is not None:
-            wanted = label_hierarchy.identify(cursor, [label_hierarchy.checked(name) for name in labels])
+            wanted = label_hierarchy.find_or_add(cursor, [label_hierarchy.checked_name(name) for name in labels])
             cursor.execute("DELETE FROM hub.tag WHERE picture = %s AND label <> ALL(%s)", (picture, list(wanted.values())))
             cursor.execute("INSERT INTO hub.tag SELECT %s, unnest(%s) ON CONFLICT DO NOTHING",
                            (picture, list(wanted.values())))
         cursor.execute("INSERT INTO hub.review (picture, person, verdict, was, labels, note) VALUES (%s, %s, %s, %s, %s, %s)",
-                       (picture, person.id, verdict, found[0], labels, note[:1000]))
+                       (picture, account.id, verdict, found[0], labels, note[:1000]))
         cursor.execute("UPDATE hub.picture SET status = %s, verified = clock_timestamp() WHERE id = %s",
                        ({"accept": "accepted", "refuse": "refused"}[verdict], picture))
 
 
-def qualities(hub):
+def supplier_quality(hub):
     """What suppliers' pictures are worth: dicts of name, quality (0 to 1, or None) and files by what became of them."""
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""
             SELECT person.name, person.quality, (SELECT coalesce(json_object_agg(what, n), '{}') FROM (
                 SELECT coalesce(picture.status, outcome) AS what, count(*) AS n FROM hub.submission
@@ -317,8 +316,3 @@ def qualities(hub):
                 WHERE batch.person = person.id GROUP BY 1) AS each)
             FROM hub.person WHERE EXISTS (SELECT FROM hub.batch WHERE batch.person = person.id) ORDER BY 1""")
         return [dict(zip(("name", "quality", "files"), row, strict=True)) for row in cursor.fetchall()]
-
-
-def plain(rows):
-    """Rows as JSON text."""
-    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)

@@ -13,17 +13,17 @@ from lib.hub import accounts
 FIELDS = ("id", "version", "requested_by", "request", "state", "attempts", "worker", "cancel", "progress", "result", "error",
           "created", "started", "finished")
 COLUMNS = ", ".join(FIELDS)
-SILENT = 6          # missed signs of life after which a worker is taken for dead
+MISSED_HEARTBEATS = 6          # missed signs of life after which a worker is taken for dead
 LOCK = 7_236_114    # any number, the same in all processes
 # What the person who asks may choose; all else (paths, servers, tracking) is the operator's to say.
-OPEN = ("model.backbone", "model.weights", "model.scale", "model.trainable", "model.width", "model.height",
+ADJUSTABLE = ("model.backbone", "model.weights", "model.scale", "model.trainable", "model.width", "model.height",
         "training.epochs", "training.batch_size", "training.optimizer", "training.learning_rate", "training.schedule",
         "training.patience", "training.augment", "training.seed", "split.train", "split.validation", "split.test")
 KIND = "trainings"   # what their files are called in the store
 WEIGHTS = ("none", "shipped", "imagenet")   # names, and no paths of the worker's machine
 
 
-class Lost(RuntimeError):
+class LeaseLost(RuntimeError):
     """A training that is no longer this worker's: another one took it, since this one was silent for too long."""
 
 
@@ -55,27 +55,27 @@ class Training:
 # --- for those who ask
 
 
-def ask(hub, person, version, overrides=None, task="", profile=""):
+def enqueue(hub, account, version, overrides=None, task="", profile=""):
     """Put a training on a version of a data set into the queue and return it.
 
-    `overrides` are settings by dotted key (OPEN). Errors: people.Forbidden, ValueError (a setting that cannot be used, no
+    `overrides` are settings by dotted key (ADJUSTABLE). Errors: accounts.Forbidden, ValueError (a setting that cannot be used, no
     such version, too many trainings of this person at once).
     """
-    accounts.role(person, "train")
+    accounts.database_role(account, "train")
     request = {"task": task or hub.settings.training_task, "profile": profile or hub.settings.training_profile,
                "overrides": _allowed(overrides or {})}
     tasks.job(request["task"], request["profile"], overrides=request["overrides"])
     most = hub.settings.training_most
-    with hub.act(person, "train") as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK, person.id))
+    with hub.transaction(account, "train") as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK, account.id))
         cursor.execute("SELECT count(*) FROM hub.training WHERE requested_by = %s AND state IN ('queued', 'running')",
-                       (person.id,))
+                       (account.id,))
         if cursor.fetchone()[0] >= most:
-            raise ValueError(f"{person.name} has {most} trainings waiting or running, which is the most there may be "
+            raise ValueError(f"{account.name} has {most} trainings waiting or running, which is the most there may be "
                              "(hub.training_most); wait for one or cancel it")
         try:
             cursor.execute(f"INSERT INTO hub.training (version, requested_by, request) VALUES (%s, %s, %s) RETURNING {COLUMNS}",
-                           (_whole(version), person.id, json.dumps(request)))
+                           (_whole(version), account.id, json.dumps(request)))
         except errors.ForeignKeyViolation as error:
             raise ValueError(f"there is no version {version} of a data set; make one first") from error
         return Training(*cursor.fetchone())
@@ -83,22 +83,14 @@ def ask(hub, person, version, overrides=None, task="", profile=""):
 
 def _allowed(overrides):
     """The overrides by dotted key, where the one who asks may choose them all."""
-    flat = dict(_flat(config.nested(overrides)))
+    flat = config.flat(config.nested(overrides))
     for key, value in flat.items():
-        if key not in OPEN:
-            raise ValueError(f"{key[:80]} cannot be chosen for a training{config.nearest(key, OPEN)}; what can is "
-                             f"{', '.join(OPEN)}")
+        if key not in ADJUSTABLE:
+            raise ValueError(f"{key[:80]} cannot be chosen for a training{config.nearest(key, ADJUSTABLE)}; what can is "
+                             f"{', '.join(ADJUSTABLE)}")
         if key == "model.weights" and value not in WEIGHTS:
             raise ValueError(f"model.weights is {str(value)[:80]!r}; for a training it must be one of {', '.join(WEIGHTS)}")
     return flat
-
-
-def _flat(values, before=""):
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
 
 
 def _whole(number):
@@ -108,53 +100,53 @@ def _whole(number):
     return int(number)
 
 
-def listed(hub, person, most=100):
+def list_own(hub, account, most=100):
     """The person's own Trainings, newest first."""
-    with hub.act(person, "train") as cursor:
+    with hub.transaction(account, "train") as cursor:
         cursor.execute(f"SELECT {COLUMNS} FROM hub.training WHERE requested_by = %s ORDER BY id DESC LIMIT %s",
-                       (person.id, most))
+                       (account.id, most))
         return [Training(*row) for row in cursor.fetchall()]
 
 
-def find(hub, person, number):
+def find(hub, account, number):
     """A Training of this person's own; LookupError where there is none of this number."""
-    with hub.act(person, "train") as cursor:
-        cursor.execute(f"SELECT {COLUMNS} FROM hub.training WHERE requested_by = %s AND id = %s", (person.id, _whole(number)))
+    with hub.transaction(account, "train") as cursor:
+        cursor.execute(f"SELECT {COLUMNS} FROM hub.training WHERE requested_by = %s AND id = %s", (account.id, _whole(number)))
         row = cursor.fetchone()
     if row is None:
-        raise LookupError(f"{person.name} has no training {number}")
+        raise LookupError(f"{account.name} has no training {number}")
     return Training(*row)
 
 
-def cancel(hub, person, number):
+def cancel(hub, account, number):
     """End a training: at once where it waits, at its worker's next sign of life where it runs. What has ended stays."""
-    with hub.act(person, "train") as cursor:
+    with hub.transaction(account, "train") as cursor:
         cursor.execute("""UPDATE hub.training SET cancel = true,
                             finished = CASE state WHEN 'queued' THEN clock_timestamp() END,
                             state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END
                           WHERE requested_by = %s AND id = %s AND state IN ('queued', 'running')""",
-                       (person.id, _whole(number)))
-    return find(hub, person, number)
+                       (account.id, _whole(number)))
+    return find(hub, account, number)
 
 
-def again(hub, person, number):
+def retry(hub, account, number):
     """A new training with the same wishes as one that has ended."""
-    old = find(hub, person, number)
+    old = find(hub, account, number)
     if old.state in ("queued", "running"):
         raise ValueError(f"training {old.id} is {old.state}; it can be asked for again when it has ended")
-    return ask(hub, person, old.version, **old.request)
+    return enqueue(hub, account, old.version, **old.request)
 
 
 # --- for workers
 
 
-def take(hub, worker):
+def claim(hub, worker):
     """The oldest Training that waits, or whose worker has died, now this worker's; None where there is none.
 
     One whose workers have died `hub.training_attempts` times is a poisoned one: it has failed, and blocks nobody.
     """
-    limit = hub.settings.heartbeat * SILENT
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    limit = hub.settings.heartbeat * MISSED_HEARTBEATS
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""UPDATE hub.training SET finished = clock_timestamp(),
                             state = CASE WHEN cancel THEN 'cancelled' ELSE 'failed' END,
                             error = CASE WHEN cancel THEN '' ELSE format('its worker died %%s times, the last was %%s',
@@ -174,22 +166,22 @@ def take(hub, worker):
     return Training(*row) if row else None
 
 
-def beat(hub, training, progress=None):
+def heartbeat(hub, training, progress=None):
     """A sign of life of a training's worker; whether it is to be cancelled. Lost where it is no longer the worker's."""
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""UPDATE hub.training SET heartbeat = clock_timestamp(), progress = coalesce(%s, progress)
                           WHERE id = %s AND state = 'running' AND worker = %s AND attempts = %s RETURNING cancel""",
                        (json.dumps(progress, allow_nan=False) if progress else None, training.id, training.worker,
                         training.attempts))
         row = cursor.fetchone()
     if row is None:
-        raise Lost(f"training {training.id} is no longer that of {training.worker}")
+        raise LeaseLost(f"training {training.id} is no longer that of {training.worker}")
     return row[0]
 
 
-def end(hub, training, state, result=None, error="", pause=0.0):
+def finish(hub, training, state, result=None, error="", pause=0.0):
     """Write down how an attempt ended: done, failed, cancelled, or queued for another one after `pause` seconds. Lost."""
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""UPDATE hub.training SET state = %s, result = %s, error = %s,
                             not_before = clock_timestamp() + %s * interval '1 second',
                             finished = CASE WHEN %s <> 'queued' THEN clock_timestamp() END
@@ -197,12 +189,12 @@ def end(hub, training, state, result=None, error="", pause=0.0):
                        (state, json.dumps(result, allow_nan=False) if result else None, error[:2000].replace("\0", ""), pause,
                         state, training.id, training.worker, training.attempts))
         if not cursor.rowcount:
-            raise Lost(f"training {training.id} is no longer that of {training.worker}")
+            raise LeaseLost(f"training {training.id} is no longer that of {training.worker}")
 
 
-def tree(hub, version):
+def label_paths(hub, version):
     """The tree of labels that a version needs, as paths "parent > child": its labels and all that stand above them."""
-    with hub.act(accounts.OPERATOR, "work") as cursor:
+    with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""WITH wanted AS (
                             SELECT hub.above(ARRAY(SELECT id FROM hub.label WHERE name IN (
                               SELECT jsonb_object_keys(counts) FROM hub.version WHERE id = %s))) AS id)

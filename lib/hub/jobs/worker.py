@@ -27,9 +27,9 @@ from lib.hub.jobs import trainings
 from lib.storage import files, postgres, runs
 
 RUN = "hub"            # name of a training's run, in a profile of its own
-PASSING = (69, 74, 75, -9)   # exit statuses after which another try may help: no database, no room, busy, killed
-GROUPS = 10            # batches under which a version is split by picture: fewer would leave a part empty
-GRACE = 20             # s for a training to end by itself once it is told to
+TRANSIENT_STATUSES = (69, 74, 75, -9)   # exit statuses after which another try may help: no database, no room, busy, killed
+MIN_GROUPS = 10            # batches under which a version is split by picture: fewer would leave a part empty
+TERMINATION_GRACE = 20             # s for a training to end by itself once it is told to
 
 
 def work(hub, once=False, told=print):
@@ -38,19 +38,19 @@ def work(hub, once=False, told=print):
     Beside them, in a thread, it verifies what is submitted and fires the watch-list.
     """
     name, count = f"{socket.gethostname()}:{os.getpid()}", 0
-    tidied = threading.Thread(target=_tidy, args=(hub, once, told), daemon=True)
+    tidied = threading.Thread(target=_verify_repeatedly, args=(hub, once, told), daemon=True)
     tidied.start()
     while True:
         try:
-            training = trainings.take(hub, name)
+            training = trainings.claim(hub, name)
             if training is not None:
                 count += 1
                 told(f"training {training.id}, attempt {training.attempts}")
-                told(f"training {training.id}: {carry_out(hub, training)}")
+                told(f"training {training.id}: {run_attempt(hub, training)}")
                 continue
         except postgres.Unreachable as error:  # it comes back; what it does not hear of is another worker's meanwhile
             told(str(error))
-        except trainings.Lost as error:
+        except trainings.LeaseLost as error:
             told(str(error))
         if once:
             tidied.join()
@@ -58,16 +58,16 @@ def work(hub, once=False, told=print):
         time.sleep(hub.settings.heartbeat)
 
 
-def _tidy(hub, once, told):
+def _verify_repeatedly(hub, once, told):
     """Verify what waits, again and again; what goes wrong is told, and tried again."""
     while True:
         try:
-            with hub.act(accounts.OPERATOR, "work") as cursor:
+            with hub.transaction(accounts.OPERATOR, "work") as cursor:
                 cursor.execute("SELECT count(*) FROM hub.picture WHERE status = 'submitted'")
                 waiting, = cursor.fetchone()
             if waiting:
                 told(f"verified: {json.dumps(verification.verify(hub))}")
-                fired = selection.fire(hub)
+                fired = selection.fire_watches(hub)
                 told(f"watch-list: {len(fired)} fired")
         except Exception as error:  # whatever it is, it is told, and tried again
             told(f"verification: {type(error).__name__}: {error}")
@@ -76,43 +76,43 @@ def _tidy(hub, once, told):
         time.sleep(hub.settings.heartbeat)
 
 
-def carry_out(hub, training):
-    """Run an attempt to its end and write down what became of it; returns that in words. trainings.Lost."""
+def run_attempt(hub, training):
+    """Run an attempt to its end and write down what became of it; returns that in words. trainings.LeaseLost."""
     try:
         values = parameters(hub, training)
         job = tasks.job(**values)
     except ValueError as error:  # what was asked for cannot be any more
-        return _ended(hub, training, "failed", str(error))
-    with tempfile.TemporaryDirectory() as folder, process(values, folder) as child:
+        return _record_outcome(hub, training, "failed", str(error))
+    with tempfile.TemporaryDirectory() as folder, start_process(values, folder) as child:
         end, way, cancel = time.monotonic() + hub.settings.training_minutes * 60, "", False
         while child.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(hub.settings.heartbeat)
             with contextlib.suppress(postgres.Unreachable):  # the training goes on without the database
-                cancel = trainings.beat(hub, training, progress(job))
+                cancel = trainings.heartbeat(hub, training, progress(job))
             if child.poll() is None and (cancel or time.monotonic() > end):
                 way = "cancelled" if cancel else "failed"
-                stop(child)
-        said = last_words(child)
+                terminate(child)
+        said = stderr_tail(child)
     if way:
-        _clear(job)
+        _remove_folders(job)
         late = f"it was ended after {hub.settings.training_minutes:g} minutes (hub.training_minutes)"
-        return _ended(hub, training, way, "" if cancel else late)
+        return _record_outcome(hub, training, way, "" if cancel else late)
     if child.returncode == 0:
-        result = collect(hub, job, training)
-        _clear(job)
-        return _ended(hub, training, "done", result=result)
-    if child.returncode in PASSING and training.attempts < hub.settings.training_attempts:
-        return _ended(hub, training, "queued", said, pause=hub.settings.heartbeat * 2 ** training.attempts)
-    _clear(job)
-    return _ended(hub, training, "failed", said)
+        result = collect_result(hub, job, training)
+        _remove_folders(job)
+        return _record_outcome(hub, training, "done", result=result)
+    if child.returncode in TRANSIENT_STATUSES and training.attempts < hub.settings.training_attempts:
+        return _record_outcome(hub, training, "queued", said, pause=hub.settings.heartbeat * 2 ** training.attempts)
+    _remove_folders(job)
+    return _record_outcome(hub, training, "failed", said)
 
 
-def _ended(hub, training, state, error="", result=None, pause=0.0):
+def _record_outcome(hub, training, state, error="", result=None, pause=0.0):
     """Write down how it ended, however long the database takes to come back."""
     while True:
         try:
-            trainings.end(hub, training, state, result, error, pause)
+            trainings.finish(hub, training, state, result, error, pause)
             return f"{state}{': ' if error else ''}{error}"
         except postgres.Unreachable:
             time.sleep(hub.settings.heartbeat)
@@ -131,16 +131,16 @@ def parameters(hub, training):
     overrides = {"data.source": "hub", "data.version": str(training.version), "data.generate": 0, "api.port": 0,
                  "tracking.enabled": False, "verify.studies": False, **{f"hub.{key}": hub.settings[key] for key in ("name", "token", "store")},
                  "data.token": hub.params.data.token, **wish["overrides"]}
-    if len({entry["group"] for entry in versions.entries(hub, versions.find(hub, training.version))}) < GROUPS:
+    if len({entry["group"] for entry in versions.entries(hub, versions.find(hub, training.version))}) < MIN_GROUPS:
         overrides["split.by"] = ""
     tree = tasks.find(wish["task"]).tree_setting
     if tree:
-        overrides[tree] = trainings.tree(hub, training.version)
+        overrides[tree] = trainings.label_paths(hub, training.version)
     return {"task": wish["task"], "profile": profile, "run": RUN, "overrides": overrides, "settings": settings}
 
 
 @contextlib.contextmanager
-def process(values, folder):
+def start_process(values, folder):
     """The command that runs the four notebooks with these parameters; it ends when its standard input does, so with us."""
     file = os.path.join(folder, "params.yaml")
     files.write(file, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
@@ -153,11 +153,11 @@ def process(values, folder):
         try:
             yield child
         finally:
-            stop(child)
+            terminate(child)
             child.stdin.close()
 
 
-def stop(child):
+def terminate(child):
     """End the command with all it has started, which are its kernels."""
     import psutil
 
@@ -166,7 +166,7 @@ def stop(child):
     started = psutil.Process(child.pid).children(recursive=True)
     child.terminate()
     try:
-        child.wait(GRACE)
+        child.wait(TERMINATION_GRACE)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
@@ -175,7 +175,7 @@ def stop(child):
             each.kill()
 
 
-def last_words(child):
+def stderr_tail(child):
     """What the command said at its end, in a sentence."""
     child.said.seek(0)
     lines = [line for line in child.said.read().decode(errors="replace").splitlines() if line.startswith("error: ")]
@@ -199,19 +199,19 @@ def progress(job):
     return {"phase": f"0{1 + sum(done)}", "history": history}
 
 
-def collect(hub, job, training):
+def collect_result(hub, job, training):
     """The result of a finished run as plain values; the model (a zip) and the figures go into the store."""
     record = runs.newest(job)
     kept = {f"figures/{path.name}": path.read_bytes()
             for folder in (job.folder, record.folder) for path in sorted((folder / "figures").glob("*.png"))}
-    kept["model.zip"] = zipped(record)
+    kept["model.zip"] = zip_run(record)
     done = record.read("done")
     return {"scores": _table(record.path("scores.csv")), "history": _table(record.path("history.csv")),
             "loss": done["metrics"], "pictures": done["pictures"], "seconds": done["seconds"],
             "files": {name: store.put(hub, data, trainings.KIND) for name, data in kept.items()}}
 
 
-def zipped(record):
+def zip_run(record):
     """The networks, the export and what they were made with, as a ZIP archive: the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -232,7 +232,7 @@ def _table(path):
             for row in pd.read_csv(path).to_dict("records")]
 
 
-def _clear(job):
+def _remove_folders(job):
     """Take a training's folders away; what is worth keeping is in the store."""
     for folder in (job.folder, job.outputs):
         shutil.rmtree(folder, ignore_errors=True)

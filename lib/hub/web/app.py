@@ -65,10 +65,10 @@ def _about(app, hub):
 
     @app.get("/health", summary="Whether the database answers", responses=problems(503))
     def health():
-        with hub.owner() as cursor:
+        with hub.owner_transaction() as cursor:
             cursor.execute("SELECT count(*) FROM hub.migration")
             return {"ready": True, "schema": cursor.fetchone()[0]}
 
     @app.get("/v1/me", summary="Who one is, and what one may do", responses=request_data.PROBLEMS)
     def me(person: request_data.Who):
-        return {"name": person.name, "roles": person.roles, "may": [each for each in accounts.ACTIONS if accounts.may(person, each)]}
+        return {"name": person.name, "roles": person.roles, "may": [each for each in accounts.ACTIONS if accounts.is_allowed(person, each)]}

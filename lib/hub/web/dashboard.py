@@ -8,15 +8,15 @@ from lib.hub.datasets import selection
 from lib.hub.intake import geocoding
 
 INK, ACCENT, FAINT = "#33415c", "#c1121f", "#c9ced6"
-MOST = 40   # labels in a figure
+MAX_LABELS = 40   # labels in a figure
 
 
-def png(hub, person, name):
+def png(hub, account, name):
     """A figure of FIGURES as PNG bytes; LookupError where there is none of that name. It asks as this person."""
     if name not in FIGURES:
         raise LookupError(f"there is no figure {name[:60]!r}; there are {', '.join(FIGURES)}")
     buffer = io.BytesIO()
-    FIGURES[name](hub, person).savefig(buffer, format="png", dpi=110)
+    FIGURES[name](hub, account).savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
 
 
@@ -26,10 +26,10 @@ def _figure(width, height):
     return Figure((width, height), layout="constrained")
 
 
-def labels(hub, person):
+def labels(hub, account):
     """Accepted pictures of the commonest labels, those of their subtrees with them."""
-    counts = selection.counts(hub, person)
-    shown = sorted(counts, key=lambda name: (-counts[name], name))[:MOST]
+    counts = selection.counts(hub, account)
+    shown = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_LABELS]
     figure = _figure(7, 1 + 0.22 * max(4, len(shown)))
     ax = figure.subplots()
     bars = ax.barh(shown, [counts[name] for name in shown], color=INK)
@@ -41,13 +41,13 @@ def labels(hub, person):
     return figure
 
 
-def world(hub, person):
+def world(hub, account):
     """Where accepted pictures come from. The towns of the offline geocoder, as faint dots, are the map."""
     figure = _figure(9, 4.6)
     ax = figure.subplots()
     around = geocoding.towns()
     ax.scatter(around[:, 1], around[:, 0], s=0.6, color=FAINT, linewidths=0)
-    there = [each for each in selection.places(hub, person) if each["latitude"] is not None]
+    there = [each for each in selection.places(hub, account) if each["latitude"] is not None]
     if there:
         counts = np.array([each["pictures"] for each in there], float)
         at = np.array([(each["longitude"], each["latitude"]) for each in there])
@@ -70,9 +70,9 @@ def _apart(towns, most=12, away=12.0):
     return chosen
 
 
-def quality(hub, person):
+def quality(hub, account):
     """The quality of accepted pictures, and how many came by day with their mean quality."""
-    with hub.act(person, "browse") as cursor:
+    with hub.transaction(account, "browse") as cursor:
         cursor.execute("""SELECT width_bucket(quality, 0, 1.000001, 20), count(*) FROM hub.published
                           WHERE quality IS NOT NULL GROUP BY 1""")
         shares = dict(cursor.fetchall())

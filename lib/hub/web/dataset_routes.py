@@ -30,7 +30,7 @@ def _browse(app, hub, query):
     @app.get("/v1/labels", summary="Labels: how many accepted pictures each has, and the tree", responses=PROBLEMS)
     def labels(person: Who):
         counts = selection.counts(hub, person)
-        with hub.act(person, "browse") as cursor:
+        with hub.transaction(person, "browse") as cursor:
             tree = label_hierarchy.tree(cursor)
         return {"counts": counts, "tree": tree}
 
@@ -70,11 +70,11 @@ def _versions(app, hub, query, links):
     @app.post("/v1/versions", summary="The version of a data set that a query makes; the same again for the same pictures",
               openapi_extra=query.about, responses=PROBLEMS)
     def make(person: Who, query: Annotated[dict, Depends(query)]):
-        return sets.version(hub, person, query).plain()
+        return sets.create(hub, person, query).plain()
 
     @app.get("/v1/versions", summary="The versions there are", responses=PROBLEMS)
     def listed(person: Who):
-        return {"versions": [version.plain() for version in sets.listed(hub, person)]}
+        return {"versions": [version.plain() for version in sets.list_all(hub, person)]}
 
     @app.get("/v1/versions/{number}/download", summary="A version as a tar", response_class=StreamingResponse,
              responses=PROBLEMS | {200: request_data.FILE})
@@ -84,7 +84,7 @@ def _versions(app, hub, query, links):
     @app.post("/v1/versions/{number}/ticket", responses=PROBLEMS,
               summary="A path that downloads a version once, within minutes, without a token")
     def ticket(number: Number, person: Who, formats: Formats = "folders"):
-        accounts.role(person, "download")
+        accounts.database_role(person, "download")
         return {"path": f"/v1/tickets/{links.make(lambda: _tar(shares, hub, person, number, formats))}"}
 
     @app.get("/v1/tickets/{name}", summary="What a ticket was made for", response_class=Response,

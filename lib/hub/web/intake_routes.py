@@ -38,7 +38,7 @@ def add(app, hub, reader):
     @app.post("/v1/batches/{key}/pictures", summary="Take pictures (fields `file` of a form) into the batch of this key",
               openapi_extra=FORM, responses=PROBLEMS)
     async def take(key: BatchKey, request: Request, person: Who):
-        accounts.role(person, "submit")
+        accounts.database_role(person, "submit")
         executor = reader.executor
         with shares.held(person.id):
             place = await executor.acquire()
@@ -53,7 +53,7 @@ def add(app, hub, reader):
 
     @app.post("/v1/batches/{key}/done", summary="Close the batch", responses=PROBLEMS)
     def done(key: BatchKey, person: Who):
-        return submission.receive(hub, person, uploads.named(key), [], done=True).plain()
+        return submission.receive(hub, person, uploads.checked_key(key), [], done=True).plain()
 
     @app.get("/v1/batches", summary="One's own batches, newest first", responses=PROBLEMS)
     def batches(person: Who):
@@ -61,7 +61,7 @@ def add(app, hub, reader):
 
     @app.get("/v1/batches/{number}", summary="What became of each file of one's own batch", responses=PROBLEMS)
     def batch(number: Number, person: Who):
-        accounts.role(person, "own")
+        accounts.database_role(person, "own")
         try:
             return submission.status(hub, person, number)
         except ValueError as error:
@@ -70,4 +70,4 @@ def add(app, hub, reader):
 
 def _take(hub, person, key, content, content_type):
     """Take the pictures of a form into a batch."""
-    return uploads.take(hub, person, key, items(content, content_type, hub.params.api.batch))
+    return uploads.receive(hub, person, key, items(content, content_type, hub.params.api.batch))

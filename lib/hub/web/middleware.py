@@ -69,7 +69,7 @@ class TokenCache:
         with self._lock:
             person, until = self._found.get(key, (None, 0.0))
         if until < now:
-            person = accounts.by_token(self.hub, token)
+            person = accounts.find_by_token(self.hub, token)
             if person is None:
                 raise bearer.unknown()
             with self._lock:

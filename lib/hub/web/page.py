@@ -17,9 +17,9 @@ from lib.hub.intake import sources, submission, uploads, verification
 from lib.hub.jobs import trainings
 from lib.hub.web import dashboard
 
-SHOWN = 240        # pictures of a selection that are shown
-PART = 512 * 1024  # bytes of a file in one message
-HELD = 8           # files that may be on their way at once
+MAX_SHOWN = 240        # pictures of a selection that are shown
+PART_BYTES = 512 * 1024  # bytes of a file in one message
+MAX_PARTIAL_FILES = 8           # files that may be on their way at once
 
 
 class Page(widgets.Cell):
@@ -36,7 +36,7 @@ class Page(widgets.Cell):
             "enter", "overview", "figure", "begin", "done", "batches", "batch", "select", "thumbs", "version", "versions",
             "ticket", "watch", "watches", "train", "trainings", "cancel", "again", "kept", "queue", "review", "waiting")},
             echoed=("view", "do", "ask"))
-        self.hub, self.person, self._token = hub, None, ""
+        self.hub, self.account, self._token = hub, None, ""
         self._parts, self._lock = {}, threading.Lock()
 
     def __repr__(self):
@@ -51,7 +51,7 @@ class Page(widgets.Cell):
         super().hear(message, buffers)
 
     def _reply(self, answer, message):
-        super()._reply(answer if self.person or answer == self.enter else self._refuse, message)
+        super()._reply(answer if self.account or answer == self.enter else self._refuse, message)
 
     def _refuse(self, message):
         raise accounts.Forbidden("enter your token first")
@@ -60,50 +60,50 @@ class Page(widgets.Cell):
 
     def enter(self, message):
         """Who has this token, what they may, and the words that can be chosen from."""
-        person = accounts.by_token(self.hub, str(message["token"]))
-        if person is None:
+        account = accounts.find_by_token(self.hub, str(message["token"]))
+        if account is None:
             raise accounts.Forbidden("nobody has this token; ask the hub's operator for one")
-        self.person, self._token = person, str(message["token"])
-        with self.hub.act(person, "browse") as cursor:
+        self.account, self._token = account, str(message["token"])
+        with self.hub.transaction(account, "browse") as cursor:
             cursor.execute("SELECT id, name FROM hub.licence ORDER BY id")
             licences = cursor.fetchall()
         api, settings = self.hub.params.api, self.hub.settings
-        return {"name": person.name, "roles": list(person.roles), "licences": licences,
-                "may": [each for each in accounts.ACTIONS if accounts.may(person, each)], "open": list(trainings.OPEN),
-                "most": api.max_bytes, "part": PART, "shown": SHOWN, "profile": settings.training_profile,
+        return {"name": account.name, "roles": list(account.roles), "licences": licences,
+                "may": [each for each in accounts.ACTIONS if accounts.is_allowed(account, each)], "open": list(trainings.ADJUSTABLE),
+                "most": api.max_bytes, "part": PART_BYTES, "shown": MAX_SHOWN, "profile": settings.training_profile,
                 "beat": settings.heartbeat}
 
     # --- what is there
 
     def overview(self, message):
         """How many accepted pictures there are by label, with the tree, and by place."""
-        counts = selection.counts(self.hub, self.person)
-        with self.hub.act(self.person, "browse") as cursor:
+        counts = selection.counts(self.hub, self.account)
+        with self.hub.transaction(self.account, "browse") as cursor:
             tree = label_hierarchy.tree(cursor)
             cursor.execute("SELECT count(*), coalesce(avg(quality), 0) FROM hub.published")
             total, quality = cursor.fetchone()
-        return {"counts": counts, "tree": tree, "places": selection.places(self.hub, self.person), "total": total,
+        return {"counts": counts, "tree": tree, "places": selection.places(self.hub, self.account), "total": total,
                 "quality": float(quality)}
 
     def figure(self, message):
         """A figure of the dashboard, as PNG."""
-        return {"name": message["name"]}, [dashboard.png(self.hub, self.person, str(message["name"]))]
+        return {"name": message["name"]}, [dashboard.png(self.hub, self.account, str(message["name"]))]
 
     # --- pictures in
 
     def begin(self, message):
         """Which of the files ({name: SHA-256}) are still wanted by a batch."""
-        accounts.role(self.person, "submit")
-        return {"wanted": uploads.wanted(self.hub, self.person, str(message["key"]), dict(message["files"]))}
+        accounts.database_role(self.account, "submit")
+        return {"wanted": uploads.wanted(self.hub, self.account, str(message["key"]), dict(message["files"]))}
 
     def _part(self, message, buffers):
         """A part of a file; the last one hands it in."""
-        if self.person is None or len(self._parts) > HELD:
+        if self.account is None or len(self._parts) > MAX_PARTIAL_FILES:
             return self._pool.submit(self._reply, self._too_many, message)
         with self._lock:
             held = self._parts.setdefault(str(message["id"]), bytearray())
             held += bytes(buffers[0]) if buffers else b""
-            late = len(held) > self.hub.params.api.max_bytes + PART
+            late = len(held) > self.hub.params.api.max_bytes + PART_BYTES
             if late or message["last"]:
                 data = bytes(self._parts.pop(str(message["id"])))
         if late or message["last"]:
@@ -112,7 +112,7 @@ class Page(widgets.Cell):
             self.page.send({"do": "part", "ask": message["ask"], "view": message.get("view")})
 
     def _too_many(self, message):
-        raise ValueError(f"more than {HELD} files are being sent at once; send them one after another")
+        raise ValueError(f"more than {MAX_PARTIAL_FILES} files are being sent at once; send them one after another")
 
     def _take(self, message, data):
         values = {key: str(message["values"].get(key) or "") for key in ("place", "licence", "author")}
@@ -121,27 +121,27 @@ class Page(widgets.Cell):
         if wrong := sources.unsafe(name):
             raise ValueError(f"the file name {name[:100]!r} {wrong}; give it another")
         item = sources.Item(name, data, values, hashlib.sha256(data).hexdigest())
-        return uploads.take(self.hub, self.person, str(message["key"]), [item])
+        return uploads.receive(self.hub, self.account, str(message["key"]), [item])
 
     def done(self, message):
         """Close a batch."""
-        receipt = submission.receive(self.hub, self.person, uploads.named(str(message["key"])), [], done=True)
+        receipt = submission.receive(self.hub, self.account, uploads.checked_key(str(message["key"])), [], done=True)
         return receipt.plain()
 
     def batches(self, message):
         """One's own batches."""
-        return {"batches": submission.batches(self.hub, self.person)}
+        return {"batches": submission.batches(self.hub, self.account)}
 
     def batch(self, message):
         """What became of each file of one's own batch."""
-        return submission.status(self.hub, self.person, int(message["batch"]))
+        return submission.status(self.hub, self.account, int(message["batch"]))
 
     # --- pictures out
 
     def select(self, message):
         """What a query chooses: counts, and the first pictures."""
-        found = selection.select(self.hub, self.person, message["query"], limit=SHOWN)
-        return {**found.plain(), "pictures": selection.pictures(self.hub, self.person, found.ids)}
+        found = selection.select(self.hub, self.account, message["query"], limit=MAX_SHOWN)
+        return {**found.plain(), "pictures": selection.pictures(self.hub, self.account, found.ids)}
 
     def thumbs(self, message):
         """Thumbnails of accepted pictures (of any, for reviewers), in the order asked; one that cannot be had is empty."""
@@ -150,8 +150,8 @@ class Page(widgets.Cell):
         return {"ids": ids}, [self._thumb(there.get(number)) for number in ids]
 
     def _hashes(self, ids):
-        action, table = ("review", "picture") if accounts.may(self.person, "review") else ("browse", "published")
-        with self.hub.act(self.person, action) as cursor:
+        action, table = ("review", "picture") if accounts.is_allowed(self.account, "review") else ("browse", "published")
+        with self.hub.transaction(self.account, action) as cursor:
             cursor.execute({"picture": "SELECT id, sha256 FROM hub.picture WHERE id = ANY(%s)",
                             "published": "SELECT id, sha256 FROM hub.published WHERE id = ANY(%s)"}[table], (ids,))
             return dict(cursor.fetchall())
@@ -164,50 +164,50 @@ class Page(widgets.Cell):
 
     def version(self, message):
         """The version of a data set that a query makes."""
-        return {"version": sets.version(self.hub, self.person, message["query"]).plain()}
+        return {"version": sets.create(self.hub, self.account, message["query"]).plain()}
 
     def versions(self, message):
         """The versions there are."""
-        return {"versions": [version.plain() for version in sets.listed(self.hub, self.person)]}
+        return {"versions": [version.plain() for version in sets.list_all(self.hub, self.account)]}
 
     def ticket(self, message):
         """An address at the hub's app that downloads a version, or a training's model, once."""
         kind = {"version": "versions", "training": "trainings"}[message["of"]]
-        accounts.role(self.person, {"versions": "download", "trainings": "train"}[kind])
+        accounts.database_role(self.account, {"versions": "download", "trainings": "train"}[kind])
         formats = urllib.parse.quote(",".join(map(str, message.get("formats", ("folders",)))))
         path = f"/v1/{kind}/{int(message['number'])}/ticket" + (f"?formats={formats}" if kind == "versions" else "")
         return {"address": app_address(self.hub.settings) + ask_app(self.hub.settings, path, self._token)["path"]}
 
     def watch(self, message):
         """Put a query on the watch-list."""
-        return {"watch": selection.watch(self.hub, self.person, message["query"], int(message["least"]))}
+        return {"watch": selection.watch(self.hub, self.account, message["query"], int(message["least"]))}
 
     def watches(self, message):
         """One's own watch-list."""
-        return {"watches": json.loads(json.dumps(selection.watches(self.hub, self.person), default=str))}
+        return {"watches": json.loads(json.dumps(selection.watches(self.hub, self.account), default=str))}
 
     # --- models
 
     def train(self, message):
         """Ask for a training."""
-        asked = trainings.ask(self.hub, self.person, int(message["version"]), dict(message.get("overrides") or {}))
+        asked = trainings.enqueue(self.hub, self.account, int(message["version"]), dict(message.get("overrides") or {}))
         return {"training": asked.plain()}
 
     def trainings(self, message):
         """One's own trainings."""
-        return {"trainings": [each.plain() for each in trainings.listed(self.hub, self.person)]}
+        return {"trainings": [each.plain() for each in trainings.list_own(self.hub, self.account)]}
 
     def cancel(self, message):
         """End a training."""
-        return {"training": trainings.cancel(self.hub, self.person, int(message["number"])).plain()}
+        return {"training": trainings.cancel(self.hub, self.account, int(message["number"])).plain()}
 
     def again(self, message):
         """The same training once more."""
-        return {"training": trainings.again(self.hub, self.person, int(message["number"])).plain()}
+        return {"training": trainings.retry(self.hub, self.account, int(message["number"])).plain()}
 
     def kept(self, message):
         """A figure that a training left."""
-        training = trainings.find(self.hub, self.person, int(message["number"]))
+        training = trainings.find(self.hub, self.account, int(message["number"]))
         sha256 = (training.result or {})["files"][str(message["name"])]
         return {"number": training.id, "name": message["name"]}, [store.read(self.hub, sha256, trainings.KIND)]
 
@@ -215,19 +215,19 @@ class Page(widgets.Cell):
 
     def queue(self, message):
         """What waits for review."""
-        return {"queue": json.loads(json.dumps(verification.queue(self.hub, self.person, SHOWN), default=str))}
+        return {"queue": json.loads(json.dumps(verification.queue(self.hub, self.account, MAX_SHOWN), default=str))}
 
     def waiting(self, message):
         """How many pictures wait for verification or review."""
-        accounts.role(self.person, "review")
-        with self.hub.act(self.person, "review") as cursor:
+        accounts.database_role(self.account, "review")
+        with self.hub.transaction(self.account, "review") as cursor:
             cursor.execute("SELECT status, count(*) FROM hub.picture WHERE status <> 'accepted' GROUP BY 1")
             return {"waiting": dict(cursor.fetchall())}
 
     def review(self, message):
         """A reviewer's verdict."""
         labels = message.get("labels")
-        verification.review(self.hub, self.person, int(message["picture"]), str(message["verdict"]),
+        verification.review(self.hub, self.account, int(message["picture"]), str(message["verdict"]),
                             None if labels is None else [str(label) for label in labels], str(message.get("note") or ""))
         return {"picture": int(message["picture"])}
 

@@ -43,7 +43,7 @@ FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"s
             "sha256": "of each file, joined by commas"}.items()}}}}}}}
 BatchKey = Annotated[str, Path(json_schema_extra={"pattern": r"^[\w.-]{1,100}$"})]
 Number = Annotated[int, Path(ge=0, lt=2**63)]            # of a batch, picture, version or training
-Who = Annotated[accounts.Person, Depends(person)]
+Who = Annotated[accounts.Account, Depends(person)]
 
 
 def saved(name):

@@ -16,7 +16,7 @@ def serve(hub, with_stdin=False):
     """
     settings = hub.settings
     check(settings)
-    with hub.owner() as cursor:
+    with hub.owner_transaction() as cursor:
         cursor.execute("SELECT count(*) FROM hub.migration")
     if with_stdin:
         server.end_with_stdin()

@@ -18,11 +18,11 @@ def add(app, hub, reader, links):
 
     @app.post("/v1/trainings", summary="Ask for a training on a version", openapi_extra=wish.about, responses=PROBLEMS)
     def ask(person: Who, wish: Annotated[request_data.Wish, Depends(wish)]):
-        return trainings.ask(hub, person, wish.version, wish.overrides, profile=wish.profile).plain()
+        return trainings.enqueue(hub, person, wish.version, wish.overrides, profile=wish.profile).plain()
 
     @app.get("/v1/trainings", summary="One's own trainings, newest first", responses=PROBLEMS)
     def listed(person: Who):
-        return {"trainings": [each.plain() for each in trainings.listed(hub, person)]}
+        return {"trainings": [each.plain() for each in trainings.list_own(hub, person)]}
 
     @app.get("/v1/trainings/{number}", summary="How far a training is, and what came of it", responses=PROBLEMS)
     def one(number: Number, person: Who):
@@ -34,7 +34,7 @@ def add(app, hub, reader, links):
 
     @app.post("/v1/trainings/{number}/again", summary="Ask for the same training once more", responses=PROBLEMS)
     def again(number: Number, person: Who):
-        return trainings.again(hub, person, number).plain()
+        return trainings.retry(hub, person, number).plain()
 
     @app.get("/v1/trainings/{number}/files/{name:path}", summary="The model (model.zip) or a figure of a training",
              response_class=Response, responses=PROBLEMS | {200: request_data.FILE})

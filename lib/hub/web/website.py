@@ -26,7 +26,7 @@ def run(hub, overrides=None):
     given = {**config.nested(overrides), "hub": {**config.nested(overrides).get("hub", {}), "port": app_port}}
     path = hub.folder / "hub.ipynb"
     files.write(path, _notebook(given))
-    words = [f"{key}={value}" for key, value in _flat(given)]
+    words = [f"{key}={_in_yaml(value)}" for key, value in config.flat(given).items()]
     paths = os.pathsep.join(filter(None, (str(config.REPOSITORY), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths}
     app = subprocess.Popen([sys.executable, "-m", "lib", "hub", "serve", "--with-stdin", "--set", *words],
@@ -51,12 +51,8 @@ def _notebook(overrides):
     return nbformat.writes(parameterize_notebook(book, {"overrides": overrides}))
 
 
-def _flat(values, before=""):
-    """Nested settings as dotted keys with their values in YAML's flow style."""
+def _in_yaml(value):
+    """A setting in YAML's flow style, on one line."""
     import yaml
 
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
