@@ -38,7 +38,7 @@ import pandas as pd
 from lib import tasks
 from lib.common import config
 from lib.common.http.server import free_port
-from lib.serving import api, prediction
+from lib.serving import api, export_check, prediction
 from lib.storage import files, runs
 
 SIZES = {"640x480": (640, 480), "12 MP": (4000, 3000)}
@@ -199,7 +199,7 @@ def serve_flask(export, given):
     from lib.imaging import images
     from lib.models import saving
 
-    job = tasks.find(prediction.check(export)["task"])(config.Params(prediction.check(export)["settings"]), "demo")
+    job = tasks.find(export_check.check(export)["task"])(config.Params(export_check.check(export)["settings"]), "demo")
     networks = {part: saving.load(export.parent / "model" / f"{part}.keras") for part in job.parts()}
     parts = {part: lambda batch, network=network: network.predict(batch, verbose=0) for part, network in networks.items()}
     app = Flask(__name__)
@@ -320,7 +320,7 @@ def _swapped(asked, swaps, steady):
 
 def _version(export, folder, version):
     """A copy of an export under another version; "eight…" answers without rows, so that one sees which answered."""
-    for name in prediction.members(prediction.check(export)):
+    for name in export_check.members(export_check.check(export)):
         files.write(folder / name, (export / name).read_bytes())
     content = files.read_json(folder / "export.json")
     content["settings"]["corners"]["predictor_mode"] = 8 if version.startswith("eight") else 9

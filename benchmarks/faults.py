@@ -20,7 +20,7 @@ from pathlib import Path
 from lib import tasks
 from lib.common import config
 from lib.data import ingest
-from lib.serving import api, prediction
+from lib.serving import api, export_check
 from lib.serving.api import model_store
 from lib.storage import files
 
@@ -206,15 +206,15 @@ class Publishing:
     def check(self, ended):
         """What is current is whole, and the one or the other; promoting again ends well."""
         current, = model_store.exports(self.served)
-        named = prediction.check(current)["version"]
+        named = export_check.check(current)["version"]
         assert named in ("one", "two") and (ended != "done" or named == "two"), (ended, named)
         api.promote(self.two, self.served)
-        assert prediction.check(model_store.exports(self.served)[0])["version"] == "two"
+        assert export_check.check(model_store.exports(self.served)[0])["version"] == "two"
 
 
 def version(export, folder, name):
     """A copy of an export under another version."""
-    for member in prediction.members(prediction.check(export)):
+    for member in export_check.members(export_check.check(export)):
         files.write(folder / member, (Path(export) / member).read_bytes())
     files.write_json(folder / "export.json", {**files.read_json(folder / "export.json"), "version": name})
     return folder

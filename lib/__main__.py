@@ -183,13 +183,13 @@ def execute(number, job, values, seconds=None):
 
 
 def _predict(arguments):
-    from lib.serving import prediction
+    from lib.serving import answers_csv, prediction
     from lib.storage import runs
 
     job = find_job(arguments)
     record = runs.newest(job)
     predictor = prediction.load(record.path("export"), job.name)
-    new, bad = prediction.to_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
+    new, bad = answers_csv.write_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
                               job.params.verify.decimals, compute=job.params.compute)
     print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
     if arguments.to_database:

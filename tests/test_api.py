@@ -26,7 +26,7 @@ from starlette.requests import Request
 from lib.common import config
 from lib.common.http import access_log, executor
 from lib.common.http.problem_details import Problem
-from lib.serving import api, prediction
+from lib.serving import api, export_check, prediction
 from lib.serving.api import model_store
 from lib.serving.api.app import create
 from lib.storage import files
@@ -437,7 +437,7 @@ def test_a_bad_export_is_not_promoted_and_the_old_one_stays(export, tmp_path):
     good = api.promote(export, served)
     bad = renamed(export, tmp_path / "bad", "bad")
     (bad / "coarse.tflite").write_bytes(b"x")
-    with pytest.raises(prediction.BadExport, match="damaged"):
+    with pytest.raises(export_check.BadExport, match="damaged"):
         api.promote(bad, served)
     assert model_store.exports(served) == [good] and len(list((served / "corners").iterdir())) == 2
 

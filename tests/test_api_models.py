@@ -10,7 +10,7 @@ import toy_export
 from test_api import _until, picture, renamed, settings
 from test_api_http import HEALTH, raw
 
-from lib.serving import api, prediction
+from lib.serving import api, export_check
 from lib.serving.api import load_check
 from lib.serving.api.served_models import Models
 from lib.storage import files
@@ -126,10 +126,10 @@ def test_an_export_that_is_put_right_is_served(export, tmp_path):
 
 
 def test_an_export_that_hangs_or_crashes_takes_nothing_down(export, monkeypatch):
-    with pytest.raises(prediction.BadExport, match="not loaded within 0.05 seconds"):
+    with pytest.raises(export_check.BadExport, match="not loaded within 0.05 seconds"):
         load_check.run(export, "corners", 0.05)
     monkeypatch.setattr(load_check.sys, "executable", "/bin/false")
-    with pytest.raises(prediction.BadExport, match="ended its process with status 1"):
+    with pytest.raises(export_check.BadExport, match="ended its process with status 1"):
         load_check.run(export, "corners", 60)
 
 

@@ -39,7 +39,7 @@ def test_training_writes_both_files_an_export_and_the_split(prepared):
 def test_an_export_has_golden_pictures_without_metadata_and_fails_where_it_answers_them_badly(prepared):
     from PIL import Image
 
-    from lib.serving import prediction
+    from lib.serving import export_check, prediction
 
     folder = fitting.train(toy.job(training={"epochs": 40}), prepared, progress=False).path("export")
     card = files.read_json(folder / "export.json")
@@ -48,7 +48,7 @@ def test_an_export_has_golden_pictures_without_metadata_and_fails_where_it_answe
     assert prediction.load(folder).version
     card["golden"][0]["limit"] = 2.0
     files.write_json(folder / "export.json", card)
-    with pytest.raises(prediction.BadExport, match="fails its golden picture golden-1.jpg: right is .*2 is the limit"):
+    with pytest.raises(export_check.BadExport, match="fails its golden picture golden-1.jpg: right is .*2 is the limit"):
         prediction.load(folder)
 
 

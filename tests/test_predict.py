@@ -4,6 +4,7 @@ import concurrent.futures
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from PIL import Image
 
 from lib.common import config
 from lib.imaging import images
-from lib.serving import prediction
+from lib.serving import answers_csv, export_check, image_list, prediction
 from lib.storage import files
 
 
@@ -124,6 +125,21 @@ def test_rounding_touches_the_named_members_only():
 # --- exports that must not be used
 
 
+def spell(folder, **members):
+    """As `change`, with what our own writer refuses."""
+    files.write(folder / "export.json", json.dumps({**files.read_json(folder / "export.json"), **members}))
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def change_setting(folder, group, **values):
+    settings = files.read_json(folder / "export.json")["settings"]
+    change(folder, settings={**settings, group: {**settings[group], **values}})
+
+
 def damage(how):
     def apply(folder):
         path = folder / "coarse.tflite"
@@ -163,7 +179,7 @@ BAD = {  # what is done to a good export, and a word of the sentence
     "no export.json": (lambda f: (f / "export.json").unlink(), "no export.json"),
     "not JSON": (lambda f: files.write(f / "export.json", "{"), "not JSON"),
     "too deep": (lambda f: files.write(f / "export.json", "[" * 100_000), "cannot be read"),
-    "too large": (lambda f: files.write(f / "export.json", " " * (prediction.MAX_CARD + 1)), "larger"),
+    "too large": (lambda f: files.write(f / "export.json", " " * (export_check.MAX_CARD + 1)), "larger"),
     "a list": (lambda f: files.write(f / "export.json", "[]"), "no object"),
     "key missing": (lambda f: change(f, version=None), "version"),
     "part's key missing": (lambda f: change_part(f, outputs=None), "outputs"),
@@ -177,6 +193,20 @@ BAD = {  # what is done to a good export, and a word of the sentence
     "an absolute path": (lambda f: change_part(f, file="/etc/passwd"), "same folder"),
     "a Windows path": (lambda f: change_part(f, file="..\\coarse.tflite"), "same folder"),
     "a folder": (lambda f: change_part(f, file="."), "same folder"),
+    "format 0": (lambda f: change(f, format=0), "format 0"),
+    "a negative format": (lambda f: change(f, format=-5), "format -5"),
+    "a number that is none": (lambda f: spell(f, extra=float("nan")), "NaN is no number"),
+    "a number without end": (lambda f: files.write(f / "export.json", '{"format": 1e999}'), "1e999 is no number"),
+    "a version without end": (lambda f: change(f, version="v" * 100_000), "at most 200 printable characters"),
+    "a version of two lines": (lambda f: change(f, version="one\ntwo"), "printable"),
+    "a version that is no text": (lambda f: spell(f, version="\ud800"), "printable"),
+    "export.json a pipe": (lambda f: pipe(f / "export.json"), "no regular file"),
+    "export.json a folder": (lambda f: (f / "export.json").unlink() or (f / "export.json").mkdir(), "export.json"),
+    "a part a pipe": (lambda f: pipe(f / "coarse.tflite"), "missing"),
+    "golden picture a pipe": (lambda f: pipe(f / "golden-1.jpg"), "missing"),
+    "no golden pictures": (lambda f: change(f, golden=[]), "no golden pictures"),
+    "nothing of golden pictures": (lambda f: change(f, golden=None), "golden"),
+    "a setting of another type": (lambda f: change_setting(f, "model", width="wide"), "by its settings"),
     "settings of another version": (lambda f: change(f, settings={"model": {}}), "again"),
 }
 
@@ -208,15 +238,15 @@ def test_an_export_that_passes_its_golden_pictures_is_used(copy):
 def test_a_bad_export_is_refused_in_one_sentence(name, copy):
     spoil, word = BAD[name]
     spoil(copy)
-    with pytest.raises(prediction.BadExport, match=word) as error:
+    with pytest.raises(export_check.BadExport, match=word) as error:
         prediction.load(copy, task="corners")
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
 def test_a_part_is_not_opened_before_its_hash_is_right(copy, monkeypatch):
-    monkeypatch.setattr(prediction, "Part", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(prediction, "ExportedNetwork", lambda *_: pytest.fail("opened"))
     damage(flipped)(copy)
-    with pytest.raises(prediction.BadExport):
+    with pytest.raises(export_check.BadExport):
         prediction.load(copy)
 
 
@@ -229,7 +259,7 @@ def test_a_part_that_is_overwritten_while_it_is_served_does_no_harm(copy):
 
 
 def test_the_wanted_task_is_named_where_it_is_another(copy):
-    with pytest.raises(prediction.BadExport, match="not of nails"):
+    with pytest.raises(export_check.BadExport, match="not of nails"):
         prediction.load(copy, task="nails")
 
 
@@ -242,9 +272,9 @@ def rows(path):
 
 
 def test_a_folder_becomes_a_csv_and_a_bad_picture_a_row_with_its_error(predictor, folder, tmp_path):
-    assert prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (6, 1)
+    assert answers_csv.write_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (6, 1)
     table = rows(tmp_path / "answers.csv")
-    assert [row["image"] for row in table] == prediction.found(folder)
+    assert [row["image"] for row in table] == image_list.list_images(folder)
     bad = [row for row in table if row["error"]]
     assert [row["image"] for row in bad] == ["box 2b.jpg"] and bad[0]["p1x"] == ""
     assert bad[0]["error"].startswith("unreadable")
@@ -255,37 +285,37 @@ def test_a_folder_becomes_a_csv_and_a_bad_picture_a_row_with_its_error(predictor
 
 def test_every_cut_of_a_csv_is_gone_on_with_to_the_same_bytes(predictor, folder, tmp_path):
     out = tmp_path / "answers.csv"
-    prediction.to_csv(predictor, folder, out, progress=False)
+    answers_csv.write_csv(predictor, folder, out, progress=False)
     whole = out.read_bytes()
     for cut in sorted({*range(0, len(whole), 37), whole.index(b"\r\n"), whole.index(b"\r\n") + 1, len(whole)}):
         out.write_bytes(whole[:cut])
-        prediction.to_csv(predictor, folder, out, progress=False)
+        answers_csv.write_csv(predictor, folder, out, progress=False)
         assert out.read_bytes() == whole, cut
 
 
 def test_what_is_there_is_not_asked_again(predictor, folder, tmp_path):
-    prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
+    answers_csv.write_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
     files.write(folder / "box 9.jpg", picture(9))
-    assert prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (1, 0)
+    assert answers_csv.write_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (1, 0)
     assert rows(tmp_path / "answers.csv")[-1]["image"] == "box 9.jpg"
 
 
 def test_answers_of_another_model_or_another_table_are_not_added_to(predictor, folder, tmp_path):
     out = tmp_path / "answers.csv"
-    prediction.to_csv(predictor, folder, out, progress=False)
+    answers_csv.write_csv(predictor, folder, out, progress=False)
     text = out.read_bytes()
     out.write_bytes(text.replace(toy_export.VERSION.encode(), b"other"))
     with pytest.raises(ValueError, match="of the model other"):
-        prediction.to_csv(predictor, folder, out, progress=False)
+        answers_csv.write_csv(predictor, folder, out, progress=False)
     out.write_bytes(b"a,b\r\n1,2\r\n")
     with pytest.raises(ValueError, match="other columns"):
-        prediction.to_csv(predictor, folder, out, progress=False)
+        answers_csv.write_csv(predictor, folder, out, progress=False)
     assert out.read_bytes() == b"a,b\r\n1,2\r\n"
 
 
 def test_two_runs_do_not_write_one_csv(predictor, folder, tmp_path):
-    with prediction._held(tmp_path / "answers.csv"), pytest.raises(files.Busy):
-        prediction.to_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
+    with answers_csv._held(tmp_path / "answers.csv"), pytest.raises(files.Busy):
+        answers_csv.write_csv(predictor, folder, tmp_path / "answers.csv", progress=False)
 
 
 def test_an_odd_file_name_comes_through(predictor, tmp_path):
@@ -293,7 +323,7 @@ def test_an_odd_file_name_comes_through(predictor, tmp_path):
     for name in names:
         files.write(tmp_path / "odd" / name, picture())
     for _ in range(2):
-        prediction.to_csv(predictor, tmp_path / "odd", tmp_path / "answers.csv", progress=False)
+        answers_csv.write_csv(predictor, tmp_path / "odd", tmp_path / "answers.csv", progress=False)
     assert [row["image"] for row in rows(tmp_path / "answers.csv")] == sorted(names)
 
 
@@ -301,7 +331,7 @@ def test_a_folder_without_pictures_is_named(predictor, tmp_path):
     with pytest.raises(ValueError, match="holds no pictures"):
         list(predictor.answers(tmp_path))
     with pytest.raises(ValueError, match="no folder"):
-        prediction.found(tmp_path / "nowhere")
+        image_list.list_images(tmp_path / "nowhere")
 
 
 def test_answers_can_be_left_in_the_middle(predictor, folder):
@@ -311,8 +341,8 @@ def test_answers_can_be_left_in_the_middle(predictor, folder):
 
 
 def test_loading_says_nothing_and_hides_no_error(copy):
-    code = ("import os, sys; from lib.serving import prediction; run = prediction.Part._run;"
-            "prediction.Part._run = lambda *words: (os.write(2, b'an error\\n'), run(*words))[1];"
+    code = ("import os, sys; from lib.serving import exported_network, prediction; run = exported_network.ExportedNetwork._run;"
+            "exported_network.ExportedNetwork._run = lambda *words: (os.write(2, b'an error\\n'), run(*words))[1];"
             "prediction.load(sys.argv[1]); os.write(2, b'after\\n')")
     done = subprocess.run([sys.executable, "-c", code, copy], capture_output=True, text=True, cwd=config.REPOSITORY)
     assert "INFO" not in done.stderr and done.stderr.startswith("an error\n") and done.stderr.endswith("after\n")

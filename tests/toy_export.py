@@ -34,6 +34,7 @@ def shipped(folder):
     networks = {part: building.build(job, part) for part in job.parts()}
     assert all(job.start(part, network) for part, network in networks.items())
     export.export(job, networks, folder, "shipped-1")
+    add_golden_picture(folder)
 
 
 def toy(folder):
@@ -53,6 +54,24 @@ def toy(folder):
                            bias_initializer=keras.initializers.Constant(np.log(at / (1 - at))))(x)
     folder.mkdir(parents=True)
     export.export(job, {"coarse": keras.Model(pixels, x)}, folder, VERSION)
+    add_golden_picture(folder)
+
+
+def add_golden_picture(folder):
+    """Add a generated picture to an export as its golden one: the truth is what the export answers."""
+    import numpy as np
+
+    from lib.serving import prediction
+    from lib.storage import files
+
+    predictor = prediction.load(folder, golden=False)
+    path = folder / "golden-1.jpg"
+    files.write(path, predictor.job.sample(np.random.default_rng(0), (320, 240))[0])
+    answer = predictor.answer(path)
+    truth = {name: answer[name] for name in predictor.job.columns}
+    card = files.read_json(folder / "export.json")
+    files.write_json(folder / "export.json", {**card, "golden": [
+        {"file": path.name, "sha256": files.sha256(path), "truth": truth, "limit": 5.0}]})
 
 
 if __name__ == "__main__":

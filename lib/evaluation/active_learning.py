@@ -12,7 +12,7 @@ from lib.data import dataset, ingest, transfer
 from lib.evaluation.viewer import review
 from lib.imaging import images
 from lib.models import building, saving
-from lib.serving import prediction
+from lib.serving import image_list, prediction
 from lib.storage import files, revisions
 
 PAUSE = 20.0             # s after which what is known is written down
@@ -41,7 +41,7 @@ def choose(job, record, folder, number, progress=True):
     ValueError: no folder, or no picture in it.
     """
     folder = os.path.realpath(folder)
-    names = prediction.found(folder)
+    names = image_list.list_images(folder)
     transfer.offered(job, folder)
     known = _labelled(job)
     fresh = [name for name in names if not known & {os.path.join(folder, name), files.sha256(os.path.join(folder, name))}]

@@ -135,7 +135,7 @@ def _shorter(job):
 
 def _heard(job, record, export, rows, progress):
     """(row, truth, answer, evidence) of each row, by the networks of an export."""
-    predictor = prediction.load(export, job.name)
+    predictor = prediction.load(export, job.name, golden=False)
     mark = [files.sha256(export / "export.json"), job.name]
     answers = _known(record, "answers", [*mark, rows], rows, progress,
                      lambda picture, at: predictor.answer(picture))

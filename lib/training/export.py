@@ -50,7 +50,7 @@ def keep_golden(job, folder, rows, number=2):
     They are kept upright and without metadata, so that no place or owner travels with a model; whoever loads the
     export refuses it where it answers one much worse than it does now (twice as badly, and a little).
     """
-    predictor = prediction.load(folder)
+    predictor = prediction.load(folder, golden=False)
     scored = []
     for at, row in enumerate(rows):
         score = job.score(job.truth(row), predictor.answer(dataset.read(job, row)))[job.headline]

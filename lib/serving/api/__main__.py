@@ -8,7 +8,6 @@ import sys
 
 from lib.common import config
 from lib.common.http.server import end_with_stdin
-from lib.serving import prediction
 from lib.serving.api import authentication, server
 
 
@@ -17,7 +16,7 @@ def main(words=None):
     words = sys.argv[1:] if words is None else words
     try:
         return _token(words[1:]) if words[:1] == ["token"] else _serve(words)
-    except (config.ConfigError, prediction.BadExport, OSError) as error:
+    except (config.ConfigError, export_check.BadExport, OSError) as error:
         print(f"core-box api: {error}", file=sys.stderr)
         return 2
 

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from lib.common import config
-from lib.serving import prediction
+from lib.serving import export_check
 from lib.serving.api import model_store, server
 from lib.serving.api.app import create
 
@@ -31,12 +31,12 @@ def _adapter():
     settings = config.group("api", {**overrides, "host": "0.0.0.0"})
     server.check_access(settings)
     for export in model_store.exports(folder):
-        prediction.check(export)
+        export_check.check(export)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)  # the adapter runs each event in this thread's loop
     app = create(folder, settings)
     app.state.service.begin()
     if why := app.state.service.models.reload():
-        raise prediction.BadExport("; ".join(why))
+        raise export_check.BadExport("; ".join(why))
     # Its lifespan would begin and end with each event.
     return Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", "application/problem+json"])

@@ -5,13 +5,14 @@
 """
 
 import atexit
+import json
 import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from lib.serving import prediction
+from lib.serving import export_check, prediction
 from lib.storage import files
 
 
@@ -23,15 +24,15 @@ def exports(folder):
     folder = Path(folder)
     if (folder / "export.json").is_file():
         return [folder]
-    found = [path.parent / files.read_json(path)["export"] for path in sorted(folder.glob("*/current"))]
+    found = [path.parent / _current(path)["export"] for path in sorted(folder.glob("*/current"))]
     if not found:
-        raise prediction.BadExport(f"{folder.name} holds no export.json and no promoted export; promote a run first")
+        raise export_check.BadExport(f"{folder.name} holds no export.json and no promoted export; promote a run first")
     return found
 
 
 def previous(folder):
     """The export folders to which a rollback would go back."""
-    found = [(path.parent, files.read_json(path).get("before")) for path in sorted(Path(folder).glob("*/current"))]
+    found = [(path.parent, _current(path)["before"]) for path in sorted(Path(folder).glob("*/current"))]
     return [home / name for home, name in found if name and (home / name).is_dir()]
 
 
@@ -61,7 +62,7 @@ def promote(export, served, version=""):
     name = readable + "-" + files.sha256(export / "export.json")[:8]
     if not (home / name).is_dir():
         _copy(export, home / name, content, version)
-    prediction.check(home / name)
+    export_check.check(home / name)
     _point(home, name)
     return home / name
 
@@ -77,25 +78,42 @@ def temporary(export):
 def rollback(served, task):
     """Make the export current that was so before; returns its folder. A ValueError where there is none."""
     home = Path(served) / task
-    before = files.read_json(home / "current")["before"]
+    before = _current(home / "current")["before"]
     if not before or not (home / before).is_dir():
         raise ValueError(f"{task} has no export before the current one; promote another run")
-    prediction.check(home / before)
+    export_check.check(home / before)
     _point(home, before)
     return home / before
+
+
+def _current(path):
+    """What the file `current` says: the folder names `export` and `before` (None: there was none); BadExport."""
+    try:
+        content = json.loads(export_check.read_text(path, f"{path.parent.name}/current"))
+        names = {"export": content["export"], "before": content.get("before")}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        if isinstance(error, export_check.BadExport):
+            raise
+        raise export_check.BadExport(f"{path.parent.name}/current cannot be used: {export_check.first_line(error)}; "
+                                     "promote a run again") from error
+    for name in filter(None, names.values()):
+        if not isinstance(name, str) or name != Path(name).name or not name.isprintable():
+            raise export_check.BadExport(f"{path.parent.name}/current names {str(name)[:80]!r}, no folder beside it; "
+                                         "promote a run again")
+    return names
 
 
 def _point(home, name):
     """Replace `current`, and with it the model that is served."""
     path = home / "current"
-    old = files.read_json(path) if path.is_file() else {"export": None, "before": None}
+    old = _current(path) if path.exists() else {"export": None, "before": None}
     before = old["before"] if old["export"] == name else old["export"]
     files.write_json(path, {"export": name, "before": before})
 
 
 def _copy(export, to, content, version):
     """Copy an export's own files; they are seen under their folder's name when all are on disk, or not at all."""
-    names = prediction.members(content)
+    names = export_check.members(content)
     files.need(_made(to.parent), sum((export / name).stat().st_size for name in names))
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=to.parent))
     try:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from lib.serving import prediction
+from lib.serving import export_check, prediction
 from lib.serving.api import load_check, model_store
 
 
@@ -48,7 +48,7 @@ class Models:
 
     def _load(self, folder):
         begun = time.monotonic()
-        task = prediction.check(folder, model_store.task(folder, self.folder))["task"]
+        task = export_check.check(folder, model_store.task(folder, self.folder))["task"]
         if task in self.served:  # at the start there is nothing that could be lost
             load_check.run(folder, task, self._seconds)
         predictor = self._open(folder, task)
@@ -85,4 +85,4 @@ class Models:
         if str(error) != self._failure:
             self._failure = str(error)
             self._on_load(error=error)
-        return str(error).splitlines()[0] if isinstance(error, prediction.BadExport) else type(error).__name__
+        return str(error).splitlines()[0] if isinstance(error, export_check.BadExport) else type(error).__name__

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib.common import config
 from lib.common.http import redirect, server
-from lib.serving import prediction
+from lib.serving import export_check
 from lib.serving.api import authentication, model_store
 
 
@@ -22,7 +22,7 @@ def serve(folder, settings, on_startup=None):
     """
     check_access(settings)
     for export in model_store.exports(folder):
-        prediction.check(export)
+        export_check.check(export)
     port = settings.port or server.free_port(settings.host)
     server.check_port("api", settings.host, port)
     print(f"core-box api: {server.scheme(settings.certificate)}://{settings.host}:{port}/docs", file=sys.stderr, flush=True)
