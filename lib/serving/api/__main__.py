@@ -8,6 +8,7 @@ import sys
 
 from lib.common import config
 from lib.common.http.server import end_with_stdin
+from lib.serving import export_check
 from lib.serving.api import authentication, server
 
 
