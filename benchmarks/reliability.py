@@ -143,7 +143,7 @@ def fuzz(part):
         part.add(name, 1_000_000, line["executions"], len(line["broken"]), **{key: line[key] for key in (
             "way", "slowest s", "most MB")}, seconds=part.lines.get(name, {}).get("seconds", 0) + line["seconds"])
     tested(part, "hypothesis: JSON, forms, URLs, paths", "tests/test_api_fuzz.py", "tests/test_formats_hostile.py",
-           "tests/test_copies.py")
+           "tests/test_transfer.py")
     if tool := shutil.which("schemathesis") or os.environ.get("SCHEMATHESIS"):
         while part.left(name := "schemathesis on the OpenAPI", 20_000):
             done, wrong, words = _schemathesis(tool, int(min(600, max(30, part.until - time.monotonic()))))

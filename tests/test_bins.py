@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_fetch import Web
+from test_downloads import Web
 
 from lib import tasks
 from lib.common import config
