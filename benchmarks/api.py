@@ -389,7 +389,7 @@ def body(export, given):
         for name, head, before, after in (
                 ("with its length", b"Content-Length: 629145600\r\n", b"", b""),
                 ("in pieces", b"Transfer-Encoding: chunked\r\n", b"20000\r\n", b"\r\n")):
-            held, sent, limit = _resident(server), 0, config.group("api").max_bytes
+            held, sent, limit = _resident(server), 0, config.resolve_group("api").max_bytes
             with socket.create_connection((host, int(port)), timeout=20) as line:
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**17)
                 line.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
@@ -411,8 +411,8 @@ def _resident(server):
 
 def settings(given):
     """The settings of params.yaml, on a free port, the log thrown away, and those that are given."""
-    own = config.nested(config.parse(given.set)).get("api", {})
-    return config.group("api", {"port": 0, "log": os.devnull, **own})
+    own = config.nest(config.parse_overrides(given.set)).get("api", {})
+    return config.resolve_group("api", {"port": 0, "log": os.devnull, **own})
 
 
 PARTS = {"load": load, "stalled": stalled, "swap": swap, "fresh": fresh, "memory": memory, "start": start, "body": body,

@@ -132,14 +132,14 @@ class Gathering:
 
     def __init__(self, home, pictures=12):
         os.environ["COREBOX_HOME"] = str(home)
-        self.job = tasks.find("corners")(config.settle("corners", "smoke", {
+        self.job = tasks.find("corners")(config.resolve("corners", "smoke", {
             "data.generate": pictures, "data.generate_width": 320, "data.generate_height": 240, "data.workers": 2,
             "split.by": "", "split.train": 0.5, "split.validation": 0.5, "split.test": 0.0}), "faults")
-        ingest.gather(self.job)
+        ingest.ingest_labels(self.job)
         self.whole, self.before = content(self.job.folder), Path(home) / "before"
 
     def work(self):
-        ingest.gather(self.job)
+        ingest.ingest_labels(self.job)
 
     def fresh(self):
         """Nothing has been gathered yet; the pictures are there."""

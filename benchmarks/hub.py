@@ -113,7 +113,7 @@ def copies(pixels, rng):
 
 def duplicates(limit=None):
     """Recall and precision of twins among copies, beside a perceptual hash alone at the same distance."""
-    settings, results = config.group("hub"), {}
+    settings, results = config.resolve_group("hub"), {}
     for name, pictures in collections():
         pictures, rng, began = pictures[:limit], np.random.default_rng(0), time.monotonic()
         known = [_fingerprint(pixels) for pixels in pictures]
@@ -262,12 +262,12 @@ def dask(count=600):
     with hub.owner_transaction() as cursor:
         cursor.execute("SELECT sha256 FROM hub.picture ORDER BY id")
         jobs = [(hub, name, True) for name, in cursor.fetchall()]
-    from lib.common.parallel import _Dask
+    from lib.common.parallel import _DaskExecutor
 
     results = {"pictures": len(jobs)}
     for workers in (1, 2):
         with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-            engine = _Dask(client, 3)
+            engine = _DaskExecutor(client, 3)
             list(engine.map(verification._measure, jobs[:64]))   # imports
             began = time.monotonic()
             found = list(engine.map(verification._measure, jobs))

@@ -144,7 +144,7 @@ def main():
     parser.add_argument("--pictures", type=int, default=20, help="of each supplier")
     parser.add_argument("--set", nargs="*", default=[], metavar="a.b=c", help="settings to override (hub, compute, data)")
     arguments = parser.parse_args()
-    hub = access.open_hub(config.nested(config.parse(" ".join(arguments.set))))
+    hub = access.open_hub(config.nest(config.parse_overrides(" ".join(arguments.set))))
     print(json.dumps(simulate(hub, arguments.suppliers, arguments.pictures), indent=1))
 
 

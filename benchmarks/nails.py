@@ -342,9 +342,9 @@ def original(seconds=600):
     prepared = dataset.Prepared([{**row, "image": row["path"].name} for row in rows], {"network": stored})
     keras.utils.set_random_seed(1)
     network = building.build(job)
-    batches, steps = dataset.stream(job, "network", prepared, "train")
+    batches, steps = dataset.training_batches(job, "network", prepared, "train")
     fitting.compile_for(job, "network", network, steps)
-    check_set = dataset.fixed(job, "network", prepared, "validation")
+    check_set = dataset.validation_batches(job, "network", prepared, "validation")
     best, began, epochs, stale = (np.inf, None), time.process_time(), 0, 0
     batches = iter(batches)
     while epochs < job.params.training.epochs and stale < job.params.training.patience \

@@ -160,7 +160,7 @@ def _schemathesis(tool, seconds):
     """
     from lib.serving import api
 
-    with _home() as home, api.start(_export(home), config.group("api", {"port": 0, "log": os.devnull})) as server:
+    with _home() as home, api.start(_export(home), config.resolve_group("api", {"port": 0, "log": os.devnull})) as server:
         done = subprocess.run(
             [tool, "run", f"{server.url}/openapi.json", "--checks", "all", "--exclude-checks", "positive_data_acceptance",
              "--max-examples", "300", "--max-time", str(seconds), "--continue-on-failure", "--generation-database", "none",
@@ -247,7 +247,7 @@ def _asked(home, bearer):
     from lib.serving import api
 
     run = next(home.glob("outputs/corners/smoke/*/export"))
-    settings = config.group("api", {"port": 0, "tokens": str(home / "tokens.json"), "log": str(home / "api.log")})
+    settings = config.resolve_group("api", {"port": 0, "tokens": str(home / "tokens.json"), "log": str(home / "api.log")})
     with api.start(run, settings, token=bearer) as server:
         server.ask(next((home / "share").iterdir()))
         server.ask(b"no picture")

@@ -49,7 +49,7 @@ def fit(tags, pixels, rows, folder):
     """A function from pixels to answers, learned from five sixths of the pictures, with thresholds from the others."""
     rows = [{**row, "split": "validation" if n % 6 == 0 else "train"} for n, row in enumerate(rows)]
     prepared = dataset.Prepared(rows, {"network": pixels})
-    record = runs.Record(tags, "fit")
+    record = runs.Run(tags, "fit")
     record.folder = Path(folder)
     network, _ = fitting.fit(tags, "network", prepared, record, progress=False)
     tags.finish("network", network, prepared)

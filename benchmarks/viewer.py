@@ -42,7 +42,7 @@ def stored(pictures):
         else:
             os.link(folder / names[number % DRAWN], folder / name)
     items = [_item(job, number, names, drawn[number % DRAWN][1], rng) for number in range(LIST)]
-    record = runs.Record(job, "r1")
+    record = runs.Run(job, "r1")
     for name, values in (("done", {}), ("export/export", {}), ("review", {"items": items})):
         record.write(name, values)
     files.write(record.path("params.yaml"), "")

@@ -17,7 +17,7 @@ FORMATS = ("csv", "coco", "yolo-pose", "yolo-obb", "labelme", "labelstudio", "cv
            "names", "openimages")  # of lib.data.formats, which is heavy
 BOOKS = config.REPOSITORY / "notebooks"
 # The exit status of each kind of trouble (sysexits.h); anything else that is expected ends in 1.
-EXITS = {"ConfigError": 2, "Unreachable": 69, "NoRoom": 74, "Busy": 75, "CellTimeoutError": 124, "DeadKernelError": 138}
+EXITS = {"ConfigError": 2, "Unreachable": 69, "DiskFull": 74, "Busy": 75, "CellTimeoutError": 124, "DeadKernelError": 138}
 
 
 def main(words=None):
@@ -113,7 +113,7 @@ def parameters(arguments):
     """The five parameters of the notebooks, from the command's words and params.yaml."""
     other = getattr(arguments, "params", None)
     file = config.read_file(other)
-    overrides = config._join(config.nested(file["overrides"]), config.nested(config.parse(" ".join(arguments.set))))
+    overrides = config.merge(config.nest(file["overrides"]), config.nest(config.parse_overrides(" ".join(arguments.set))))
     return {"task": arguments.task or file["task"], "profile": arguments.profile or file["profile"],
             "run": arguments.run if arguments.run is not None else file["run"], "overrides": overrides,
             "settings": file["settings"] if other else {}}
@@ -149,10 +149,10 @@ def execute(number, job, values, seconds=None):
     name = f"{NOTEBOOKS[number]}.ipynb"
     failed = job.outputs / "failed" / name
     for folder in (job.folder, failed.parent):
-        files.ready(folder)
+        files.require_writable(folder)
     working = failed.with_name(f".running-{name}")
     try:
-        papermill.execute_notebook(BOOKS / name, working, values, engine_name=notebook_output.engine(), kernel_name="python3",
+        papermill.execute_notebook(BOOKS / name, working, values, engine_name=notebook_output.register_engine(), kernel_name="python3",
                                    execution_timeout=seconds, progress_bar=sys.stderr.isatty())
     except papermill.PapermillExecutionError as error:
         working.replace(failed)
@@ -204,7 +204,7 @@ def _serve(arguments):
     from lib.storage import runs
 
     job = find_job(arguments)
-    settings = config.group("api", {**job.params.api.plain(), **({"port": arguments.port} if arguments.port else {})})
+    settings = config.resolve_group("api", {**job.params.api.plain(), **({"port": arguments.port} if arguments.port else {})})
     api.serve(runs.newest(job).path("export"), settings)
 
 
@@ -246,7 +246,7 @@ def _labels(arguments):
         raise ValueError(f"labels {arguments.way} needs the name of a file; for example labels {arguments.way} labels.csv")
     from lib.data import formats
 
-    call = {"import": formats.load, "export": formats.save}[arguments.way]
+    call = {"import": formats.import_labels, "export": formats.export_labels}[arguments.way]
     print(json.dumps(call(find_job(arguments), arguments.file, arguments.format, arguments.table)))
 
 
@@ -267,10 +267,10 @@ def _search(arguments):
     values = parameters(arguments)
     asked = {"trials": arguments.trials, "workers": arguments.workers}
     more = {"search": {"use": False} | {name: value for name, value in asked.items() if value is not None}}
-    job = tasks.job(**values | {"overrides": config._join(values["overrides"], more)})
+    job = tasks.job(**values | {"overrides": config.merge(values["overrides"], more)})
     if not job.params.search.trials:
         raise ValueError("search.trials is 0; say how many trainings are to be tried: --trials 20")
-    found = search.search(job, ingest.read(job))
+    found = search.search(job, ingest.read_labels(job))
     for name, figure in search.charts(found):
         found.record.keep(figure, name)
     print(found.trials.to_string(index=False))
@@ -292,7 +292,7 @@ def _choose(arguments):
 def _pretrain(arguments):
     from lib.training import pretraining
 
-    pretraining.pretrain(arguments.task, config.parse(" ".join(arguments.set)))
+    pretraining.pretrain(arguments.task, config.parse_overrides(" ".join(arguments.set)))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def make_job(home):
 
     def make(**overrides):
         overrides = {"data.generate": 0, "data.workers": 2, **{k.replace("__", "."): v for k, v in overrides.items()}}
-        return tasks.find("corners")(config.settle("corners", "smoke", overrides), profile)
+        return tasks.find("corners")(config.resolve("corners", "smoke", overrides), profile)
 
     return make
 
@@ -207,7 +207,7 @@ def walk(tcp_job, place):
 
         job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
         tables.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
-        return ingest.gather(job)
+        return ingest.ingest_labels(job)
 
     run.folder, run.job = tcp_job().folder, tcp_job()
     return run

@@ -37,7 +37,7 @@ def trained(tmp_path, monkeypatch):
     table = toy.gathered(job)
     record = fitting.train(job, dataset.prepare(job, table, False), False)
     table["source"] = [f"X:\\{name}" for name in table["image"]]
-    monkeypatch.setattr(ingest, "read", lambda job: table)
+    monkeypatch.setattr(ingest, "read_labels", lambda job: table)
     return job, record
 
 
@@ -61,7 +61,7 @@ def test_a_folder_is_looked_through_once_and_the_best_stand_in_the_viewers_queue
     queued = review.queued(record)
     assert [each["queue"] for each in queued] == [0, 1, 2] and {each["group"] for each in queued} == {"box 7"}
     assert all((job.folder / "images" / each["image"]).is_file() and each["truth"] is None for each in queued)
-    assert transfer.find(queued[0]["source"], transfer.places(job)).path == queued[0]["source"], "notebook 01 finds it"
+    assert transfer.find_picture(queued[0]["source"], transfer.storage_locations(job)).path == queued[0]["source"], "notebook 01 finds it"
 
     monkeypatch.setattr(active_learning.Looker, "_look", lambda *_: pytest.fail("it was looked at already"))
     assert active_learning.choose(job, record, folder, 3, progress=False).items == found.items

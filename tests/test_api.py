@@ -40,7 +40,7 @@ def export(tmp_path_factory):
 
 
 def settings(**others):
-    return config.Params({**config.group("api").plain(), "port": 0, **others})
+    return config.Params({**config.resolve_group("api").plain(), "port": 0, **others})
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +366,7 @@ def test_a_full_log_disk_stops_no_answer(export):
 
 def test_a_server_ends_with_the_process_that_started_it(export):
     code = ("import os, sys; from lib.common import config; from lib.serving import api;"
-            "server = api.start(sys.argv[1], config.Params({**config.group('api').plain(), 'port': 0}));"
+            "server = api.start(sys.argv[1], config.Params({**config.resolve_group('api').plain(), 'port': 0}));"
             "print(server.process.pid, flush=True); os._exit(9)")
     pid = int(subprocess.run([sys.executable, "-c", code, export], capture_output=True, text=True,
                              cwd=config.REPOSITORY).stdout)

@@ -284,9 +284,9 @@ def test_accuracy_on_the_surest_ends_at_that_of_all_and_lies_between_best_and_wo
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=9), st.sampled_from(["0", "1", "2"]), min_size=60, max_size=120))
 def test_a_split_by_value_gives_each_part_its_share_of_every_value(strata):
-    split = config.settle("corners", "smoke").split
-    parts = ingest.parts_of(set(strata), split, strata)
-    assert parts == ingest.parts_of(set(strata), split, dict(reversed(strata.items())))
+    split = config.resolve("corners", "smoke").split
+    parts = ingest.assign_splits(set(strata), split, strata)
+    assert parts == ingest.assign_splits(set(strata), split, dict(reversed(strata.items())))
     for value in set(strata.values()):
         mine = [parts[group] for group, other in strata.items() if other == value]
         for part in ("train", "validation", "test"):
@@ -316,11 +316,11 @@ def picture(folder, number):
 
 def test_the_published_folder_becomes_rows_and_pictures(folder, make_job):
     like = make_job()
-    one = tasks.find("bins")(config.settle("bins", "smoke", {"data.generate": 0, "data.path_rules": [
+    one = tasks.find("bins")(config.resolve("bins", "smoke", {"data.generate": 0, "data.path_rules": [
         {"from": abid.PLACE, "to": str(folder)}], "split.validation": 0.5, "split.train": 0.5, "split.test": 0.0}),
         like.profile)
-    assert formats.load(one, folder, "abid") == 5
-    found = ingest.gather(one)
+    assert formats.import_labels(one, folder, "abid") == 5
+    found = ingest.ingest_labels(one)
     assert dict(zip(found.table["source"].str[-9:-4], found.table["count"], strict=True)) == {
         "00001": 0, "00002": 3, "00003": 5, "00004": 2}
     assert list(found.dropped["reason"]) == ["count outside 0 to 5"]
@@ -405,7 +405,7 @@ def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         rows.append({"image": path.name, "width": 64, "height": 48, "split": "validation" if seed > 5 else "train", **row})
-    record, whole = runs.Record(one, "r"), experiments.drawn
+    record, whole = runs.Run(one, "r"), experiments.drawn
     network = experiments._taught(one, [one.prepare(images.read(one.folder / "images" / row["image"])) for row in rows], rows)
     record.path("model").mkdir(parents=True)
     network.save(record.path("model", "network.keras"))

@@ -324,13 +324,13 @@ def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp
     from lib.training import fitting
 
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
-    params = config.settle("toy", "smoke", {"training.keep_every": 3, "training.epochs": 2, "training.batch_size": 2}, SETTINGS)
+    params = config.resolve("toy", "smoke", {"training.keep_every": 3, "training.epochs": 2, "training.batch_size": 2}, SETTINGS)
     job, rng = Toy(params), np.random.default_rng(0)
     stored = rng.integers(0, 255, (14, 12, 16, 3)).astype(np.uint8)
     rows = [{"label": Toy.classes[at % 3], "split": "train" if at < 10 else "validation"} for at in range(14)]
     ready = dataset.Prepared(rows, {"network": stored})
-    whole, history = fitting.fit(job, "network", ready, runs.Record(job, "whole"), progress=False)
-    kept = sorted(path.name for path in runs.Record(job, "whole").path("backup").iterdir())
+    whole, history = fitting.fit(job, "network", ready, runs.Run(job, "whole"), progress=False)
+    kept = sorted(path.name for path in runs.Run(job, "whole").path("backup").iterdir())
     assert kept == [f"network-{number:07d}.weights.h5" for number in (3, 6, 9)]
 
     class Stopped(Exception):
@@ -348,9 +348,9 @@ def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp
     monkeypatch.setattr(fitting.State, "write", stop)
     for _ in range(2):
         with pytest.raises(Stopped):
-            fitting.fit(job, "network", ready, runs.Record(job, "cut"), progress=False)
+            fitting.fit(job, "network", ready, runs.Run(job, "cut"), progress=False)
     monkeypatch.setattr(fitting.State, "write", write)
-    again, lines = fitting.fit(job, "network", ready, runs.Record(job, "cut"), progress=False)
+    again, lines = fitting.fit(job, "network", ready, runs.Run(job, "cut"), progress=False)
     assert steps == [(-1, 3), (0, 0), (0, 1)]
     assert [line["val_loss"] for line in lines] == pytest.approx([line["val_loss"] for line in history], rel=1e-5)
     for wanted, found in zip(whole.get_weights(), again.get_weights(), strict=True):

@@ -25,7 +25,7 @@ def test_the_last_layer_wins():
     settings = {"defaults": {**FILE["settings"]["defaults"]}, "tasks": {"t": {
         "training": {"epochs": 2}, "profiles": {"p": {"training": {"batch_size": 4}}}}},
         "profiles": {"p": {"training": {"epochs": 3, "batch_size": 3}}}}
-    job = config.settle("t", "p", {"training.seed": 9}, settings)
+    job = config.resolve("t", "p", {"training.seed": 9}, settings)
     assert (job.training.epochs, job.training.batch_size, job.training.seed) == (3, 4, 9)
 
 
@@ -88,7 +88,7 @@ def test_a_broken_file_is_refused(tmp_path, monkeypatch, text, words):
 
 
 def test_a_number_yaml_reads_as_text_stands_for_a_float():
-    assert tasks.job("corners", overrides=config.parse("training.learning_rate=1e-4")).params.training.learning_rate == 1e-4
+    assert tasks.job("corners", overrides=config.parse_overrides("training.learning_rate=1e-4")).params.training.learning_rate == 1e-4
 
 
 def test_settings_cannot_be_changed():
@@ -100,17 +100,17 @@ def test_settings_cannot_be_changed():
                        st.integers() | st.booleans() | st.text("abc", min_size=1), max_size=1))
 def test_assignments_are_read_back(overrides):
     words = " ".join(f"{key}={yaml.safe_dump(value).splitlines()[0]}" for key, value in overrides.items())
-    assert config.parse(words) == overrides
+    assert config.parse_overrides(words) == overrides
 
 
 def test_dotted_and_nested_overrides_mean_the_same():
-    assert config.nested({"a.b": 1, "a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
+    assert config.nest({"a.b": 1, "a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
     with pytest.raises(config.ConfigError, match="a.b=c"):
-        config.parse("epochs 3")
+        config.parse_overrides("epochs 3")
 
 
 def test_lists_of_a_value_may_hold_lists():
-    assert config.parse("a=[{key: b, choices: [8, 16]}, [1, 2]] c={d: {e: 1}} f=") == {
+    assert config.parse_overrides("a=[{key: b, choices: [8, 16]}, [1, 2]] c={d: {e: 1}} f=") == {
         "a": [{"key": "b", "choices": [8, 16]}, [1, 2]], "c": {"d": {"e": 1}}, "f": ""}
     with pytest.raises(config.ConfigError, match=r"'a=\[1,' is not YAML"):
-        config.parse("a=[1,")
+        config.parse_overrides("a=[1,")

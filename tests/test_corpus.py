@@ -45,7 +45,7 @@ def test_the_door(name):
 
 def test_the_api_says_the_same_and_goes_on(export):
     good, found = CASES["G5 orientation 1"], {}
-    with api.start(export, config.Params({**config.group("api").plain(), "port": 0})) as server, \
+    with api.start(export, config.Params({**config.resolve_group("api").plain(), "port": 0})) as server, \
             httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
         before = client.post("/predict", content=good).json() | {"trace_id": ""}
         for name, data in CASES.items():

@@ -114,7 +114,7 @@ def test_https_in_compose_is_a_setting_that_there_is():
     compose = yaml.safe_load(text.replace("!override ", ""))
     api = compose["services"]["api"]
     words = api["command"][api["command"].index("--set") + 1:]
-    settings = config.group("api", config.nested(config.parse(words))["api"])
+    settings = config.resolve_group("api", config.nest(config.parse_overrides(words))["api"])
     named = {settings.tokens, settings.certificate, settings.key}
     assert named == {f"/run/secrets/{name}" for name in api["secrets"]}
     assert compose["secrets"].keys() <= set(api["secrets"]) and "https://" in api["healthcheck"]["test"][-1]
@@ -126,7 +126,7 @@ def test_the_nail_projects_compose_serves_on_its_port_with_settings_that_there_a
     api = compose["services"]["api"]
     assert api["ports"] == ["127.0.0.1:5000:5000"] and api["command"][api["command"].index("--port") + 1] == "5000"
     words = [word.replace("${IMAGE_HOSTS:-[]}", "[pictures.example]") for word in api["command"]]
-    settings = config.group("api", config.nested(config.parse(words[words.index("--set") + 1:]))["api"])
+    settings = config.resolve_group("api", config.nest(config.parse_overrides(words[words.index("--set") + 1:]))["api"])
     assert settings.tokens == "/run/secrets/tokens.json" and settings.image_hosts == ["pictures.example"]
     assert api["read_only"] and api["cap_drop"] == ["ALL"] and compose["secrets"].keys() == set(api["secrets"])
     compile(api["healthcheck"]["test"][-1], "healthcheck", "exec")
@@ -142,7 +142,7 @@ def test_every_command_of_the_recipes_is_one_that_there_is():
     for line in lines:
         command.parser().parse_args(shlex.split(line))
     for name in re.findall(r"\b(api\.\w+)=", text):
-        assert name.removeprefix("api.") in config.group("api"), name
+        assert name.removeprefix("api.") in config.resolve_group("api"), name
 
 
 def test_the_recipes_yaml_is_yaml_and_asks_for_paths_that_there_are():

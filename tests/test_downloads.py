@@ -170,8 +170,8 @@ def test_a_digest_that_is_none_is_refused(tmp_path):
 
 
 def test_a_full_disk_is_said(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "free", lambda folder: 0.5)
-    with pytest.raises(files.NoRoom, match="MB are needed"):
+    monkeypatch.setattr(files, "free_megabytes", lambda folder: 0.5)
+    with pytest.raises(files.DiskFull, match="MB are needed"):
         get(web, tmp_path)
     assert not (tmp_path / "a.bin").exists()
 

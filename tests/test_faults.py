@@ -140,7 +140,7 @@ def test_f2_f3_f6_training_stopped_at_any_write_by_a_full_disk_goes_on_to_the_sa
             patch.setattr(os, "fsync", full)
             try:
                 fitting.train(toy.job(f"cut{at}", training={"epochs": 2}), prepared, progress=False)
-            except files.NoRoom as error:
+            except files.DiskFull as error:
                 assert "MB free" in str(error) and "\n" not in str(error)
                 seen += 1
             else:

@@ -31,11 +31,11 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path):
 def test_a_full_disk_is_said_and_loses_nothing(tmp_path):
     path = tmp_path / "b.txt"
     files.write(path, "one")
-    with pytest.raises(files.NoRoom, match="MB free"), files.writing(path):
+    with pytest.raises(files.DiskFull, match="MB free"), files.writing(path):
         raise OSError(28, "No space left on device")
     assert path.read_text() == "one"
-    with pytest.raises(files.NoRoom, match="are needed"):
-        files.need(tmp_path, 10**18)
+    with pytest.raises(files.DiskFull, match="are needed"):
+        files.require_space(tmp_path, 10**18)
 
 
 @pytest.mark.parametrize("step", range(1, 7))
@@ -45,7 +45,7 @@ def test_killed_at_any_step_the_file_is_old_or_new(tmp_path, step):
     path.write_text("old")
     code = textwrap.dedent(f"""
         import os
-        from lib import files
+        from lib.storage import files
         calls = 0
         def dying(call):
             def run(*a, **k):

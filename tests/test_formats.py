@@ -30,47 +30,47 @@ def file(tmp_path):
 
 def test_labels_go_into_the_table_and_come_out_the_same(tcp_job, file, tmp_path):
     job, path = tcp_job(), file(HEADER, LINE, 'c d.jpg,"x\'; drop table log_pic; -- ""q"", é",,4,5.25,5,60,6,59,40,4,41')
-    assert formats.load(job, path) == 2
-    assert formats.save(job, tmp_path / "out.csv") == 2
+    assert formats.import_labels(job, path) == 2
+    assert formats.export_labels(job, tmp_path / "out.csv") == 2
     assert list(csv.reader(open(tmp_path / "out.csv"))) == list(csv.reader(open(path)))
 
 
 def test_columns_beyond_ours_are_text_and_ours_have_their_types(server, tcp_job, file):
     job = tcp_job()
-    formats.load(job, file(HEADER, LINE))
+    formats.import_labels(job, file(HEADER, LINE))
     assert server.sql(f"SELECT hole, row_nb, p1y FROM {tables.schema(job)}.log_pic") == [("007", 3, 5.5)]
 
 
 def test_loading_again_replaces_and_another_table_can_be_named(tcp_job, file):
     job = tcp_job()
-    formats.load(job, file(HEADER, LINE, LINE.replace("a/b", "a/c")))
-    formats.load(job, file(HEADER, LINE.replace(",3,", ",5,")))
-    assert [(row["image"], row["row_nb"]) for row in tables.rows(job).rows] == [("a/b.jpg", "5"), ("a/c.jpg", "3")]
-    assert formats.load(job, file(HEADER, LINE), table="other") == 1
+    formats.import_labels(job, file(HEADER, LINE, LINE.replace("a/b", "a/c")))
+    formats.import_labels(job, file(HEADER, LINE.replace(",3,", ",5,")))
+    assert [(row["image"], row["row_nb"]) for row in tables.snapshot(job).rows] == [("a/b.jpg", "5"), ("a/c.jpg", "3")]
+    assert formats.import_labels(job, file(HEADER, LINE), table="other") == 1
     assert len(tables.read_table(job, "other")[1]) == 1
 
 
 def test_a_table_that_lacks_a_column_gets_it(tcp_job, file):
     job = tcp_job()
     insert(job, [label("old.jpg")])
-    server_types = formats.load(job, file(HEADER.replace("hole", "depth"), LINE))
+    server_types = formats.import_labels(job, file(HEADER.replace("hole", "depth"), LINE))
     names, rows = tables.read_table(job)
     assert server_types == 1 and "depth" in names and len(rows) == 2
 
 
 def test_the_users_rows_take_the_place_of_generated_ones(make_job, file, quick_pictures):
     job = make_job(data__generate=3, data__generate_width=320, data__generate_height=240)
-    demo.fill(job)
-    formats.load(job, file(HEADER, LINE))
-    assert demo.fill(job) == 0
-    assert [row["image"] for row in tables.rows(job).rows] == ["a/b.jpg"]
+    demo.fill_table(job)
+    formats.import_labels(job, file(HEADER, LINE))
+    assert demo.fill_table(job) == 0
+    assert [row["image"] for row in tables.snapshot(job).rows] == ["a/b.jpg"]
 
 
 def test_a_byte_order_mark_and_empty_cells_are_read(tcp_job, file):
     job = tcp_job()
-    formats.load(job, file(HEADER, LINE.replace("5.5", ""), LINE.replace("a/b", "c").replace("5.5", "NaN"),
+    formats.import_labels(job, file(HEADER, LINE.replace("5.5", ""), LINE.replace("a/b", "c").replace("5.5", "NaN"),
                            encoding="utf-8-sig"))
-    assert [row["p1y"] for row in tables.rows(job).rows] == [None, None]
+    assert [row["p1y"] for row in tables.snapshot(job).rows] == [None, None]
 
 
 @pytest.mark.parametrize("lines, words", [
@@ -84,29 +84,29 @@ def test_a_byte_order_mark_and_empty_cells_are_read(tcp_job, file):
 def test_a_file_that_cannot_be_loaded_is_told_with_its_line(tcp_job, file, lines, words):
     job = tcp_job()
     with pytest.raises(ValueError) as caught:
-        formats.load(job, file(*lines))
+        formats.import_labels(job, file(*lines))
     assert words in str(caught.value)
     with pytest.raises(config.ConfigError, match="there is no table"):
-        tables.rows(job)
+        tables.snapshot(job)
 
 
 def test_what_is_no_file_or_no_format_is_told(tcp_job, file, tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
-        formats.load(tcp_job(), tmp_path / "none.csv")
+        formats.import_labels(tcp_job(), tmp_path / "none.csv")
     with pytest.raises(ValueError, match="not CSV in UTF-8"):
-        formats.load(tcp_job(), file(HEADER, LINE.replace("a/b", "ü"), encoding="latin-1"))
+        formats.import_labels(tcp_job(), file(HEADER, LINE.replace("a/b", "ü"), encoding="latin-1"))
     with pytest.raises(config.ConfigError, match="format is 'xls'; there are csv"):
-        formats.load(tcp_job(), file(HEADER, LINE), "xls")
+        formats.import_labels(tcp_job(), file(HEADER, LINE), "xls")
     with pytest.raises(config.ConfigError, match="there is no table"):
-        formats.save(tcp_job(), tmp_path / "out.csv")
+        formats.export_labels(tcp_job(), tmp_path / "out.csv")
 
 
 @pytest.mark.skipif("COREBOX_REAL_DATA" not in os.environ, reason="COREBOX_REAL_DATA names no folder of real pictures")
 def test_real_photographs_are_loaded_and_gathered_by_hole(tcp_job):
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "coreboxes"
     job = tcp_job(data__columns__group="hole", data__path_rules=[{"from": "", "to": str(folder)}])
-    assert formats.load(job, folder / "log_pic.csv") == 25
-    found = ingest.gather(job)
+    assert formats.import_labels(job, folder / "log_pic.csv") == 25
+    found = ingest.ingest_labels(job)
     assert len(found.table) + len(found.dropped) == 25 and len(found.table) >= 20
     assert all(len(set(part)) == 1 for _, part in found.table.groupby("group").split)
 
@@ -120,4 +120,4 @@ def test_the_page_of_formats_names_each_with_its_commands():
 
 
 def writes(name):
-    return name not in formats.SETS or hasattr(formats.SETS[name], "write")
+    return name not in formats.DATA_SETS or hasattr(formats.DATA_SETS[name], "write")

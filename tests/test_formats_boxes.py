@@ -26,7 +26,7 @@ CORNERS = np.array([[5, 6], [60, 7], [59, 40], [4, 41]], float)
 
 
 def scheme(name="coco", **overrides):
-    return Scheme.of(tasks.find("corners")(config.settle("corners", "smoke", overrides)), name)
+    return Scheme.of(tasks.find("corners")(config.resolve("corners", "smoke", overrides)), name)
 
 
 class Classes(tasks.Job):
@@ -51,7 +51,7 @@ class Known:
 def through(name, labels, folder, scheme):
     """The Labels that come back from a file of the format."""
     path = Path(folder) / WHERE.get(name, "labels")
-    formats._put(path, formats.BOXES[name].write(labels, scheme))
+    formats._write_files(path, formats.BOXES[name].write(labels, scheme))
     return list(formats.BOXES[name].read(path, scheme, Known(labels)))
 
 
@@ -87,9 +87,9 @@ def test_a_task_without_rows_of_core_keeps_its_corners(name, tmp_path):
 
 @pytest.mark.parametrize("name", formats.BOXES)
 def test_a_task_that_labels_no_corners_is_told_to_use_csv(name, tmp_path):
-    for call in (formats.save, formats.load):
+    for call in (formats.export_labels, formats.import_labels):
         with pytest.raises(config.ConfigError, match="are not four corners"):
-            call(Classes(config.settle("corners", "smoke")), tmp_path / "x", name)
+            call(Classes(config.resolve("corners", "smoke")), tmp_path / "x", name)
 
 
 @pytest.mark.parametrize("name", ["yolo-pose", "yolo-obb", "labelme"])
@@ -209,7 +209,7 @@ def job_of(walk, place):
     def make(orientation="upright"):
         overrides = {"data.token": walk.job.params.data.token, "data.generate": 0, "data.workers": 2,
                      "data.orientation": orientation, "data.path_rules": [{"from": "X:\\", "to": str(place)}]}
-        return type(walk.job)(config.settle("corners", "smoke", overrides), walk.job.profile)
+        return type(walk.job)(config.resolve("corners", "smoke", overrides), walk.job.profile)
 
     return make
 
@@ -225,16 +225,16 @@ def change(path):
     """Move p1x of everything in a file or folder of labels by a pixel, as a person would in a tool."""
     labels = list(formats.BOXES["coco"].read(path, scheme(), None))
     moved = [Label(each.image, each.size, each.corners + [1, 0], {"row_nb": 7}) for each in labels]
-    formats._put(path, formats.BOXES["coco"].write(moved, scheme()))
+    formats._write_files(path, formats.BOXES["coco"].write(moved, scheme()))
 
 
 @pytest.mark.parametrize("name", formats.BOXES)
 def test_labels_go_out_as_gathered_and_come_back_onto_the_same_rows(name, gathered, tmp_path):
     job, path = gathered, tmp_path / "out" / WHERE.get(name, "labels")
     before = tables.read_table(job)
-    assert formats.save(job, path, name) == 20
+    assert formats.export_labels(job, path, name) == 20
     assert path.is_dir() == (name in FOLDERS)
-    assert formats.load(job, path, name) == 20
+    assert formats.import_labels(job, path, name) == 20
     after = tables.read_table(job)
     assert after[0] == before[0]
     for old, new in zip(sorted(before[1]), sorted(after[1]), strict=True):
@@ -244,30 +244,30 @@ def test_labels_go_out_as_gathered_and_come_back_onto_the_same_rows(name, gather
 
 def test_what_a_tool_changed_is_gathered(gathered, tmp_path):
     path = tmp_path / "labels.json"
-    formats.save(gathered, path, "coco")
+    formats.export_labels(gathered, path, "coco")
     change(path)
-    formats.load(gathered, path, "coco")
-    table = ingest.gather(gathered).table
+    formats.import_labels(gathered, path, "coco")
+    table = ingest.ingest_labels(gathered).table
     assert set(table.p1x) == {6.0} and set(table.row_nb) == {7} and len(set(table.group)) == 20
 
 
 def test_a_file_without_rows_leaves_those_of_the_table(gathered, tmp_path):
     path = tmp_path / "labels.json"
-    formats.save(gathered, path, "coco")
+    formats.export_labels(gathered, path, "coco")
     path.write_text(re.sub(r'"row_nb": \d+', "", path.read_text()))
-    formats.load(gathered, path, "coco")
-    assert {row["row_nb"] for row in tables.rows(gathered).rows} == {"3"}
+    formats.import_labels(gathered, path, "coco")
+    assert {row["row_nb"] for row in tables.snapshot(gathered).rows} == {"3"}
 
 
 def test_labels_of_the_table_go_out_where_nothing_is_gathered(job_of, place, tmp_path):
     job = job_of()
     insert(job, good(place, 3))
     assert not (job.folder / "labels.csv").exists()
-    assert formats.save(job, tmp_path / "a.json", "coco") == 3
+    assert formats.export_labels(job, tmp_path / "a.json", "coco") == 3
     names = {each["file_name"] for each in json.loads((tmp_path / "a.json").read_text())["images"]}
     assert names == {"p00.jpg", "p01.jpg", "p02.jpg"}
-    assert formats.load(job, tmp_path / "a.json", "coco") == 3
-    assert {row["image"] for row in tables.rows(job).rows} == {f"X:\\p0{n}.jpg" for n in range(3)}
+    assert formats.import_labels(job, tmp_path / "a.json", "coco") == 3
+    assert {row["image"] for row in tables.snapshot(job).rows} == {f"X:\\p0{n}.jpg" for n in range(3)}
 
 
 def test_rows_of_the_table_that_cannot_go_out_are_told(job_of, place, tmp_path):
@@ -276,14 +276,14 @@ def test_rows_of_the_table_that_cannot_go_out_are_told(job_of, place, tmp_path):
     picture(place / "a\nb.jpg")
     insert(job, [*good(place, 2), {**half, "p1x": None}, {**line, "fullname": "X:\\a\nb.jpg"}, label("X:\\none.jpg")])
     with pytest.raises(ValueError, match="3 of 5 rows cannot be exported, the first is .*run notebook 01"):
-        formats.save(job, tmp_path / "a.json", "coco")
+        formats.export_labels(job, tmp_path / "a.json", "coco")
     assert not (tmp_path / "a.json").exists()
 
 
 def test_new_pictures_and_another_table_are_filled(tcp_job, tmp_path):
     path = tmp_path / "labels.json"
-    formats._put(path, formats.BOXES["coco"].write([Label("new/a.jpg", (64, 48), CORNERS, {"row_nb": 3})], scheme()))
-    assert formats.load(tcp_job(), path, "coco", table="other") == 1
+    formats._write_files(path, formats.BOXES["coco"].write([Label("new/a.jpg", (64, 48), CORNERS, {"row_nb": 3})], scheme()))
+    assert formats.import_labels(tcp_job(), path, "coco", table="other") == 1
     names, (row,) = tables.read_table(tcp_job(), "other")
     assert dict(zip(names, row, strict=True))["fullname"] == "new/a.jpg"
 
@@ -295,7 +295,7 @@ def test_yolo_measures_pictures_that_are_new_to_the_table(tcp_job, tmp_path):
     picture(tmp_path / "images/train/a.JPG", exif=exif)   # stored 64x48, upright 48x64
     (tmp_path / "labels/train/a.txt").write_text("2 0 0 1 0 1 1 0 1\n")
     for orientation, size in (("upright", ["48", "64"]), ("stored", ["64", "48"])):
-        formats.load(tcp_job(data__orientation=orientation), tmp_path, "yolo-obb")
+        formats.import_labels(tcp_job(data__orientation=orientation), tmp_path, "yolo-obb")
         names, (row,) = tables.read_table(tcp_job())
         row = dict(zip(names, row, strict=True))
         assert [row["p3x"], row["p3y"]] == size and row["row_nb"] == "2" and row["fullname"] == "train/a.JPG"
@@ -304,14 +304,14 @@ def test_yolo_measures_pictures_that_are_new_to_the_table(tcp_job, tmp_path):
 def test_a_folder_that_holds_something_is_not_written_into(gathered, tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(ValueError, match="is there already; name a new folder"):
-        formats.save(gathered, tmp_path, "labelme")
+        formats.export_labels(gathered, tmp_path, "labelme")
     assert [path.name for path in tmp_path.iterdir() if path.name == "labels"] == []
 
 
 def test_the_command_knows_every_format_and_takes_a_table(monkeypatch, tmp_path):
     assert command.FORMATS == formats.FORMATS
     calls = []
-    monkeypatch.setattr(formats, "load", lambda *words: calls.append(words) or 3)
+    monkeypatch.setattr(formats, "import_labels", lambda *words: calls.append(words) or 3)
     assert command.main(["labels", "import", "x.json", "--format", "coco", "--table", "other"]) == 0
     assert calls[0][1:] == ("x.json", "coco", "other")
     with pytest.raises(SystemExit):
@@ -379,7 +379,7 @@ def test_what_goes_out_is_the_same_corner_of_the_upright_picture(name, orientati
     for table in ("", "log_pic"):   # the gathered labels, and the table itself
         path = tmp_path / f"{table}x" / WHERE.get(name, "labels")
         job = job_of(orientation)
-        assert formats.save(job, path, name, table) == 16
+        assert formats.export_labels(job, path, name, table) == 16
         found = {each.image: each for each in formats.BOXES[name].read(path, scheme(), _Upright(job))}
         for image, each in found.items():
             assert each.size == (160, 120) and np.allclose(each.corners, UPRIGHT, atol=1e-3)
@@ -403,9 +403,9 @@ def test_labels_of_the_stored_pixels_come_in_as_the_setting_says(name, eight, jo
     labels = [Label(image, tuple(stored[path][1]), stored[path][0], {"row_nb": 5}, "train")
               for image, path in known.copies.items()]
     path = tmp_path / WHERE.get(name, "labels")
-    formats._put(path, formats.BOXES[name].write(labels, scheme()))
-    assert formats.load(job, path, name) == 16
-    table = ingest.gather(job).table
+    formats._write_files(path, formats.BOXES[name].write(labels, scheme()))
+    assert formats.import_labels(job, path, name) == 16
+    table = ingest.ingest_labels(job).table
     assert len(table) == 16 and set(table.row_nb) == {5}
     assert np.allclose(table[[f"p{n}{axis}" for n in (1, 2, 3, 4) for axis in "xy"]], UPRIGHT.ravel(), atol=1e-3)
 
@@ -415,8 +415,8 @@ def test_a_tool_that_does_not_turn_pictures_is_noticed_by_their_size(eight, job_
     job = job_of()
     labels = [Label(image, tuple(stored[path][1]), stored[path][0], {"row_nb": 5})
               for image, path in formats.Pictures(job).copies.items()]
-    formats._put(tmp_path / "a.json", formats.BOXES["coco"].write(labels, scheme()))
+    formats._write_files(tmp_path / "a.json", formats.BOXES["coco"].write(labels, scheme()))
     before = tables.read_table(job)
     with pytest.raises(ValueError, match="has 160x120 px and the file says 120x160; .*set data.orientation=stored"):
-        formats.load(job, tmp_path / "a.json", "coco")
+        formats.import_labels(job, tmp_path / "a.json", "coco")
     assert tables.read_table(job) == before

@@ -14,7 +14,7 @@ from test_formats_boxes import scheme
 from lib.common import config
 from lib.data import formats
 from lib.data.formats import reading
-from lib.data.formats.shapes import unusable
+from lib.data.formats.shapes import name_problem
 from lib.storage import tables
 
 QUAD = [[5, 5], [60, 6], [59, 40], [4, 41]]
@@ -120,7 +120,7 @@ def filled(tcp_job, tmp_path):
     job = tcp_job()
     path = tmp_path / "good.json"
     path.write_text(json.dumps(image(file_name="old.jpg")))
-    formats.load(job, path, "coco")
+    formats.import_labels(job, path, "coco")
     return job, tables.read_table(job)
 
 
@@ -135,7 +135,7 @@ def test_a_bad_file_is_one_sentence_that_names_it_and_changes_nothing(filled, tm
     job, before = filled
     path = put(tmp_path / "bad.x", content)
     with pytest.raises(ValueError) as caught:
-        formats.load(job, path, format)
+        formats.import_labels(job, path, format)
     said = str(caught.value)
     assert words in said and "bad.x" in said and "\n" not in said and len(said) < 700
     assert tables.read_table(job) == before
@@ -155,7 +155,7 @@ def test_a_bad_line_of_yolo_is_named(filled, tmp_path, line, words):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/a.txt").write_text(line)
     with pytest.raises(ValueError) as caught:
-        formats.load(job, tmp_path, "yolo-obb")
+        formats.import_labels(job, tmp_path, "yolo-obb")
     assert words in str(caught.value) and tables.read_table(job) == before
 
 
@@ -163,21 +163,21 @@ def test_yolo_says_what_it_lacks(filled, tmp_path):
     job, before = filled
     folder = tmp_path / "yolo"
     with pytest.raises(ValueError, match="is no folder"):
-        formats.load(job, folder, "yolo-obb")
+        formats.import_labels(job, folder, "yolo-obb")
     (folder / "labels").mkdir(parents=True)
     with pytest.raises(ValueError, match="holds no labels of yolo-obb"):
-        formats.load(job, folder, "yolo-obb")
+        formats.import_labels(job, folder, "yolo-obb")
     (folder / "labels/a.txt").write_text("3 0 0 1 0 1 1 0 1")
     with pytest.raises(ValueError, match="the size of its picture is not known; gather"):
-        formats.load(job, folder, "yolo-obb")
+        formats.import_labels(job, folder, "yolo-obb")
     put(folder / "data.yaml", "a: [")
     with pytest.raises(ValueError, match="is not YAML"):
-        formats.load(job, folder, "yolo-obb")
+        formats.import_labels(job, folder, "yolo-obb")
     put(folder / "data.yaml", "names: {3: x}\n")
     (folder / "images").mkdir()
     put(folder / "images/a.jpg", b"no picture")
     with pytest.raises(ValueError, match="a.jpg: not a .* picture; put the picture itself there"):
-        formats.load(job, folder, "yolo-obb")
+        formats.import_labels(job, folder, "yolo-obb")
     assert tables.read_table(job) == before
 
 
@@ -187,7 +187,7 @@ def test_one_bad_file_of_a_folder_keeps_all_out(filled, tmp_path):
     put(tmp_path / "m/a.json", labelme())
     put(tmp_path / "m/b.json", labelme(imagePath="b.jpg", shape={"points": QUAD[:3]}))
     with pytest.raises(ValueError, match=r"b.json, shape 1 \(x\): the shape has 3 points"):
-        formats.load(job, tmp_path / "m", "labelme")
+        formats.import_labels(job, tmp_path / "m", "labelme")
     assert tables.read_table(job) == before
 
 
@@ -197,15 +197,15 @@ def test_two_files_of_one_picture_are_refused(filled, tmp_path):
     put(tmp_path / "m/a.json", labelme())
     put(tmp_path / "m/b.json", labelme())
     with pytest.raises(ValueError, match="b.json.*a.jpg has 2 labels, the first at .*a.json"):
-        formats.load(job, tmp_path / "m", "labelme")
+        formats.import_labels(job, tmp_path / "m", "labelme")
 
 
 def test_a_label_named_like_the_task_wins_over_others(tcp_job, tmp_path):
     path = put(tmp_path / "a.json", labelme(shapes=[
         {"label": "scale", "shape_type": "polygon", "points": QUAD[:3]},
         {"label": "corners", "shape_type": "polygon", "points": QUAD, "description": "row_nb = 4"}]))
-    assert formats.load(tcp_job(), path, "labelme") == 1
-    assert tables.rows(tcp_job()).rows[0]["row_nb"] == "4"
+    assert formats.import_labels(tcp_job(), path, "labelme") == 1
+    assert tables.snapshot(tcp_job()).rows[0]["row_nb"] == "4"
 
 
 def test_a_file_beyond_the_cap_is_not_read(tmp_path, monkeypatch):
@@ -278,9 +278,9 @@ def test_xml_of_any_depth_ends_in_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jpg", "a b/ü.JPG", "x..y/a.jpg", "...jpg"])
 def test_ordinary_names_are_taken(name):
-    assert unusable(name) == ""
+    assert name_problem(name) == ""
 
 
 def test_a_label_the_format_cannot_hold_is_a_setting_to_put_right(tcp_job, tmp_path):
     with pytest.raises(config.ConfigError, match="there are csv, coco, yolo-pose"):
-        formats.load(tcp_job(), tmp_path, "pascal")
+        formats.import_labels(tcp_job(), tmp_path, "pascal")

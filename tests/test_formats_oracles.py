@@ -48,7 +48,7 @@ def exported(labels):
              "cvat": ["cvat/annotations.xml"], "labelstudio": ["labelstudio.json"]}
     for name, kind in formats.BOXES.items():
         for page in pages.get(name, [name]):
-            formats._put(folder / page, kind.write(labels, scheme(name)))
+            formats._write_files(folder / page, kind.write(labels, scheme(name)))
     (folder / "images").mkdir()
     for each in labels:
         Image.new("1", each.size).save(folder / "images" / each.image)

@@ -745,15 +745,15 @@ def test_notebook_01_reads_a_version(hub, crowd, tmp_path, make_job):
     found = versions.create(hub, crowd["premium"], {"task": "corners"})
     job = make_job(data__source="hub", data__version=str(found.id), split__by="", hub__token=hub.params.data.token,
                    hub__store=hub.settings.store)
-    gathered = ingest.gather(job)
+    gathered = ingest.ingest_labels(job)
     assert gathered.counts["kept"] == found.pictures >= 20 and gathered.counts["dropped"] == 0
     assert set(gathered.table["row_nb"]) == {2, 3, 4, 5}
     for path in (job.folder / "images").iterdir():
         assert b"SERIAL-4711" not in path.read_bytes()
     before = (job.folder / "labels.csv").read_bytes()
-    assert ingest.gather(job).counts["copied"] == 0 and (job.folder / "labels.csv").read_bytes() == before
+    assert ingest.ingest_labels(job).counts["copied"] == 0 and (job.folder / "labels.csv").read_bytes() == before
     with pytest.raises(config.ConfigError, match="no data set version 999"):
-        ingest.gather(make_job(data__source="hub", data__version="999", hub__token=hub.params.data.token))
+        ingest.ingest_labels(make_job(data__source="hub", data__version="999", hub__token=hub.params.data.token))
 
 
 def test_pictures_of_a_version_without_a_label_of_the_task_lie_in_a_folder_to_choose_from(hub, crowd, make_job):

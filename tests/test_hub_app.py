@@ -368,11 +368,11 @@ def test_a_host_that_others_reach_wants_https_and_a_taken_port_is_told():
     from lib.hub.web import server
 
     with pytest.raises(config.ConfigError, match="hub.certificate"):
-        server.check(config.group("hub", {"host": "0.0.0.0", "port": 0}))
+        server.check(config.resolve_group("hub", {"host": "0.0.0.0", "port": 0}))
     with pytest.raises(config.ConfigError, match="no pair"):
-        server.check(config.group("hub", {"certificate": "/nowhere.pem", "key": "/nowhere.key"}))
+        server.check(config.resolve_group("hub", {"certificate": "/nowhere.pem", "key": "/nowhere.key"}))
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(config.ConfigError, match="is in use; stop what listens there or choose another hub.port"):
-        server.check(config.group("hub", {"port": taken.getsockname()[1]}))
+        server.check(config.resolve_group("hub", {"port": taken.getsockname()[1]}))
 
 
 # --- a process that is killed, a database that is restarted

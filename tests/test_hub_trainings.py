@@ -293,7 +293,7 @@ def test_a_finished_run_is_collected_into_the_store_and_its_folders_are_cleared(
     from lib import tasks
 
     job = tasks.job(**values)
-    record = runs.Record(job, worker.RUN)
+    record = runs.Run(job, worker.RUN)
 
     class Done:
         returncode = 0
@@ -347,7 +347,7 @@ def test_the_command_takes_a_file_of_parameters_and_ends_with_who_started_it(hub
     values = worker.parameters(hub, training)
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
     arguments = command.parser().parse_args(["run", "01", "--params", str(tmp_path / "p.yaml")])
-    assert command.parameters(arguments) == {**values, "overrides": config.nested(values["overrides"])}
+    assert command.parameters(arguments) == {**values, "overrides": config.nest(values["overrides"])}
     assert command.find_job(arguments).profile == values["profile"]
     with pytest.raises(config.ConfigError, match="nowhere.yaml is missing"):
         config.read_file(tmp_path / "nowhere.yaml")

@@ -31,7 +31,7 @@ SITES = demo.SITES
 
 def test_the_demo_is_gathered_from_its_windows_paths(make_job, quick_pictures):
     job = make_job(data__generate=20, data__generate_width=320, data__generate_height=240)
-    found = ingest.gather(job)
+    found = ingest.ingest_labels(job)
     assert found.counts == {"rows": 20, "kept": 20, "dropped": 0, "reordered": 0, "revised": 0, "copied": 20}
     row = found.table.iloc[0]
     assert row.source.startswith("D:\\Cores\\") and row.group in SITES
@@ -44,7 +44,7 @@ def test_the_demo_is_gathered_from_its_windows_paths(make_job, quick_pictures):
 
 def test_labels_are_read_back_with_their_types(walk, place):
     found = walk(good(place))
-    read = ingest.read(walk.job)
+    read = ingest.read_labels(walk.job)
     assert read.equals(found.table)
     assert [str(read[name].dtype) for name in ("row_nb", "p1x", "width", "image")] == ["int64", "float64", "int64", "str"]
     assert list(read.columns) == ["image", "row_nb", "p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y", "width",
@@ -54,10 +54,10 @@ def test_labels_are_read_back_with_their_types(walk, place):
 def test_reading_before_gathering_says_what_to_do(make_job):
     job = make_job()
     with pytest.raises(ValueError, match=f"corners/{job.profile} has no labels yet; run notebook 01 first"):
-        ingest.read(job)
+        ingest.read_labels(job)
     files.write(job.folder / "labels.csv", "image\na.jpg\n")
     with pytest.raises(ValueError, match="no usable column 'row_nb'.*run notebook 01 again"):
-        ingest.read(job)
+        ingest.read_labels(job)
 
 
 def test_a_second_run_copies_nothing_and_ends_the_same(walk, place):
@@ -234,29 +234,29 @@ def test_when_all_rows_are_dropped_the_old_labels_stay_and_the_reasons_are_told(
 
 
 def split(**changes):
-    return config.settle("corners", "smoke", {f"split.{key}": value for key, value in changes.items()}).split
+    return config.resolve("corners", "smoke", {f"split.{key}": value for key, value in changes.items()}).split
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.sets(st.text(min_size=1, max_size=8), min_size=60, max_size=90), st.sets(st.text(max_size=8), max_size=50))
 def test_a_group_keeps_its_part_when_others_are_added(groups, more):
-    before, after = ingest.parts_of(groups, split()), ingest.parts_of(groups | more, split())
+    before, after = ingest.assign_splits(groups, split()), ingest.assign_splits(groups | more, split())
     assert all(after[group] == part for group, part in before.items())
 
 
 def test_the_fractions_hold_over_many_groups():
-    parts = Counter(ingest.parts_of({f"g{n}" for n in range(4000)}, split()).values())
+    parts = Counter(ingest.assign_splits({f"g{n}" for n in range(4000)}, split()).values())
     assert parts["train"] == pytest.approx(2800, abs=120) and parts["test"] == pytest.approx(600, abs=80)
-    assert set(ingest.parts_of({f"g{n}" for n in range(99)}, split(train=0.5, validation=0.5, test=0.0)).values()) == \
+    assert set(ingest.assign_splits({f"g{n}" for n in range(99)}, split(train=0.5, validation=0.5, test=0.0)).values()) == \
         {"train", "validation"}
 
 
 def test_groups_named_by_hand_go_there_and_the_rest_over_the_other_parts():
     groups = {f"g{n}" for n in range(300)}
-    parts = ingest.parts_of(groups, split(test_groups=["g7"]))
+    parts = ingest.assign_splits(groups, split(test_groups=["g7"]))
     assert [group for group, part in parts.items() if part == "test"] == ["g7"]
     assert 30 < Counter(parts.values())["validation"] < 80
-    parts = ingest.parts_of(groups, split(test_groups=["g7"], validation_groups=["g8"]))
+    parts = ingest.assign_splits(groups, split(test_groups=["g7"], validation_groups=["g8"]))
     assert Counter(parts.values()) == {"train": 298, "validation": 1, "test": 1}
 
 
@@ -267,7 +267,7 @@ def test_groups_named_by_hand_go_there_and_the_rest_over_the_other_parts():
     ({"a", "b"}, {"test_groups": ["a"], "validation_groups": ["b"]}, "no picture falls to train")])
 def test_a_split_that_cannot_be_is_told(groups, changes, words):
     with pytest.raises(config.ConfigError) as caught:
-        ingest.parts_of(groups, split(**changes))
+        ingest.assign_splits(groups, split(**changes))
     assert words in str(caught.value)
 
 
@@ -300,7 +300,7 @@ def test_a_full_disk_loses_nothing(walk, place, monkeypatch):
         write(path, content)
 
     monkeypatch.setattr(files, "write", full)
-    with pytest.raises(files.NoRoom, match="no room to write .* MB free"):
+    with pytest.raises(files.DiskFull, match="no room to write .* MB free"):
         walk(rows)
     assert snapshot(walk.folder) == before
     monkeypatch.setattr(files, "write", write)
@@ -314,8 +314,8 @@ def snapshot(folder):
 
 
 def test_too_little_room_is_told_before_a_picture_is_written(walk, place, monkeypatch):
-    monkeypatch.setattr(files, "free", lambda folder: 0.0001)
-    with pytest.raises(files.NoRoom, match="are needed in"):
+    monkeypatch.setattr(files, "free_megabytes", lambda folder: 0.0001)
+    with pytest.raises(files.DiskFull, match="are needed in"):
         walk(good(place))
 
 
@@ -325,10 +325,10 @@ def test_a_second_run_at_once_is_told_who_holds_the_folder(tcp_job):
     with subprocess.Popen([sys.executable, "-c", code, str(job.folder)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(files.Busy, match=f"in use by process {holder.pid}"):
-            ingest.gather(job)
+            ingest.ingest_labels(job)
         holder.kill()
     with pytest.raises(config.ConfigError, match="there is no table"):  # the lock of the dead is void
-        ingest.gather(job)
+        ingest.ingest_labels(job)
 
 
 KILLED = """
@@ -337,12 +337,12 @@ sys.path.insert(0, {tests!r})
 from lib import tasks
 from lib.common import config
 from lib.data import ingest, transfer
-job = tasks.find("corners")(config.settle("corners", "smoke", {overrides!r}), {profile!r})
+job = tasks.find("corners")(config.resolve("corners", "smoke", {overrides!r}), {profile!r})
 transfer.CHUNK, transfer.SECONDS = 7, 60
-keep = transfer._keep
-transfer._keep = lambda *words: (time.sleep(0.02), keep(*words))[1]
+keep = transfer._store_copy
+transfer._store_copy = lambda *words: (time.sleep(0.02), keep(*words))[1]
 print("go", flush=True)
-ingest.gather(job)
+ingest.ingest_labels(job)
 """
 
 
@@ -352,7 +352,7 @@ def test_kill_9_at_any_time_leaves_a_run_that_ends_the_same(walk, place, home):
     whole = walk.job
     expected = snapshot(whole.folder)
     code = KILLED.format(tests=str(Path(__file__).parent), profile=whole.profile,
-                         overrides=config.nested({**whole_overrides(whole, place)}))
+                         overrides=config.nest({**whole_overrides(whole, place)}))
     resumed = 0
     for after in (0.25, 0.6):
         shutil.rmtree(whole.folder)
@@ -406,7 +406,7 @@ def test_every_write_of_a_run_may_be_its_last(walk, place, monkeypatch):
             labels = (walk.folder / "labels.csv").read_bytes()
             states.add(labels == old)
             assert labels == old or files.sha256(place / "p03.jpg").encode() in labels
-            for row in ingest.read(walk.job).itertuples():  # picture and label are of one moment
+            for row in ingest.read_labels(walk.job).itertuples():  # picture and label are of one moment
                 assert files.sha256(walk.folder / "images" / row.image) == row.sha256
         finally:
             monkeypatch.setattr(os, "replace", real)
@@ -419,7 +419,7 @@ def test_every_write_of_a_run_may_be_its_last(walk, place, monkeypatch):
 def test_a_real_server_is_gathered_and_its_password_is_nowhere(tcp_job, place, caplog, capfd):
     job = tcp_job(data__path_rules=[{"from": "X:", "to": str(place)}])
     insert(job, good(place))
-    assert len(ingest.gather(job).table) == 20
+    assert len(ingest.ingest_labels(job).table) == 20
     written = [path for path in job.folder.rglob("*") if path.is_file()]
     assert len(written) > 20
     assert not [path for path in written if PASSWORD.encode() in path.read_bytes()]

@@ -39,7 +39,7 @@ def test_each_label_is_judged_by_networks_that_never_saw_it_and_wrong_ones_come_
 
     monkeypatch.setattr(fitting, "fit", spy)
     audited = label_audit.audit(job, record, table, progress=False)
-    folds = label_audit.parts(dataset.rows(table), 3)
+    folds = label_audit.parts(dataset.as_records(table), 3)
     assert len(learned) == 3 and all(not seen & {row["image"] for row in fold}
                                      for seen, fold in zip(learned, folds, strict=True))
     assert {row["image"] for row in audited.rows[:2]} == {"toy-003.jpg", "toy-020.jpg"}
@@ -49,7 +49,7 @@ def test_each_label_is_judged_by_networks_that_never_saw_it_and_wrong_ones_come_
     assert listed["suspect"].sum() == suspects and listed["suspicion"].is_monotonic_decreasing
 
     monkeypatch.setattr(fitting, "fit", lambda *_: pytest.fail("it was trained already"))
-    monkeypatch.setattr(dataset, "read", lambda *_: pytest.fail("it was answered already"))
+    monkeypatch.setattr(dataset, "read_picture", lambda *_: pytest.fail("it was answered already"))
     assert label_audit.audit(job, record, table, progress=False).suspicions == audited.suspicions
 
 
@@ -80,7 +80,7 @@ def test_folds_keep_groups_together_and_are_equally_long():
 def test_weights_that_training_left_as_they_were_need_no_folds(home):
     from lib import tasks
 
-    record = runs.Record(tasks.job("corners"), "r")
+    record = runs.Run(tasks.job("corners"), "r")
     lines = [{"part": part, "epoch": epoch, "val_loss": loss} for part in ("coarse", "sides")
              for epoch, loss in ((0, 1.0), (1, 1.5))]
     record.folder.mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_a_moved_label_is_the_first_of_generated_ones(home):
     job = tasks.job("corners", "smoke")
     networks = {part: building.build(job, part) for part in job.parts()}
     assert all(job.start(part, network) for part, network in networks.items())
-    record = runs.Record(job, "r")
+    record = runs.Run(job, "r")
     export.export(job, networks, record.path("export"), "r")
     record.keep_table(pd.DataFrame([{"part": "coarse", "epoch": 0, "val_loss": 1.0}]), "history")
     rows = []

@@ -23,7 +23,7 @@ class OnBackbone(toy.Toy):
 
 
 def job(**values):
-    settings = config.settle("toy", "smoke", {"model": {"width": 64, "height": 64, **values}}, toy.SETTINGS)
+    settings = config.resolve("toy", "smoke", {"model": {"width": 64, "height": 64, **values}}, toy.SETTINGS)
     return OnBackbone(settings, "smoke")
 
 

@@ -440,7 +440,7 @@ def test_names_that_cannot_be_read_are_one_sentence(tmp_path, names, wanted):
     from lib.data import formats
 
     with pytest.raises(ValueError, match=wanted) as error:
-        formats.load(job_of(), folder_of(tmp_path, names), "names")
+        formats.import_labels(job_of(), folder_of(tmp_path, names), "names")
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -466,11 +466,11 @@ def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):
 
     root = folder_of(tmp_path, [f"train/{at}_{('good', 'bad')[at % 2]}.jpg" for at in range(14)] + ["test/90_bad.jpg",
                                                                                                "test/91_good.jpg"])
-    job = tasks.find("nails")(config.settle("nails", "smoke", {
+    job = tasks.find("nails")(config.resolve("nails", "smoke", {
         "data.generate": 0, "data.path_rules": [{"from": "", "to": str(root)}], "split.test_groups": ["test"],
         "data.schema": "nails_names"}), f"names{os.getpid()}")
-    assert formats.load(job, root, "names") == 16
-    found = ingest.gather(job).table
+    assert formats.import_labels(job, root, "names") == 16
+    found = ingest.ingest_labels(job).table
     assert len(found) == 16 and set(found["label"]) == {"good", "bad"}
     assert sorted(found[found["split"] == "test"]["source"]) == ["test/90_bad.jpg", "test/91_good.jpg"]
 

@@ -326,9 +326,9 @@ def test_a_data_set_walks_into_notebook_01(home, web, tmp_path, monkeypatch):
     made = Metadata(tmp_path / "meta", web.url, count=24)
     web.bodies = made.bodies
     kind, settled = tasks.find("boats"), {"data.generate": 0, "filters.min_width": 0, "data.workers": 2}
-    job = kind(config.settle("boats", "smoke", settled, None, kind.checks), f"oi{os.getpid()}")
-    count = formats.load(job, made.folder, "openimages")
-    found = ingest.gather(job).table
+    job = kind(config.resolve("boats", "smoke", settled, None, kind.checks), f"oi{os.getpid()}")
+    count = formats.import_labels(job, made.folder, "openimages")
+    found = ingest.ingest_labels(job).table
     assert len(found) == count > 12
     for row in found.to_dict("records"):
         assert (row["width"], row["height"]) in ((80, 60), (60, 80))
@@ -338,9 +338,9 @@ def test_a_data_set_walks_into_notebook_01(home, web, tmp_path, monkeypatch):
     splits = {each.id: each.split for each in openimages.build(job, made.folder, job.folder / "imported").pictures}
     for row in found.to_dict("records"):     # the lists and the notebooks split alike
         assert splits[Path(row["source"]).stem] == row["split"]
-    assert formats.save(job, tmp_path / "yolo", "darknet") == len(found)
+    assert formats.export_labels(job, tmp_path / "yolo", "darknet") == len(found)
     with pytest.raises(config.ConfigError, match="only read"):
-        formats.save(job, tmp_path / "x", "openimages")
+        formats.export_labels(job, tmp_path / "x", "openimages")
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)

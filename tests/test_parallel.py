@@ -46,22 +46,22 @@ def once_killed(job):
 
 def test_results_come_in_the_order_of_the_jobs(dask):
     for settings in ({}, dask):
-        with parallel.open_engine(config.group("compute", settings)) as workers:
+        with parallel.executor(config.resolve_group("compute", settings)) as workers:
             assert list(workers.map(double, range(50))) == list(range(0, 100, 2))
             assert workers.submit(double, 4).result() == 8 and list(workers.map(double, [])) == []
 
 
 def test_what_a_lost_worker_had_in_hand_is_done_again(dask, tmp_path):
-    with parallel.open_engine(config.group("compute", dask)) as workers:
+    with parallel.executor(config.resolve_group("compute", dask)) as workers:
         assert list(workers.map(once_killed, [(n, tmp_path / "killed") for n in range(40)])) == list(range(40))
     assert (tmp_path / "killed").exists()
 
 
 def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(parallel, "PATIENCE", 1)
-    gone = config.group("compute", {"engine": "dask", "scheduler": "tcp://127.0.0.1:9"})
-    with pytest.raises(config.ConfigError, match="no Dask scheduler answers at tcp://127.0.0.1:9"), parallel.open_engine(gone):
+    monkeypatch.setattr(parallel, "CONNECT_SECONDS", 1)
+    gone = config.resolve_group("compute", {"engine": "dask", "scheduler": "tcp://127.0.0.1:9"})
+    with pytest.raises(config.ConfigError, match="no Dask scheduler answers at tcp://127.0.0.1:9"), parallel.executor(gone):
         pass
 
 

@@ -23,13 +23,13 @@ from lib.storage import tables
 def refusal(job):
     """The sentence with which the token is refused; never with the password in it."""
     with pytest.raises(config.ConfigError) as caught:
-        reach.token(job)
+        reach.credentials(job)
     assert PASSWORD not in str(caught.value)
     return str(caught.value)
 
 
 def test_no_token_file_means_the_embedded_database(make_job):
-    assert reach.token(make_job()) is None
+    assert reach.credentials(make_job()) is None
 
 
 def test_a_token_file_that_is_missing_or_not_json_is_refused(make_job, tmp_path):
@@ -63,7 +63,7 @@ def test_a_token_file_that_others_may_read_is_refused(server, make_job, tmp_path
 
 def test_a_line_to_another_machine_is_verified_unless_the_token_says_otherwise(server, make_job, tmp_path):
     def mode(**changes):
-        return reach.token(make_job(data__token=server.token(tmp_path / "token.json", **changes))).sslmode
+        return reach.credentials(make_job(data__token=server.token(tmp_path / "token.json", **changes))).sslmode
 
     assert mode(server="db.example.com") == "verify-full"
     assert mode(server="db.example.com", sslmode="require") == "require"
@@ -76,7 +76,7 @@ def test_the_schema_of_the_token_wins(server, make_job, tmp_path):
 
 
 def test_a_token_never_shows_its_password(server, make_job, tmp_path):
-    there = reach.token(make_job(data__token=server.token(tmp_path / "token.json")))
+    there = reach.credentials(make_job(data__token=server.token(tmp_path / "token.json")))
     assert there.pwd == PASSWORD and PASSWORD not in f"{there} {there!r}"
 
 
@@ -144,7 +144,7 @@ def test_a_server_that_is_stopped_in_a_query_cannot_hang_us(server, tcp_job, mon
         os.kill(backend, signal.SIGSTOP)
         start = time.monotonic()
         try:
-            with pytest.raises(reach.Unreachable, match="did not answer"), reach.within(connection, 1):
+            with pytest.raises(reach.Unreachable, match="did not answer"), reach.time_limit(connection, 1):
                 cursor.execute("SELECT 1")
         finally:
             os.kill(backend, signal.SIGCONT)
@@ -153,7 +153,7 @@ def test_a_server_that_is_stopped_in_a_query_cannot_hang_us(server, tcp_job, mon
 
 def test_a_query_in_time_is_left_alone(server, tcp_job):
     with reach.connect(tcp_job()) as connection, connection.cursor() as cursor:
-        with reach.within(connection, 0.3):
+        with reach.time_limit(connection, 0.3):
             cursor.execute("SELECT 1")
         time.sleep(0.5)
         cursor.execute("SELECT 2")
@@ -170,28 +170,28 @@ def test_each_job_and_profile_has_its_own_rows(make_job):
     other = tasks.find("corners")(job.params, job.profile + "b")
     insert(job, [label("a.jpg")])
     insert(other, [label("b.jpg"), label("c.jpg")])
-    assert [row["image"] for row in tables.rows(job).rows] == ["a.jpg"]
-    assert len(tables.rows(other).rows) == 2
+    assert [row["image"] for row in tables.snapshot(job).rows] == ["a.jpg"]
+    assert len(tables.snapshot(other).rows) == 2
 
 
 def test_the_embedded_server_comes_back_after_kill_9(make_job, home):
     job = make_job()
     insert(job, [label("a.jpg")])
     os.kill(int((home / "data" / "postgres" / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
-    assert len(tables.rows(job).rows) == 1
+    assert len(tables.snapshot(job).rows) == 1
 
 
 def test_a_note_of_a_process_that_is_no_postmaster_is_not_believed(tmp_path):
     folder = tmp_path / "postgres"
     folder.mkdir()
     (folder / "postmaster.pid").write_text(f"{os.getpid()}\nx\n")
-    assert not reach._alive(folder)
+    assert not reach._is_running(folder)
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     time.sleep(0.2)
     while Path(f"/proc/{zombie.pid}/stat").read_text().split()[2] != "Z":
         time.sleep(0.05)
     (folder / "postmaster.pid").write_text(f"{zombie.pid}\nx\n")
-    assert not reach._alive(folder)
+    assert not reach._is_running(folder)
     zombie.wait()
 
 
@@ -212,13 +212,13 @@ def test_a_deep_folder_with_blanks_and_a_killed_first_start_are_no_obstacle(tmp_
             assert cursor.fetchone() == (1,)
     finally:
         PostgresServer._instances[half.resolve()].stop()
-        shutil.rmtree(reach._plain_folder(half.resolve(), None))
+        shutil.rmtree(reach._plain_socket_folder(half.resolve(), None))
 
 
 def test_the_password_is_nowhere(server, tcp_job, home, tmp_path, caplog, capfd):
     job = tcp_job()
     insert(job, [label("a.jpg")])
-    tables.rows(job)
+    tables.snapshot(job)
     with reach.connect(job) as connection:
         assert PASSWORD not in f"{connection!r} {connection.dsn}"
     written = [path for path in (home / "data").rglob("*") if path.is_file() and "postgres" not in path.parts]

@@ -34,7 +34,7 @@ def test_looking_makes_nothing(tcp_job, server):
     server.sql("DROP SCHEMA IF EXISTS corebox CASCADE")
     job = tcp_job()
     assert revisions.latest(job) == {} and revisions.history(job, "a") == [] and revisions.since(job, 0) == []
-    assert revisions.place(job) == f"PostgreSQL at {door.token(job)}"
+    assert revisions.destination(job) == f"PostgreSQL at {door.credentials(job)}"
     assert not server.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'corebox'")
 
 
@@ -113,7 +113,7 @@ def reader(server, tcp_job, tmp_path):
 def test_where_the_role_may_not_write_the_embedded_database_keeps_them(reader, server):
     kept = revisions.save(reader, change())
     assert revisions.latest(reader) == {kept.source: kept}
-    assert revisions.place(reader) == "the embedded PostgreSQL"
+    assert revisions.destination(reader) == "the embedded PostgreSQL"
     assert not server.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'corebox'")
 
 
@@ -135,7 +135,7 @@ def test_notebook_01_takes_the_latest_decided_revision(tcp_job, tmp_path):
     for n, row in enumerate((change("D:\\1.jpg"), change("D:\\2.jpg", status="bad", note="only a thumb"),
                              change("D:\\3.jpg"), change("D:\\3.jpg", 2, status="unsure"))):
         revisions.save(job, replace(row, seconds=float(n)))
-    found = ingest.gather(job)
+    found = ingest.ingest_labels(job)
     rows = found.table.set_index("source")
     assert found.counts["revised"] == 2 and found.counts["kept"] == 19
     assert rows.loc["D:\\1.jpg", "p1x"] == rows.loc["D:\\3.jpg", "p1x"] == 6 and rows.loc["D:\\4.jpg", "p1x"] == 5

@@ -71,7 +71,7 @@ def test_the_tracker_holds_the_same(job, tmp_path):
     assert (tmp_path / "outputs" / "mlflow.db").is_file()
     names = {item.path for item in mlflow.artifacts.list_artifacts(run_id=seen.info.run_id)}
     assert names == {"export"}
-    assert runs.track(runs.Record(job(), "x"), {}) is None  # switched off
+    assert runs.track(runs.Run(job(), "x"), {}) is None  # switched off
 
 
 def test_the_tracker_may_be_postgresql_and_keeps_no_password(tcp_job, tmp_path, monkeypatch):
@@ -90,7 +90,7 @@ def test_the_tracker_may_be_postgresql_and_keeps_no_password(tcp_job, tmp_path, 
 def test_a_password_is_handed_on_in_a_file_of_ours_alone_which_goes_with_us(tmp_path):
     odd = "a:b\\c 'd"
     code = ("from lib.storage import postgres\n"
-            f"there = postgres.Token('h', 5432, 'd:b', 'u', {odd!r})\n"
+            f"there = postgres.Credentials('h', 5432, 'd:b', 'u', {odd!r})\n"
             "print(postgres.passfile(there)); import os; print(oct(os.stat(postgres.passfile(there)).st_mode & 0o777))\n"
             "print(open(postgres.passfile(there)).read(), end='')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=config.REPOSITORY)

@@ -92,7 +92,7 @@ def test_charts_are_drawn_and_studies_only_when_asked(trained, monkeypatch):
     for asked in (False, True):
         settings = toy.job(job.run, verify={"split": "all", "studies": asked}).params
         verification = scores.verify(toy.Whole(settings, job.profile, job.run), record, table, progress=False)
-        monkeypatch.setattr("lib.data.ingest.read", lambda job: table)
+        monkeypatch.setattr("lib.data.ingest.read_labels", lambda job: table)
         assert record.keep_all(figures.charts(verification)) == ["answers"]
         assert record.keep_all(scores.studies(verification, record)) == (["pictures"] if asked else [])
     assert record.path("figures", "pictures.png").is_file() and record.path("figures", "answers.png").is_file()

@@ -25,7 +25,7 @@ def ready(home, monkeypatch, request):
     profile = f"s{os.getpid()}x{time.monotonic_ns()}"
 
     def make(**overrides):
-        settled = config.settle("toy", "smoke", {"search.space": SPACE, "search.trials": 3, "search.heartbeat": 1,
+        settled = config.resolve("toy", "smoke", {"search.space": SPACE, "search.trials": 3, "search.heartbeat": 1,
                                                  **overrides}, toy.SETTINGS)
         job = toy.Toy(settled, profile)
         return job, toy.gathered(job)

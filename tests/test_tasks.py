@@ -136,7 +136,7 @@ def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
         prepared = dataset.Prepared([row for _, row in made], {part: stored})
         from lib.storage import runs
 
-        _, history = fitting.fit(job, part, prepared, runs.Record(job, "heart"), progress=False)
+        _, history = fitting.fit(job, part, prepared, runs.Run(job, "heart"), progress=False)
         losses = [line["val_loss"] for line in history]
         # Where guesses are to be corrected, those of validation are others than those of training.
         assert min(losses) < (0.6 if job.draws(part) == 1 else 0.95) * losses[0], (part, losses)

@@ -14,17 +14,16 @@ from hypothesis import strategies as st
 from lib.common import config
 from lib.data import ingest, transfer
 from lib.storage import files
-from lib.storage.locations import StorageLocation
-from lib.storage.postgres import Unreachable
+from lib.storage.locations import StorageLocation, Unreachable
 
 # --- paths
 
 
 def locate(path, *starts):
     try:
-        number, parts = transfer.locate(path, [transfer._even(start).rstrip("/") for start in starts])
+        number, parts = transfer.locate(path, [transfer._uniform_slashes(start).rstrip("/") for start in starts])
         return number, "/".join(parts)
-    except transfer.Drop as drop:
+    except transfer.RejectedRow as drop:
         return drop.reason
 
 
@@ -88,7 +87,7 @@ def test_files_of_one_name_do_not_collide_and_one_source_is_one_file(walk, place
     ([{"from": "D:", "to": "wat://x"}], "wat://x cannot be opened")])
 def test_a_rule_that_cannot_work_is_named_before_anything_is_read(make_job, rules, word):
     with pytest.raises(config.ConfigError, match=r"data.path_rules\[0\]") as caught:
-        ingest.gather(make_job(data__path_rules=rules))
+        ingest.ingest_labels(make_job(data__path_rules=rules))
     assert word in str(caught.value)
 
 
@@ -129,7 +128,7 @@ def test_a_share_that_drops_is_tried_again_and_then_reported(walk, place, monkey
     rows = good(place)
     for times, kept in ((3, 20), (4, 16)):
         flaky = Flaky(str(place), fault, times)
-        monkeypatch.setattr(transfer, "places", lambda job, fs=flaky: [StorageLocation("X:", fs, str(place))])
+        monkeypatch.setattr(transfer, "storage_locations", lambda job, fs=flaky: [StorageLocation("X:", fs, str(place))])
         found = walk(rows)
         assert len(found.table) == kept
         assert set(found.dropped.reason) <= {"copy failed"}
@@ -140,10 +139,10 @@ def test_a_share_that_drops_is_tried_again_and_then_reported(walk, place, monkey
 
 def test_a_share_that_is_gone_is_given_up_soon(walk, place, monkeypatch):
     monkeypatch.setattr(transfer, "PAUSE", 0.0)
-    monkeypatch.setattr(transfer, "ENOUGH", 5)
+    monkeypatch.setattr(transfer, "MAX_FAILURES_IN_A_ROW", 5)
     rows = good(place)
     monkeypatch.setattr(Flaky, "cat_file", lambda self, path: fails(path))
-    monkeypatch.setattr(transfer, "places", lambda job: [StorageLocation("X:", Flaky(str(place), fails, 9), str(place))])
+    monkeypatch.setattr(transfer, "storage_locations", lambda job: [StorageLocation("X:", Flaky(str(place), fails, 9), str(place))])
     with pytest.raises(Unreachable, match="5 pictures in a row could not be copied"):
         walk(rows)
     assert not (walk.folder / "labels.csv").exists()

@@ -46,7 +46,7 @@ def item(image, number=0, size=SIZE, **values):
 
 def store(job, items, size=SIZE):
     """A finished run with these answers, and a picture for each."""
-    record = runs.Record(job, "r1")
+    record = runs.Run(job, "r1")
     for values in (("done", {}), ("export/export", {}), ("review", {"items": items})):
         record.write(*values)
     (record.folder / "params.yaml").write_text("")
@@ -105,7 +105,7 @@ def pixels(code):
 
 def test_a_run_without_stored_answers_says_what_to_run(make_job):
     with pytest.raises(ValueError, match="run notebook 03 first"):
-        viewer.Viewer(make_job(), runs.Record(make_job(), "none"))
+        viewer.Viewer(make_job(), runs.Run(make_job(), "none"))
 
 
 def test_answers_are_kept_with_the_run_worst_first_and_as_pages_without_a_kernel(make_job):
@@ -135,7 +135,7 @@ def test_opening_needs_neither_tensorflow_nor_keras(make_job):
     store(job, [item("a.jpg", size=(360, 270))], (360, 270))
     code = ("import sys\nsys.modules['tensorflow'] = sys.modules['keras'] = None\n"
             "from lib import tasks\nfrom lib.common import config\nfrom lib.evaluation import viewer\nfrom lib.storage import runs\n"
-            f"job = tasks.find('corners')(config.settle('corners', 'smoke'), {job.profile!r}, 'r1')\n"
+            f"job = tasks.find('corners')(config.resolve('corners', 'smoke'), {job.profile!r}, 'r1')\n"
             "print(sorted(viewer.Viewer(job, runs.newest(job))._repr_mimebundle_()[0]))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
     assert "widget-view" in done.stdout, done.stderr
@@ -156,7 +156,7 @@ class Colours(tasks.Job):
 @pytest.mark.parametrize("name", [*tasks.names(), ""])
 def test_every_task_says_what_of_its_labels_is_corrected(name):
     kind = tasks.find(name) if name else Colours
-    job = kind(config.settle(name or "corners", "smoke"), "smoke")
+    job = kind(config.resolve(name or "corners", "smoke"), "smoke")
     assert job.edit in ("points", "boxes", "choices", None)
     assert job.edit != "boxes" or "boxes" in job.columns
     assert set(job.choices) <= set(job.columns) and all(job.choices.values())
@@ -614,7 +614,7 @@ def hosted(home, browser):
     made = []
 
     def start(kind, items):
-        job = kind(config.settle("corners", "smoke", {"viewer.autosave": 600.0}), f"h{uuid.uuid4().hex[:8]}", "r1")
+        job = kind(config.resolve("corners", "smoke", {"viewer.autosave": 600.0}), f"h{uuid.uuid4().hex[:8]}", "r1")
         view = viewer.Viewer(job, store(job, items))
         made.append(view)
         return Host(view).open(browser, "anna"), view
@@ -711,7 +711,7 @@ def test_what_is_to_be_labelled_next_begins_at_the_answer_and_is_told_apart(host
     page.wait_for_function("document.querySelector('.corebox .foot').innerText.includes('1/2 reviewed')")
     revision = revisions.latest(view.job)["D:\\new.jpg"]
     assert revision.label == {"label": "green"} and revision.was is None and revision.number == 1
-    assert revisions.added(view.job) == {"D:\\new.jpg"}
+    assert revisions.new_pictures(view.job) == {"D:\\new.jpg"}
     assert "s a picture" in page.locator(".corebox .foot").inner_text()
 
 

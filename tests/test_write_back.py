@@ -145,7 +145,7 @@ def test_labels_in_the_stored_pixels_are_written_as_they_were_stored(tcp_job, pl
     correct(job, 1, was=upright, **{**upright, "p1x": upright["p1x"] + 1})
     write_back.apply(job, write=True)
     assert gather_label(job) == pytest.approx({**upright, "p1x": upright["p1x"] + 1})
-    assert tables.rows(job).rows[0]["p4x"] != label("")["p4x"]
+    assert tables.snapshot(job).rows[0]["p4x"] != label("")["p4x"]
 
 
 def orientation_six():
@@ -158,8 +158,8 @@ def orientation_six():
 
 def gather_label(job):
     """The only row's label in pixels of the upright picture."""
-    row = tables.rows(job).rows[0]
-    checked = job.check(ingest.labelled(job, row, {"image": "p0.jpg", "width": 48, "height": 64, "orientation": 6}))
+    row = tables.snapshot(job).rows[0]
+    checked = job.check(ingest.upright_label(job, row, {"image": "p0.jpg", "width": 48, "height": 64, "orientation": 6}))
     return {name: checked[name] for name in job.columns}
 
 
@@ -176,7 +176,7 @@ def test_a_picture_first_labelled_in_the_viewer_is_a_row_of_notebook_01_and_adde
         picture(place / f"p{n}.jpg", n)
     insert(mine, [label(FILE.format(n), f"S{n}") for n in range(4, 29)])
     correct(mine, 1, 29, was=None)
-    found = ingest.gather(mine)
+    found = ingest.ingest_labels(mine)
     row = found.table.set_index("source").loc[FILE.format(29)]
     assert row["p1x"] == 6.25 and found.counts["kept"] == 30
     lines = write_back.apply(mine, write=True)
@@ -188,7 +188,7 @@ def test_a_corrected_row_that_left_the_table_does_not_come_back(mine, server):
     correct(mine, 1)
     server.sql(f"""DELETE FROM "{mine_schema(mine)}".log_pic WHERE fullname = '{FILE.format(0)}'""")
     assert states(write_back.apply(mine, write=True)) == {FILE.format(0): "conflict"}
-    assert FILE.format(0) not in column(mine, "p1x") and FILE.format(0) not in revisions.added(mine)
+    assert FILE.format(0) not in column(mine, "p1x") and FILE.format(0) not in revisions.new_pictures(mine)
 
 
 def test_the_command_shows_first_and_writes_with_yes(mine, capsys, monkeypatch):

@@ -65,7 +65,7 @@ def known(patch):
 
 
 def job(run="", **overrides):
-    return Toy(config.settle("toy", "smoke", overrides, SETTINGS), "smoke", run)
+    return Toy(config.resolve("toy", "smoke", overrides, SETTINGS), "smoke", run)
 
 
 def gathered(toy, count=24):

@@ -83,11 +83,11 @@ def read_file(path=None):
         raise ConfigError(f"params.yaml is not YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(values, dict):
         raise ConfigError("params.yaml is empty or a list; it needs the keys " + ", ".join(NAMES))
-    _known(values, NAMES, "params.yaml")
+    _check_keys(values, NAMES, "params.yaml")
     return values
 
 
-def settle(task, profile, overrides=None, settings=None, checks=None):
+def resolve(task, profile, overrides=None, settings=None, checks=None):
     """The Params of a task in a profile; ConfigError names any key or value that is wrong.
 
     `defaults < tasks.<task> < profiles.<profile> < tasks.<task>.profiles.<profile> < overrides`. The first two
@@ -96,46 +96,46 @@ def settle(task, profile, overrides=None, settings=None, checks=None):
     as CHECKS here.
     """
     settings = settings or read_file()["settings"]
-    _known(settings, ("defaults", "profiles", "tasks"), "settings")
+    _check_keys(settings, ("defaults", "profiles", "tasks"), "settings")
     tasks, profiles = settings["tasks"], settings["profiles"]
     if task not in tasks:
-        raise ConfigError(f"task is {task!r}; there are {', '.join(tasks)}{nearest(task, tasks)}")
+        raise ConfigError(f"task is {task!r}; there are {', '.join(tasks)}{suggestion(task, tasks)}")
     own = dict(tasks[task])
     own_profiles = own.pop("profiles", {})
     if profile not in {*profiles, *own_profiles}:
         there = {*profiles, *own_profiles}
-        raise ConfigError(f"profile is {profile!r}; there are {', '.join(sorted(there))}{nearest(profile, there)}")
-    values = _join(settings["defaults"], own)
+        raise ConfigError(f"profile is {profile!r}; there are {', '.join(sorted(there))}{suggestion(profile, there)}")
+    values = merge(settings["defaults"], own)
     for where, layer in ((f"profiles.{profile}", profiles.get(profile)),
                          (f"tasks.{task}.profiles.{profile}", own_profiles.get(profile)),
-                         ("overrides", nested(overrides))):
-        values = _lay(values, layer or {}, where)
+                         ("overrides", nest(overrides))):
+        values = _override(values, layer or {}, where)
     _check(values, CHECKS | (checks or {}))
     return Params(values)
 
 
-def changed(params, overrides, checks=None):
+def with_overrides(params, overrides, checks=None):
     """The Params with other values for some settings, by dotted keys; ConfigError as of settle."""
-    values = _lay(params.plain(), nested(overrides), "overrides")
+    values = _override(params.plain(), nest(overrides), "overrides")
     _check(values, CHECKS | (checks or {}))
     return Params(values)
 
 
-def group(name, overrides=None):
+def resolve_group(name, overrides=None):
     """The Params of one group of the defaults, for programs that serve no one task; checked as in settle."""
-    values = {name: _lay(read_file()["settings"]["defaults"][name], overrides or {}, name)}
-    _hold(values, CHECKS)
+    values = {name: _override(read_file()["settings"]["defaults"][name], overrides or {}, name)}
+    _check_values(values, CHECKS)
     return Params(values[name])
 
 
-def nested(overrides):
+def nest(overrides):
     """Dotted keys as nested dicts: {"a.b": 1} is {"a": {"b": 1}}."""
     result = {}
     for key, value in (overrides or {}).items():
-        value = nested(value) if isinstance(value, dict) else value
+        value = nest(value) if isinstance(value, dict) else value
         for part in reversed(str(key).split(".")):
             value = {part: value}
-        result = _join(result, value)
+        result = merge(result, value)
     return result
 
 
@@ -150,7 +150,7 @@ def flat(values, before=""):
     return result
 
 
-def parse(assignments):
+def parse_overrides(assignments):
     """Overrides from `a.b=c d=[1, 2]`, a text or a list of texts; values are YAML."""
     words = re.findall(r"[\w.]+=(?:\[(?:[^\[\]]|\[[^\]]*\])*\]|\{(?:[^{}]|\{[^}]*\})*\}|\"[^\"]*\"|'[^']*'|\S*)", assignments) \
         if isinstance(assignments, str) else assignments or []
@@ -168,26 +168,26 @@ def parse(assignments):
     return result
 
 
-def _join(base, over):
+def merge(base, over):
     """Both dicts as one, the second winning, at every depth."""
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = _join(result[key], value) if both else copy.deepcopy(value)
+        result[key] = merge(result[key], value) if both else copy.deepcopy(value)
     return result
 
 
-def _lay(values, layer, where):
+def _override(values, layer, where):
     """`values` with those of `layer`, which may bring no new key and no other type."""
     if not isinstance(layer, dict):
         raise ConfigError(f"{where} is {layer!r}; it must be a group of settings")
     result = dict(values)
     for key, value in layer.items():
         if values and key not in values:
-            raise ConfigError(f"{where}.{key} is no setting{nearest(key, values)}")
+            raise ConfigError(f"{where}.{key} is no setting{suggestion(key, values)}")
         old = values.get(key)
         if isinstance(old, dict) and old:
-            result[key] = _lay(old, value, f"{where}.{key}")
+            result[key] = _override(old, value, f"{where}.{key}")
         else:
             result[key] = _typed(old, value, f"{where}.{key}")
     return result
@@ -211,16 +211,16 @@ def _typed(old, value, where):
     raise ConfigError(f"{where} is {value!r}; it must be {names[type(old)]}, as {old!r} is")
 
 
-def _known(values, names, where):
+def _check_keys(values, names, where):
     for key in values:
         if key not in names:
-            raise ConfigError(f"{where} has no key {key!r}{nearest(key, names)}")
+            raise ConfigError(f"{where} has no key {key!r}{suggestion(key, names)}")
     for name in names:
         if name not in values:
             raise ConfigError(f"{where} lacks the key {name!r}")
 
 
-def nearest(key, names):
+def suggestion(key, names):
     near = difflib.get_close_matches(str(key), [str(name) for name in names], 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -244,7 +244,7 @@ def between(least, most):
     return (lambda value: least <= value <= most), f"from {least} to {most}"
 
 
-def rising(least, most):
+def increasing(least, most):
     """Two numbers, the second no less than the first, both from `least` to `most`."""
     def holds(pair):
         return len(pair) == 2 and all(isinstance(value, int | float) for value in pair) \
@@ -341,7 +341,7 @@ CHECKS = {  # a dotted key: what it must hold, in code and in words
 
 
 def _check(values, checks):
-    _hold(values, checks)
+    _check_values(values, checks)
     split = [values["split"][part] for part in ("train", "validation", "test")]
     if abs(sum(split) - 1) > 1e-6:
         raise ConfigError(f"split.train, split.validation and split.test are {split}; they must sum to 1")
@@ -350,14 +350,14 @@ def _check(values, checks):
     backbone = values["model"]["backbone"]
     if backbone not in OWN_BACKBONES and backbone not in backbones():
         raise ConfigError(f"model.backbone is {backbone!r}; it must be {', '.join(OWN_BACKBONES)} or a network of "
-                          "keras.applications" + nearest(backbone, backbones()))
+                          "keras.applications" + suggestion(backbone, backbones()))
     uri = values["tracking"]["uri"]
     if re.search(r"://[^/@]*:[^/@]*@", uri):
         raise ConfigError("tracking.uri holds a password, which would be written into every run; set it to "
                           "postgresql, and the database of data.token is used")
 
 
-def _hold(values, checks):
+def _check_values(values, checks):
     for key, (holds, words) in checks.items():
         value = values
         for part in key.split("."):

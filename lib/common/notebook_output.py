@@ -2,11 +2,11 @@
 
 import collections
 
-MOST = 2**20  # characters that one cell may print
-MORE = "\n… the cell printed more than this, which is left out\n"
+MAX_CHARACTERS = 2**20  # characters that one cell may print
+TRUNCATED = "\n… the cell printed more than this, which is left out\n"
 
 
-def engine():
+def register_engine():
     """The name of an engine of papermill's that keeps of what each cell prints the first MOST characters."""
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
@@ -20,10 +20,10 @@ def engine():
                 self.printed = self.printed or collections.Counter()
                 content, before = msg["content"], self.printed[cell_index]
                 self.printed[cell_index] += len(content["text"])
-                if before > MOST:
+                if before > MAX_CHARACTERS:
                     return None
-                if self.printed[cell_index] > MOST:
-                    content["text"] = content["text"][:MOST - before] + MORE
+                if self.printed[cell_index] > MAX_CHARACTERS:
+                    content["text"] = content["text"][:MAX_CHARACTERS - before] + TRUNCATED
             return super().output(outs, msg, display_id, cell_index)
 
     class Bounded(NBClientEngine):

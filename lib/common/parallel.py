@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lib.common import config
 
-PATIENCE = 15   # s for a scheduler to answer
+CONNECT_SECONDS = 15   # s for a scheduler to answer
 
 
 @contextlib.contextmanager
-def open_engine(settings, threads=None):
+def executor(settings, threads=None):
     """An object with `submit` and `map` as an executor has them, by the settings of group `compute`.
 
     `threads` is how many, where they do the work; else `workers` of the settings. With Dask, function and arguments
@@ -21,7 +21,7 @@ def open_engine(settings, threads=None):
             yield pool
         return
     with _client(settings) as client:
-        yield _Dask(client, settings.retries)
+        yield _DaskExecutor(client, settings.retries)
 
 
 @contextlib.contextmanager
@@ -37,14 +37,14 @@ def _client(settings):
         try:
             where = settings.scheduler or stack.enter_context(LocalCluster(
                 n_workers=settings.workers, threads_per_worker=1, dashboard_address=None))
-            client = stack.enter_context(Client(where, timeout=PATIENCE))
+            client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS))
         except (OSError, TimeoutError, ValueError) as error:
             raise config.ConfigError(f"no Dask scheduler answers at {settings.scheduler or 'this machine'}: "
                                      f"{str(error).splitlines()[0][:120]}; start one, or set compute.engine to threads") from error
         yield client
 
 
-class _Dask:
+class _DaskExecutor:
     """Jobs as tasks of Dask; `map` hands them out in lots, so that a message is not larger than the work in it."""
 
     def __init__(self, client, retries):
@@ -57,9 +57,9 @@ class _Dask:
         jobs = list(jobs)
         lot = max(1, min(16, len(jobs) // (4 * max(1, len(self.client.nthreads())))))
         lots = [jobs[at:at + lot] for at in range(0, len(jobs), lot)]
-        for future in self.client.map(_lot, lots, function=function, pure=False, retries=self.retries):
+        for future in self.client.map(_run_chunk, lots, function=function, pure=False, retries=self.retries):
             yield from future.result()
 
 
-def _lot(jobs, function):
+def _run_chunk(jobs, function):
     return [function(job) for job in jobs]

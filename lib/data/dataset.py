@@ -26,21 +26,21 @@ class Prepared:
         return np.array([at for at, row in enumerate(self.rows) if row["split"] == split], np.int64)
 
 
-def rows(table):
+def as_records(table):
     """A labels table as plain dicts, numbers as Python numbers."""
     return [{key: value.item() if hasattr(value, "item") else value for key, value in row.items()}
             for row in table.to_dict("records")]
 
 
-def path(job, row):
+def picture_path(job, row):
     """Where the picture of a row lies."""
     return job.folder / "images" / row["image"]
 
 
-def read(job, row, at_least=None):
+def read_picture(job, row, at_least=None):
     """The picture of a row; ValueError says what to do where it cannot be read any more."""
     try:
-        return images.read(path(job, row), at_least=at_least or job.detail,
+        return images.read(picture_path(job, row), at_least=at_least or job.detail,
                            formats=tuple(images.MAGIC), max_bytes=2**31, max_pixels=10**9)
     except images.Refused as error:
         raise ValueError(f"{row['image']} can no longer be read ({error}); run notebook 01 again") from error
@@ -52,20 +52,20 @@ def prepare(job, table, progress=True, folder=None):
     Memory stays small: each worker holds one photograph, the cache is a file mapped into memory. A killed run
     goes on where it stopped. `folder` is another place for the cache than beside the pictures.
     """
-    records = rows(table)
+    records = as_records(table)
     if not records:
         raise ValueError(f"{job.name}/{job.profile} has no rows; run notebook 01 and see what it dropped")
     folder = folder or job.folder / "cache"
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder):
-        name = key(job, records)
-        _forget_others(folder, name)
-        stored = _open(job, records, folder, name)
-        done = _marks(folder / f"{name}.done.npy", len(records))
+        name = cache_key(job, records)
+        _remove_other_caches(folder, name)
+        stored = _open_cache(job, records, folder, name)
+        done = _open_done_flags(folder / f"{name}.done.npy", len(records))
         missing = np.flatnonzero(~done.astype(bool))
         jobs = [(job, records[at]) for at in missing]
-        with parallel.open_engine(job.params.compute, job.params.data.workers) as workers:
-            found = tqdm(workers.map(_stored, jobs), total=len(jobs), desc="prepare", disable=not progress)
+        with parallel.executor(job.params.compute, job.params.data.workers) as workers:
+            found = tqdm(workers.map(_prepare_picture, jobs), total=len(jobs), desc="prepare", disable=not progress)
             for at, pixels in zip(missing, found, strict=True):
                 for part, array in stored.items():
                     array[at] = pixels[part]
@@ -76,36 +76,36 @@ def prepare(job, table, progress=True, folder=None):
     return Prepared(records, stored)
 
 
-def _stored(work):
+def _prepare_picture(work):
     """By part, what training stores of a picture; the work is a job and a row."""
     job, row = work
-    picture = read(job, row)
+    picture = read_picture(job, row)
     return {part: job.stored(part, picture, row) for part in job.parts()}
 
 
-def key(job, records):
+def cache_key(job, records):
     """Changes when a picture, a label or a setting that shapes the stored pixels does."""
     params = job.params.plain()
     facts = [params["model"], params.get(job.name), [sorted(row.items(), key=str) for row in records]]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
 
 
-def _forget_others(folder, key):
+def _remove_other_caches(folder, key):
     for path in folder.glob("*.npy"):
         if not path.name.startswith(key):
             path.unlink()
 
 
-def _open(job, records, folder, key):
+def _open_cache(job, records, folder, key):
     """By part, the array on disk for all rows; its shape is that of the first row's stored pixels."""
-    picture = read(job, records[0])
+    picture = read_picture(job, records[0])
     arrays = {}
     for part in job.parts():
         first = job.stored(part, picture, records[0])
         path = folder / f"{key}-{part}.npy"
         shape = (len(records), *first.shape)
         if not path.is_file():
-            files.need(folder, int(np.prod(shape)))
+            files.require_space(folder, int(np.prod(shape)))
             with files.writing(path) as temporary:
                 np.lib.format.open_memmap(temporary, "w+", np.uint8, shape).flush()
             (folder / f"{key}.done.npy").unlink(missing_ok=True)
@@ -113,14 +113,14 @@ def _open(job, records, folder, key):
     return arrays
 
 
-def _marks(path, count):
+def _open_done_flags(path, count):
     if not path.is_file():
         with files.writing(path) as temporary:
             np.lib.format.open_memmap(temporary, "w+", np.uint8, (count,)).flush()
     return np.lib.format.open_memmap(path, "r+")
 
 
-def stream(job, part, prepared, split, epoch=0, step=0):
+def training_batches(job, part, prepared, split, epoch=0, step=0):
     """An endless tf.data of batches for training a part, from the `step` of an `epoch` on; and steps an epoch.
 
     Example number k of the stream depends on the seed and on k alone, so a resumed training sees what an
@@ -147,7 +147,7 @@ def stream(job, part, prepared, split, epoch=0, step=0):
     return _examples(numbers, example).batch(size, drop_remainder=True).prefetch(2), steps
 
 
-def fixed(job, part, prepared, split):
+def validation_batches(job, part, prepared, split):
     """The examples of a split once each, as they are, in batches: for validation."""
     import tensorflow as tf
 

@@ -33,7 +33,7 @@ def _file(job, seed):
     return folder(job).joinpath(*name_of(job, seed).removeprefix(ROOT).split("\\"))
 
 
-def fill(job):
+def fill_table(job):
     """Fill the embedded database with `data.generate` generated pictures and return how many had to be drawn.
 
     Only what is missing is drawn, or all where settings or generator have changed since. A table that holds rows
@@ -42,11 +42,11 @@ def fill(job):
     if job.params.data.token or not job.params.data.generate:
         return 0
     with files.lock(job.folder):
-        known = _known(job)
+        known = _pictures_in_table(job)
         if any(not name.startswith(ROOT) for name in known):
             return 0
         wanted = {name_of(job, seed): seed for seed in range(job.params.data.generate)}
-        if _changed(job):
+        if _generator_changed(job):
             _remove(job, known)
             known = set()
         _remove(job, known - wanted.keys())
@@ -55,7 +55,7 @@ def fill(job):
         return len(missing)
 
 
-def _known(job):
+def _pictures_in_table(job):
     """The picture paths in the table, if there is one."""
     data = job.params.data
     with connect(job) as connection:
@@ -78,7 +78,7 @@ def _remove(job, names):
         connection.commit()
 
 
-def _changed(job):
+def _generator_changed(job):
     """Whether picture 0 would be drawn differently today than it was; the answer is kept beside the pictures."""
     picture, row = _draw(job, 0)
     note, now = folder(job) / "generator.txt", hashlib.sha256(picture + repr(_row(job, 0, row)).encode()).hexdigest()

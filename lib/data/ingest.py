@@ -9,7 +9,7 @@ from pathlib import PureWindowsPath
 
 from lib.common import config
 from lib.data import demo, transfer
-from lib.data.transfer import Drop
+from lib.data.transfer import RejectedRow
 from lib.hub.datasets import source as hub
 from lib.imaging import images
 from lib.storage import files, postgres, revisions, tables
@@ -17,7 +17,7 @@ from lib.tasks import Refusal
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Ingested:
     """What came in: the DataFrames `table` (kept rows) and `dropped` (image, reason, detail), and `counts`."""
 
     table: object
@@ -25,24 +25,24 @@ class Gathered:
     counts: dict
 
 
-def gather(job):
+def ingest_labels(job):
     """Query the table, copy the pictures, check every row, and write labels.csv, dropped.csv and gathered.json.
 
     A run that was stopped goes on where it was; the end is the same, byte for byte. Errors: files.Busy (another
-    run holds the folder), files.NoRoom, server.Unreachable, config.ConfigError (a setting to put right; the
+    run holds the folder), files.DiskFull, postgres.Unreachable, config.ConfigError (a setting to put right; the
     labels that were there stay as they were).
 
     A label that was corrected in the viewer is taken as its latest decided revision has it.
     """
     from_hub = job.params.data.source == "hub"
     if not from_hub:
-        demo.fill(job)
+        demo.fill_table(job)
     with files.lock(job.folder):
-        places = [hub.location(job)] if from_hub else transfer.places(job)
-        transfer.sweep(job.folder)
+        places = [hub.location(job)] if from_hub else transfer.storage_locations(job)
+        transfer.remove_temporary_files(job.folder)
         revised = revisions.latest(job, decided=True)
-        snapshot = hub.rows(job) if from_hub else _with_new(tables.rows(job), revised, revisions.added(job))
-        return _Work(job, places, snapshot, revised).done()
+        snapshot = hub.rows(job) if from_hub else _with_new(tables.snapshot(job), revised, revisions.new_pictures(job))
+        return _Ingestion(job, places, snapshot, revised).done()
 
 
 def _with_new(snapshot, revised, added):
@@ -59,7 +59,7 @@ def folder_of(source):
     return PureWindowsPath(source).parent.name  # knows both kinds of slash
 
 
-def read(job):
+def read_labels(job):
     """The gathered labels as a DataFrame with the types of `job.columns`; ValueError where there are none yet."""
     path = job.folder / "labels.csv"
     if not path.is_file():
@@ -82,7 +82,7 @@ def _table(path):
 # --- the rows
 
 
-class _Work:
+class _Ingestion:
     """One pass from the snapshot to the files in data/."""
 
     def __init__(self, job, places, snapshot, revised):
@@ -102,21 +102,21 @@ class _Work:
             raise config.ConfigError(self._all_dropped())
         self._split()
         found = self._write(fresh)
-        transfer.forget_changed(self.job, pictures)
+        transfer.remove_outdated_copies(self.job, pictures)
         return found
 
     def _locate(self, row):
         try:
-            return transfer.find(row["image"], self.places)
-        except Drop as drop:
+            return transfer.find_picture(row["image"], self.places)
+        except RejectedRow as drop:
             return drop
 
     def _take(self, number, row, entry):
         try:
-            if isinstance(entry, Drop):
+            if isinstance(entry, RejectedRow):
                 raise entry
             self.kept.append({"number": number, **self._checked(row, entry)})
-        except (Drop, Refusal) as drop:
+        except (RejectedRow, Refusal) as drop:
             self._leave(number, row["image"], drop.reason, getattr(drop, "detail", ""))
 
     def _leave(self, number, image, reason, detail=""):
@@ -125,9 +125,9 @@ class _Work:
     def _checked(self, row, entry):
         """The row as it stands in labels.csv, without its split."""
         job, size = self.job, (entry["width"], entry["height"])
-        label = job.check(self._corrected(row, labelled(job, row, entry)))
-        _demand_types(label, job.columns)
-        _filter(size, job.params.filters)
+        label = job.check(self._corrected(row, upright_label(job, row, entry)))
+        _check_types(label, job.columns)
+        _check_size(size, job.params.filters)
         self.reordered += bool(label.pop("reordered", False))
         return label | {"sha256": entry["sha256"], "group": self._group(label), "source": row["image"]}
 
@@ -137,7 +137,7 @@ class _Work:
         if revision is None:
             return label
         if revision.status != "accepted":
-            raise Drop(f"marked {revision.status}", f"by {revision.who} at {revision.at} {revision.note}".rstrip())
+            raise RejectedRow(f"marked {revision.status}", f"by {revision.who} at {revision.at} {revision.note}".rstrip())
         self.revised += 1
         return label | {name: value for name, value in revision.label.items() if name in self.job.columns}
 
@@ -147,7 +147,7 @@ class _Work:
             raise config.ConfigError(f"split.by is {by!r}; it must be empty or one of "
                                      f"{', '.join(self.job.params.data.columns)}")
         value = label.get(by) if by else None
-        return transfer.plain(label["image"]) if value is None or str(value).strip() == "" else str(value)
+        return transfer.original_name(label["image"]) if value is None or str(value).strip() == "" else str(value)
 
     def _drop_twice(self):
         """Of a picture that came several times keep the first row, or none where the labels disagree."""
@@ -176,7 +176,7 @@ class _Work:
 
     def _split(self):
         groups = {row["group"] for row in self.kept}
-        parts = parts_of(groups, self.job.params.split, self._strata())
+        parts = assign_splits(groups, self.job.params.split, self._strata())
         for row in self.kept:
             row["split"] = parts[row["group"]]
 
@@ -203,17 +203,17 @@ class _Work:
         names = ["image", *job.columns, *more, "width", "height", "sha256", "group", "split", "source"]
         counts = {"rows": len(self.snapshot.rows), "kept": len(self.kept), "dropped": len(self.dropped),
                   "reordered": self.reordered, "revised": self.revised, "copied": fresh}
-        files.need(job.folder, 300 * len(self.kept))
+        files.require_space(job.folder, 300 * len(self.kept))
         _write_csv(job.folder / "labels.csv", self.kept, names)
         files.write_json(job.folder / "gathered.json", {
             "counts": counts, "reasons": dict(sorted(self._reasons().items())),
             "split": dict(Counter(row["split"] for row in self.kept)),
             "snapshot": {"time": self.snapshot.time, "sha256": self.snapshot.sha256},
             "settings": {name: job.params[name].plain() for name in ("data", "filters", "split")}})
-        return Gathered(read(job), _table(job.folder / "dropped.csv"), counts)
+        return Ingested(read_labels(job), _table(job.folder / "dropped.csv"), counts)
 
 
-def labelled(job, row, entry):
+def upright_label(job, row, entry):
     """A table's row (texts, by our names) as a label on its upright picture, not checked yet.
 
     `entry` says of the picture what the journal does: `image`, `width`, `height` (upright) and `orientation` (EXIF).
@@ -236,31 +236,31 @@ def _typed(value, kind):
         return value
 
 
-def _demand_types(label, columns):
+def _check_types(label, columns):
     for name, kind in columns.items():
         value = label.get(name)
         if value is None or value != value:  # NaN is not itself
-            raise Drop("label missing", name)
+            raise RejectedRow("label missing", name)
         if not isinstance(value, (int, float) if kind is float else kind) or value in (float("inf"), -float("inf")):
-            raise Drop("label not a number" if kind in (int, float) else "label not usable", f"{name} is {value!r}")
+            raise RejectedRow("label not a number" if kind in (int, float) else "label not usable", f"{name} is {value!r}")
 
 
-def _filter(size, filters):
+def _check_size(size, filters):
     """Drop a picture whose size the settings do not want; 0 means no limit."""
     for side, value in zip(("width", "height"), size, strict=True):
         least, most = filters[f"min_{side}"], filters[f"max_{side}"]
         if least and value < least:
-            raise Drop(f"{side} under {least} px", f"{size[0]}x{size[1]}")
+            raise RejectedRow(f"{side} under {least} px", f"{size[0]}x{size[1]}")
         if most and value > most:
-            raise Drop(f"{side} over {most} px", f"{size[0]}x{size[1]}")
+            raise RejectedRow(f"{side} over {most} px", f"{size[0]}x{size[1]}")
     if filters.aspect and abs(size[0] / size[1] / filters.aspect - 1) > filters.aspect_tolerance:
-        raise Drop(f"aspect other than {filters.aspect:g}", f"{size[0]}x{size[1]}")
+        raise RejectedRow(f"aspect other than {filters.aspect:g}", f"{size[0]}x{size[1]}")
 
 
 # --- the split
 
 
-def parts_of(groups, split, strata=None):
+def assign_splits(groups, split, strata=None):
     """The part (train, validation, test) of each group: by hand where the settings name it, else by its hash.
 
     The hash of a group never changes, so pictures that are added move none. `strata` gives the stratum of each group:
@@ -273,10 +273,10 @@ def parts_of(groups, split, strata=None):
     hashed = {part: split[part] for part in ("train", "validation", "test")
               if split[part] > 0 and part not in by_hand.values()}
     places = _ranks([group for group in groups if group not in by_hand], strata) if strata else {}
-    parts = {group: by_hand.get(group) or _part(places.get(group, _place(group)), hashed) for group in groups}
+    parts = {group: by_hand.get(group) or _split_at(places.get(group, _hash_fraction(group)), hashed) for group in groups}
     for part in [*hashed, *by_hand.values()]:
         if part not in parts.values():
-            raise config.ConfigError(_empty(part, groups))
+            raise config.ConfigError(_explain_empty_split(part, groups))
     return parts
 
 
@@ -286,10 +286,10 @@ def _check_by_hand(by_hand, groups, split):
         raise config.ConfigError(f"split.validation_groups and split.test_groups both name {', '.join(sorted(both))}")
     for name, part in by_hand.items():
         if name not in groups:
-            raise config.ConfigError(f"split.{part}_groups names {name!r}, which is no group here; there are {_some(groups)}")
+            raise config.ConfigError(f"split.{part}_groups names {name!r}, which is no group here; there are {_first_names(groups)}")
 
 
-def _place(group):
+def _hash_fraction(group):
     """The group's SHA-1 as a number from 0 to 1."""
     return int(hashlib.sha1(group.encode(), usedforsecurity=False).hexdigest()[:12], 16) / 16**12
 
@@ -300,13 +300,13 @@ def _ranks(groups, strata):
     Strata begin at different places, so that those of a few groups do not all fall to the first part.
     """
     members = {}
-    for group in sorted(groups, key=_place):
+    for group in sorted(groups, key=_hash_fraction):
         members.setdefault(strata[group], []).append(group)
-    return {group: (_place(stratum) + (rank + 0.5) / len(some)) % 1 for stratum, some in members.items()
+    return {group: (_hash_fraction(stratum) + (rank + 0.5) / len(some)) % 1 for stratum, some in members.items()
             for rank, group in enumerate(some)}
 
 
-def _part(at, fractions):
+def _split_at(at, fractions):
     """The part in which a number from 0 to 1 falls."""
     at *= sum(fractions.values())
     for part, fraction in fractions.items():
@@ -316,15 +316,15 @@ def _part(at, fractions):
     return part  # what rounding leaves over
 
 
-def _some(groups):
+def _first_names(groups):
     names = sorted(groups)
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _empty(part, groups):
+def _explain_empty_split(part, groups):
     count = f"the {len(groups)} groups" if len(groups) > 1 else "the only group"
     where = "split.validation_groups" if part == "train" else f"split.{part}_groups"
-    return (f"no picture falls to {part}: {count} ({_some(groups)}) went elsewhere by their hash; put some there by "
+    return (f"no picture falls to {part}: {count} ({_first_names(groups)}) went elsewhere by their hash; put some there by "
             f"hand with {where}, set split.{part} otherwise, or split.by to a finer column (empty: every picture)")
 
 

@@ -19,12 +19,11 @@ from lib.common import config
 from lib.data import demo
 from lib.imaging import images
 from lib.storage import files
-from lib.storage.locations import StorageLocation
-from lib.storage.postgres import Unreachable
+from lib.storage.locations import StorageLocation, Unreachable
 
 CHUNK, SECONDS = 500, 5.0   # the journal is written after so many pictures or seconds
 PAUSE = 0.2                 # seconds before a failed copy is tried again; doubled each time
-ENOUGH = 50                 # so many failed copies in a row mean that the place itself is gone
+MAX_FAILURES_IN_A_ROW = 50                 # so many failed copies in a row mean that the place itself is gone
 SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
 IMPORTED = "imported"  # below data/<task>/<profile>: pictures that a loader has brought, under paths that begin so
 CHANGED = re.compile(r"(-[0-9a-f]{10})(-[0-9a-f]{8})(\.\w+)$")  # what a file name says of source and content
@@ -32,7 +31,7 @@ REASONS = {"empty": "empty file", "too_large": "picture too large", "not_a_pictu
            "unreadable": "picture unreadable", "missing": "no file"}
 
 
-class Drop(ValueError):
+class RejectedRow(ValueError):
     """A row that is left out, with its `reason` in a word or two and a `detail`."""
 
     def __init__(self, reason, detail=""):
@@ -43,18 +42,18 @@ class Drop(ValueError):
 # --- where a path of the table is for us
 
 
-def places(job):
+def storage_locations(job):
     """The StorageLocations of `data.path_rules`, and those of pictures that were imported or generated; ConfigError names a rule that cannot work."""
-    rules = [_place(number, rule) for number, rule in enumerate(job.params.data.path_rules)]
+    rules = [_location_of_rule(number, rule) for number, rule in enumerate(job.params.data.path_rules)]
     if (job.folder / IMPORTED).is_dir():
         rules.append(StorageLocation(IMPORTED, fsspec.filesystem("file"), str(job.folder / IMPORTED)))
     if not job.params.data.token:
-        rules.append(StorageLocation(_even(demo.ROOT).rstrip("/"), fsspec.filesystem("file"),
+        rules.append(StorageLocation(_uniform_slashes(demo.ROOT).rstrip("/"), fsspec.filesystem("file"),
                            str(demo.folder(job))))
-    return rules + [StorageLocation(_even(each).rstrip("/"), fsspec.filesystem("file"), each) for each in offered(job)]
+    return rules + [StorageLocation(_uniform_slashes(each).rstrip("/"), fsspec.filesystem("file"), each) for each in labelling_folders(job)]
 
 
-def offered(job, more=""):
+def labelling_folders(job, more=""):
     """The folders of pictures that were offered to be labelled, `more` now being one of them; their paths mean themselves."""
     path = config.home() / "data" / job.name / "offered.json"
     known = files.read_json(path) if path.is_file() else []
@@ -64,7 +63,7 @@ def offered(job, more=""):
     return [each for each in known if os.path.isdir(each)]
 
 
-def _place(number, rule):
+def _location_of_rule(number, rule):
     name = f"data.path_rules[{number}]"
     if not isinstance(rule, dict) or set(rule) != {"from", "to"} or not all(isinstance(v, str) for v in rule.values()):
         raise config.ConfigError(f"{name} is {rule!r}; it must be {{from: 'D:\\Cores', to: a folder or URL}}")
@@ -74,13 +73,13 @@ def _place(number, rule):
     except (ValueError, ImportError) as error:
         raise config.ConfigError(f"{name}: {to} cannot be opened: {error}; s3, gs and az need the extra "
                                  "[cloud] installed") from error
-    place = StorageLocation(_even(rule["from"]).rstrip("/"), fs, root.rstrip("/"))
+    place = StorageLocation(_uniform_slashes(rule["from"]).rstrip("/"), fs, root.rstrip("/"))
     if place.local and not os.path.isdir(root or "/"):
         raise config.ConfigError(f"{name}: there is no folder {root}; is the share mounted?")
     return place
 
 
-def _even(path):
+def _uniform_slashes(path):
     """A path with one kind of single slashes."""
     return re.sub("[/\\\\]+", "/", path)
 
@@ -92,26 +91,26 @@ def locate(path, starts):
     wins. Drop where none fits, or where the rest climbs out of the folder.
     """
     if not path:
-        raise Drop("no path")
-    text = _even(path)
+        raise RejectedRow("no path")
+    text = _uniform_slashes(path)
     for number, start in enumerate(starts):
         rest = text[len(start):]
         if text[:len(start)].lower() == start.lower() and (not start or rest[:1] in ("", "/")):
-            return number, _inside(rest, path)
-    raise Drop("unmapped path", path)
+            return number, _parts_below(rest, path)
+    raise RejectedRow("unmapped path", path)
 
 
-def _inside(rest, path):
+def _parts_below(rest, path):
     parts = []
     for part in rest.split("/"):
         if part == ".." and not parts:
-            raise Drop("outside the folder", path)
+            raise RejectedRow("outside the folder", path)
         if part == "..":
             parts.pop()
         elif part not in ("", "."):
             parts.append(part)
     if not parts:
-        raise Drop("no file", f"{path} names a folder")
+        raise RejectedRow("no file", f"{path} names a folder")
     return tuple(parts)
 
 
@@ -169,7 +168,7 @@ class Source:
         return f"{readable or 'picture'}-{mark}"
 
 
-def find(path, places):
+def find_picture(path, places):
     """The Source of a path of the table; Drop where no place holds it."""
     number, parts = locate(path, [place.start for place in places])
     place = places[number]
@@ -180,51 +179,51 @@ def _copy(job, source, old):
     """The journal's entry of a picture that now lies in images/; Drop says why it does not."""
     for attempt in range(job.params.data.retries + 1):
         try:
-            data, stamp = _fetch(job, source, old)
+            data, stamp = _read_source(job, source, old)
             break
-        except Drop:
+        except RejectedRow:
             raise
         # The back ends of fsspec raise many kinds of their own; what they have in common is that a later try may do.
         except Exception as error:
             if attempt == job.params.data.retries:
-                raise Drop("copy failed", f"{source.path}: {_brief(error)}") from error
+                raise RejectedRow("copy failed", f"{source.path}: {_short_text(error)}") from error
             time.sleep(PAUSE * 2 ** attempt)
-    return old if data is None else _keep(job, source, data, stamp)
+    return old if data is None else _store_copy(job, source, data, stamp)
 
 
-def _fetch(job, source, old):
+def _read_source(job, source, old):
     """The bytes of a picture and the stamp by which a change is noticed; no bytes where `old` still holds."""
     fs, path = source.place.fs, source.path
     try:
-        if source.place.local and not _within(path, source.place.root):
-            raise Drop("outside the folder", f"{path} leads to {os.path.realpath(path)}")
+        if source.place.local and not _is_below(path, source.place.root):
+            raise RejectedRow("outside the folder", f"{path} leads to {os.path.realpath(path)}")
         about = fs.info(path)
         if about["type"] != "file":  # a folder, a pipe or a device, which might never end
-            raise Drop("not a file", f"{path} is a {about['type']}")
+            raise RejectedRow("not a file", f"{path} is a {about['type']}")
         stamp = _stamp(source, about)
-        if old and stamp and old["stamp"] == stamp and _there(job, old):
+        if old and stamp and old["stamp"] == stamp and _copy_exists(job, old):
             return None, stamp
         if about["size"] > job.params.api.max_bytes:
-            raise Drop("picture too large", f"{path} has {about['size'] / 2**20:.0f} MiB")
+            raise RejectedRow("picture too large", f"{path} has {about['size'] / 2**20:.0f} MiB")
         data = fs.cat_file(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise Drop("no file", path) from error
+        raise RejectedRow("no file", path) from error
     except PermissionError as error:
-        raise Drop("copy failed", f"{path}: not allowed to read it") from error
+        raise RejectedRow("copy failed", f"{path}: not allowed to read it") from error
     except ValueError as error:
-        if isinstance(error, Drop) or "null" not in str(error):
+        if isinstance(error, RejectedRow) or "null" not in str(error):
             raise
-        raise Drop("no file", repr(path)) from error
+        raise RejectedRow("no file", repr(path)) from error
     except OSError as error:
         if error.errno in (36, 40):  # a name too long, links in a circle
-            raise Drop("no file", f"{path[:200]}: {error.strerror}") from error
+            raise RejectedRow("no file", f"{path[:200]}: {error.strerror}") from error
         raise
     if len(data) != about["size"]:
         raise OSError(f"{len(data)} of {about['size']} bytes came")
     return data, stamp
 
 
-def _within(path, root):
+def _is_below(path, root):
     real, root = os.path.realpath(path), os.path.realpath(root)
     return os.path.commonpath([real, root]) == root
 
@@ -236,23 +235,23 @@ def _stamp(source, about):
     return f"{source.path}|{about['size']}|{mark}" if mark else ""
 
 
-def _there(job, entry):
+def _copy_exists(job, entry):
     path = job.folder / "images" / entry["image"]
     return path.is_file() and path.stat().st_size == entry["size"]
 
 
-def _keep(job, source, data, stamp):
+def _store_copy(job, source, data, stamp):
     """Read the picture to its end, and only then give it its name in images/."""
     api = job.params.api
     try:
         picture = images.read(data, at_least=(256, 256), formats=tuple(api.formats), max_bytes=api.max_bytes,
                               max_pixels=api.max_pixels)
     except images.Refused as error:
-        raise Drop(REASONS[error.code], f"{source.path}: {error}") from error
+        raise RejectedRow(REASONS[error.code], f"{source.path}: {error}") from error
     kind = next(kind for kind, magic in images.MAGIC.items() if data.startswith(magic))
     digest = hashlib.sha256(data).hexdigest()
     name = _name(job.folder / "images", source.stem, SUFFIX[kind], digest)
-    files.need(job.folder, len(data))
+    files.require_space(job.folder, len(data))
     files.write(job.folder / "images" / name, data)
     return {"image": name, "size": len(data), "sha256": digest, "stamp": stamp,
             "width": picture.size[0], "height": picture.size[1], "orientation": images.orientation(data)}
@@ -265,16 +264,16 @@ def _name(folder, stem, suffix, digest):
     return f"{stem}-{digest[:8]}{suffix}" if changed else path.name
 
 
-def plain(image):
+def original_name(image):
     """A copy's file name as it was before its picture changed."""
     return CHANGED.sub(r"\1\3", image)
 
 
-def forget_changed(job, results):
+def remove_outdated_copies(job, results):
     """Remove the copies of pictures as they were before they changed, once labels.csv speaks of the new ones."""
-    now = {plain(entry["image"]): entry["image"] for entry in results.values() if not isinstance(entry, Drop)}
+    now = {original_name(entry["image"]): entry["image"] for entry in results.values() if not isinstance(entry, RejectedRow)}
     for path in (job.folder / "images").iterdir():
-        if now.get(plain(path.name), path.name) != path.name:
+        if now.get(original_name(path.name), path.name) != path.name:
             path.unlink()
 
 
@@ -288,15 +287,15 @@ def copy_all(job, sources):
             key = futures[future]
             try:
                 results[key], failed = future.result(), 0
-            except Drop as drop:
+            except RejectedRow as drop:
                 results[key] = drop
                 failed = failed + 1 if drop.reason == "copy failed" else 0
             else:
                 if results[key] is not journal.entries.get(key):
                     journal.add(key, results[key])
                     fresh += 1
-            if failed >= ENOUGH:
-                raise Unreachable(f"{ENOUGH} pictures in a row could not be copied, the last one: "
+            if failed >= MAX_FAILURES_IN_A_ROW:
+                raise Unreachable(f"{MAX_FAILURES_IN_A_ROW} pictures in a row could not be copied, the last one: "
                                            f"{results[key].detail}; run again when the place answers, what was "
                                            "copied is kept")
     except BaseException:
@@ -309,12 +308,12 @@ def copy_all(job, sources):
     return results, fresh
 
 
-def sweep(folder):
+def remove_temporary_files(folder):
     """Remove what a killed run had begun to write."""
     for path in [*folder.glob(".writing-*"), *folder.glob("images/.writing-*"), *folder.glob("journal/.writing-*"),
                  *folder.glob("generated/**/.writing-*")]:
         path.unlink(missing_ok=True)
 
 
-def _brief(error):
+def _short_text(error):
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

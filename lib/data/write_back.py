@@ -9,7 +9,7 @@ from psycopg2 import errors, sql
 
 from lib.common import config
 from lib.data import ingest
-from lib.data.formats.pictures import Pictures
+from lib.data.formats.pictures import KnownPictures
 from lib.imaging import images
 from lib.storage import postgres, revisions
 from lib.tasks import Refusal
@@ -20,7 +20,7 @@ WORDS = {"change": "would change", "new": "would be added", "there": "are in the
 
 
 @dataclass(frozen=True)
-class Line:
+class PlannedChange:
     """What becomes of a corrected picture: its `state` (a key of WORDS), its columns `before` (texts; None: no row) and
     `after` (values), and `why`. `revision` is the newest one that decides."""
 
@@ -44,28 +44,28 @@ def apply(job, write=False):
 
     One transaction, all or nothing; the rows are locked while they are compared. A row whose label is neither the one
     that the reviewer saw nor the one written last is a conflict: told, and left. What stood there is noted beside the
-    revisions. ConfigError: our role may not write the table; server.Unreachable; ValueError: PostgreSQL does not take it.
+    revisions. ConfigError: our role may not write the table; postgres.Unreachable; ValueError: PostgreSQL does not take it.
     """
-    chains, written = revisions.chains(job), revisions.applied(job)
-    pictures = Pictures(job, must=True)
+    chains, written = revisions.histories(job), revisions.applied(job)
+    pictures = KnownPictures(job, must=True)
     where = f"{postgres.schema(job)}.{job.params.data.table}"
     try:
         with postgres.connect(job) as connection, \
-                postgres.within(connection, postgres.GRACE + job.params.data.statement_timeout):
+                postgres.time_limit(connection, postgres.GRACE + job.params.data.statement_timeout):
             rows = _rows(connection, job, list(chains), write)
-            lines = [_line(job, chain, rows.get(source, []), written.get(source), pictures)
+            lines = [_plan(job, chain, rows.get(source, []), written.get(source), pictures)
                      for source, chain in chains.items()]
             if write:
                 _write(connection, job, [line for line in lines if line.state in ("change", "new")])
             return lines
     except errors.InsufficientPrivilege as error:
-        raise config.ConfigError(f"{where} cannot be written: {postgres.said(error)}; the user of the token file needs "
+        raise config.ConfigError(f"{where} cannot be written: {postgres.error_text(error)}; the user of the token file needs "
                                  "SELECT, INSERT and UPDATE on it") from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise postgres.Unreachable(f"PostgreSQL broke off while {where} was written: {postgres.said(error)}; "
+        raise postgres.Unreachable(f"PostgreSQL broke off while {where} was written: {postgres.error_text(error)}; "
                                  "nothing was written, run again") from error
     except psycopg2.Error as error:
-        raise ValueError(f"{where} does not take the corrections: {postgres.said(error)}; nothing was written") from error
+        raise ValueError(f"{where} does not take the corrections: {postgres.error_text(error)}; nothing was written") from error
 
 
 def summary(lines, write=False):
@@ -78,30 +78,30 @@ def summary(lines, write=False):
 # --- what would be
 
 
-def _line(job, chain, rows, written, pictures):
+def _plan(job, chain, rows, written, pictures):
     last, first = chain[-1], chain[0]
     if last.status != "accepted":
-        return Line(last, "marked", why=f"marked {last.status}; the table keeps its label")
+        return PlannedChange(last, "marked", why=f"marked {last.status}; the table keeps its label")
     if len(rows) > 1:
-        return Line(last, "conflict", why=f"the table has {len(rows)} rows for this picture; leave one")
+        return PlannedChange(last, "conflict", why=f"the table has {len(rows)} rows for this picture; leave one")
     try:
         _, size, orientation = pictures.measured(last.source)
         entry = {"image": last.source, "width": size[0], "height": size[1], "orientation": orientation}
         after = _after(job, last, entry)
     except (ValueError, OSError, KeyError) as error:
-        return Line(last, "lost", why=f"the picture cannot be looked at: {error}")
+        return PlannedChange(last, "lost", why=f"the picture cannot be looked at: {error}")
     if not rows:
         if first.was is None and written is None:
-            return Line(last, "new", None, after)
-        return Line(last, "conflict", why="the table has no row for this picture any more")
+            return PlannedChange(last, "new", None, after)
+        return PlannedChange(last, "conflict", why="the table has no row for this picture any more")
     before, present = {name: rows[0][ours] for ours, name in _columns(job).items()}, _label(job, rows[0], entry)
     if _agree(job, present, last.label):
-        return Line(last, "there", before, after, "the table has this label")
+        return PlannedChange(last, "there", before, after, "the table has this label")
     seen = written or first.was
     if seen is None or not _agree(job, present, seen):
-        return Line(last, "conflict", before, after, "the table's label was changed since it was looked at: " + ", ".join(
+        return PlannedChange(last, "conflict", before, after, "the table's label was changed since it was looked at: " + ", ".join(
             f"{name} is {before[name]}" for name in before if not _same(before[name], after[name])))
-    return Line(last, "change", before, after)
+    return PlannedChange(last, "change", before, after)
 
 
 def _columns(job):
@@ -112,7 +112,7 @@ def _columns(job):
 def _label(job, row, entry):
     """The label of a table's row as a reviewer would see it today; None where it is not usable."""
     try:
-        label = job.check(ingest.labelled(job, row, entry))
+        label = job.check(ingest.upright_label(job, row, entry))
     except Refusal:
         return None
     return {name: label[name] for name in job.columns}
@@ -163,7 +163,7 @@ def _write(connection, job, lines):
     with connection.cursor() as cursor:
         for line in lines:
             cursor.execute(*(_update if line.state == "change" else _insert)(job, line))
-    with revisions.noting(job, [(line.revision.id, line.before, line.revision.label) for line in lines]):
+    with revisions.logging_changes(job, [(line.revision.id, line.before, line.revision.label) for line in lines]):
         connection.commit()
 
 

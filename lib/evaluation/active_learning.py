@@ -42,14 +42,14 @@ def choose(job, record, folder, number, progress=True):
     """
     folder = os.path.realpath(folder)
     names = image_list.list_images(folder)
-    transfer.offered(job, folder)
+    transfer.labelling_folders(job, folder)
     known = _labelled(job)
     fresh = [name for name in names if not known & {os.path.join(folder, name), files.sha256(os.path.join(folder, name))}]
     look = Looker(job, record, progress)
     seen = look([os.path.join(folder, name) for name in fresh])
     good = [path for path, facts in seen.items() if facts]
-    table = ingest.read(job)
-    labelled = look([str(dataset.path(job, row)) for row in dataset.rows(table)[:KNOWN]], ask=False)
+    table = ingest.read_labels(job)
+    labelled = look([str(dataset.picture_path(job, row)) for row in dataset.as_records(table)[:KNOWN]], ask=False)
     centres = [facts["features"] for facts in labelled.values() if facts]
     order = pick([seen[path]["features"] for path in good], [seen[path]["doubt"] for path in good], centres, number)
     items = _queue(job, [(good[at], seen[good[at]]) for at in order])
@@ -83,7 +83,7 @@ def pick(features, doubts, centres, number):
 
 def _labelled(job):
     """What names a picture that has a label: its path in the table or in the revisions, and its bytes' hash."""
-    table = ingest.read(job)
+    table = ingest.read_labels(job)
     sources = {revision.source for revision in revisions.latest(job, decided=True).values()}
     return {*table.get("source", ()), *table.get("sha256", ()), *sources} - {""}
 
@@ -136,11 +136,11 @@ class Looker:
 
 def _queue(job, chosen):
     """The items of the viewer for paths and what was seen in them; their pictures are copied beside the others."""
-    places = transfer.places(job)
-    sources = {path: transfer.find(path, places) for path, _ in chosen}
+    places = transfer.storage_locations(job)
+    sources = {path: transfer.find_picture(path, places) for path, _ in chosen}
     with files.lock(job.folder):
         entries, _ = transfer.copy_all(job, {source.key: source for source in sources.values()})
     return [{name: entry[name] for name in ("image", "sha256", "width", "height")} |
             {"source": path, "group": ingest.folder_of(path), "answer": facts["answer"], "doubt": facts["doubt"]}
             for path, facts in chosen
-            if not isinstance(entry := entries[sources[path].key], transfer.Drop)]
+            if not isinstance(entry := entries[sources[path].key], transfer.RejectedRow)]

@@ -64,7 +64,7 @@ def overlay(job, picture, truth=None, answer=None, caption="", ax=None):
 
 def small(job, row, side=1000):
     """The picture of a row, decoded no larger than a figure needs."""
-    return dataset.read(job, row, at_least=(side, side))
+    return dataset.read_picture(job, row, at_least=(side, side))
 
 
 def dropped(gathered):
@@ -83,7 +83,7 @@ def dropped(gathered):
 
 def labels(job, table, number=6):
     """Labels drawn on their pictures, evenly chosen from the table."""
-    rows = dataset.rows(table)
+    rows = dataset.as_records(table)
     chosen = [rows[at] for at in np.linspace(0, len(rows) - 1, min(number, len(rows))).astype(int)]
     figure, axes = _grid(len(chosen), tall=_tall(chosen))
     for ax, row in zip(axes, chosen, strict=False):
@@ -110,10 +110,10 @@ def sizes(table):
 
 def seen(job, table, number=8):
     """Pictures as the first network gets them."""
-    rows = dataset.rows(table)[:number]
+    rows = dataset.as_records(table)[:number]
     figure, axes = _grid(len(rows), 4, tall=job.size[1] / job.size[0])
     for ax, row in zip(axes, rows, strict=False):
-        ax.imshow(job.prepare(dataset.read(job, row)))
+        ax.imshow(job.prepare(dataset.read_picture(job, row)))
         ax.set_title(row["image"], fontsize=7)
     return figure
 

@@ -56,7 +56,7 @@ def audit(job, record, table, progress=True):
     `verify.audit_folds` networks are trained, each without one part of the groups; with 0 folds only those labels are looked
     at that the run has not trained on. Networks and answers are kept with the run: a stopped audit goes on.
     """
-    rows, folds = dataset.rows(table), job.params.verify.audit_folds
+    rows, folds = dataset.as_records(table), job.params.verify.audit_folds
     if not learned(record):
         looked, how = [(record.path("export"), rows)], "by the run's own networks, whose weights no label here has changed"
     elif folds:
@@ -104,7 +104,7 @@ def parts(rows, count):
 def _network(job, record, table, fold, progress):
     """The export of networks trained on all groups but those of a fold; one that is there is taken as it is."""
     held = {row["image"] for row in fold}
-    folder = record.path("audit", _hash([sorted(held), runs.fingerprint(job, dataset.rows(table))])[:12])
+    folder = record.path("audit", _hash([sorted(held), runs.fingerprint(job, dataset.as_records(table))])[:12])
     export = folder / "export"
     if not (export / "export.json").is_file():
         prepared = dataset.prepare(job, table, progress)
@@ -157,7 +157,7 @@ def _known(record, name, mark, rows, progress, ask):
 
     def safely(at):
         try:
-            picture = dataset.read(record.job, rows[at])
+            picture = dataset.read_picture(record.job, rows[at])
         except ValueError:  # gone or broken since notebook 01: its label cannot be judged, and is listed so
             return None
         return ask(picture, at)

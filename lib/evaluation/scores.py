@@ -34,13 +34,13 @@ def verify(job, record, table, progress=True):
     import pandas as pd
 
     chosen = table if job.params.verify.split == "all" else table[table["split"] == job.params.verify.split]
-    rows = dataset.rows(chosen)
+    rows = dataset.as_records(chosen)
     if not rows:
         raise ValueError(f"the {job.params.verify.split} split of {job.name}/{job.profile} is empty; "
                          "set verify.split or split.*")
     predictor = prediction.load(record.path("export"), job.name)
     answers = answer_all(job, predictor, rows, progress)
-    constant = job.baseline(dataset.rows(table[table["split"] == "train"]))
+    constant = job.baseline(dataset.as_records(table[table["split"] == "train"]))
     constants = [constant((row["width"], row["height"])) for row in rows]
     truths = [job.truth(row) for row in rows]
     found = pd.DataFrame([line(job, *each) for each in zip(rows, truths, answers, constants, strict=True)])
@@ -53,7 +53,7 @@ def verify(job, record, table, progress=True):
 def answer_all(job, predictor, rows, progress=True):
     """The answers to the pictures of the rows, in their order, by threads."""
     def answer(row):
-        return predictor.answer(dataset.read(job, row))
+        return predictor.answer(dataset.read_picture(job, row))
 
     with ThreadPoolExecutor(job.params.data.workers) as pool:
         return list(tqdm(pool.map(answer, rows), total=len(rows), desc="predict", disable=not progress))
@@ -121,7 +121,7 @@ def studies(verification, record):
     if job.params.verify.studies:
         from lib.data import ingest
 
-        yield from job.studies(dataset.prepare(job, ingest.read(job)), record)
+        yield from job.studies(dataset.prepare(job, ingest.read_labels(job)), record)
 
 
 def interval(job, found, name):

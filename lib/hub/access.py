@@ -41,7 +41,7 @@ class Hub:
 
     def migrate(self):
         """Bring the schema up to date and return the names of the migrations that were run."""
-        with postgres.connect(self) as connection, postgres.within(connection, self.limit):
+        with postgres.connect(self) as connection, postgres.time_limit(connection, self.limit):
             return schema.SCHEMA.migrate(connection)
 
     @property
@@ -72,28 +72,28 @@ class Hub:
     @contextlib.contextmanager
     def _cursor(self, seconds=None):
         try:
-            with postgres.connect(self) as connection, postgres.within(connection, seconds or self.limit), \
+            with postgres.connect(self) as connection, postgres.time_limit(connection, seconds or self.limit), \
                     connection.cursor() as cursor:
                 yield cursor
                 connection.commit()
         except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedFunction) as error:
-            raise config.ConfigError(f"the hub's schema is not there or too old ({postgres.said(error)}); run: "
+            raise config.ConfigError(f"the hub's schema is not there or too old ({postgres.error_text(error)}); run: "
                                      "python -m lib hub migrate") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if isinstance(error, errors.QueryCanceled):
                 raise postgres.Unreachable(f"PostgreSQL needs more than {self.params.data.statement_timeout} s for a "
                                          "query of the hub; raise data.statement_timeout") from error
-            raise postgres.Unreachable(f"PostgreSQL broke off at the hub: {postgres.said(error)}; nothing of this step "
+            raise postgres.Unreachable(f"PostgreSQL broke off at the hub: {postgres.error_text(error)}; nothing of this step "
                                      "was written, run again") from error
         except errors.InsufficientPrivilege as error:
-            raise accounts.Forbidden(f"PostgreSQL does not allow it: {postgres.said(error)}") from error
+            raise accounts.Forbidden(f"PostgreSQL does not allow it: {postgres.error_text(error)}") from error
 
 
 def open_hub(overrides=None):
     """The Hub of params.yaml; `overrides` are dotted keys. Nothing is connected yet; config.ConfigError."""
-    overrides = config.nested(overrides)
-    config._known({name: overrides.get(name) for name in (*GROUPS, *overrides)}, GROUPS, "the hub's settings")
-    return _hub({name: config.group(name, overrides.get(name)).plain() for name in GROUPS})
+    overrides = config.nest(overrides)
+    config._check_keys({name: overrides.get(name) for name in (*GROUPS, *overrides)}, GROUPS, "the hub's settings")
+    return _hub({name: config.resolve_group(name, overrides.get(name)).plain() for name in GROUPS})
 
 
 def for_task(job):

@@ -68,7 +68,7 @@ def open_hub(arguments):
     """The Hub that the command is about."""
     from lib.hub import access
 
-    return access.open_hub(config.nested(config.parse(" ".join(arguments.set))))
+    return access.open_hub(config.nest(config.parse_overrides(" ".join(arguments.set))))
 
 
 def _account(hub, arguments):
@@ -188,7 +188,7 @@ def _serve(arguments):
 def _page(arguments):
     from lib.hub.web import website
 
-    website.run(open_hub(arguments), config.parse(" ".join(arguments.set)))
+    website.run(open_hub(arguments), config.parse_overrides(" ".join(arguments.set)))
 
 
 def _work(arguments):

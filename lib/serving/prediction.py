@@ -113,7 +113,7 @@ class Predictor:
             with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
                 yield pool, self._row
             return
-        with parallel.open_engine(compute) as pool:
+        with parallel.executor(compute) as pool:
             yield pool, functools.partial(_row_elsewhere, str(Path(self.folder).resolve()))
 
     def _row(self, path, name, limits):

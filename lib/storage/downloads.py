@@ -16,19 +16,16 @@ from urllib.parse import unquote, urlsplit
 from tqdm.auto import tqdm
 
 from lib.storage import files
+from lib.storage.locations import Unreachable
 
 TIMEOUT = 10.0, 30.0   # seconds to connect, and without a byte
 PAUSE, LONGEST = 0.5, 60.0   # seconds before the second try (then twice as long each time), and at most
-ENOUGH = 20            # failures in a row without a success after which the server is held to be down
-PIECE = 2**14          # bytes written at once, which a line that breaks loses
-MOST = 2**33           # bytes of one file
+MAX_FAILURES_IN_A_ROW = 20            # failures in a row without a success after which the server is held to be down
+CHUNK_BYTES = 2**14          # bytes written at once, which a line that breaks loses
+MAX_BYTES = 2**33           # bytes of one file
 
 
-class Unreachable(RuntimeError):
-    """Too many files in a row could not be fetched; what has come is kept, and the next call goes on."""
-
-
-class Lost(Exception):
+class DownloadFailed(Exception):
     """A try that failed; `final`: another one cannot help; `wait`: seconds the server asks for."""
 
     def __init__(self, reason, final=False, wait=0.0):
@@ -53,40 +50,40 @@ def fetch(urls, folder, workers=8, retries=5, md5=None, progress=True):
     when it is whole; until then it is NAME.part, with which a later call goes on by a range request, if the server
     still has the same version of it (RFC 9110: If-Range). Server errors, 408, 429 and broken lines are tried
     `retries` times more without a further byte, with pauses that grow or that the server names. ValueError: a name
-    or URL that cannot be used; Unreachable: 20 failures in a row; files.NoRoom; files.Busy: another process fetches
+    or URL that cannot be used; Unreachable: 20 failures in a row; files.DiskFull; files.Busy: another process fetches
     into the folder.
     """
-    urls = _named(urls)
-    folder, md5 = Path(folder), {name: _hex(name, value) for name, value in (md5 or {}).items()}
+    urls = _check_names(urls)
+    folder, md5 = Path(folder), {name: _md5_as_hex(name, value) for name, value in (md5 or {}).items()}
     with files.lock(folder):
-        return _fetch_all(_Line(retries), urls, folder, workers, md5, progress)
+        return _fetch_all(_Downloader(retries), urls, folder, workers, md5, progress)
 
 
-def _fetch_all(line, urls, folder, workers, md5, progress):
+def _fetch_all(downloader, urls, folder, workers, md5, progress):
     there, failed, new, row = {}, {}, 0, 0
     pool = ThreadPoolExecutor(workers)
     try:
-        jobs = {pool.submit(line.bring, url, folder / name, md5.get(name)): name for name, url in urls.items()}
+        jobs = {pool.submit(downloader.download, url, folder / name, md5.get(name)): name for name, url in urls.items()}
         bar = tqdm(as_completed(jobs), total=len(jobs), desc="fetching", unit="file", disable=not progress)
         for job in bar:
             name = jobs[job]
             try:
                 came = job.result()
-            except Lost as lost:
-                failed[name], row = str(lost), row if lost.final else row + 1
+            except DownloadFailed as failure:
+                failed[name], row = str(failure), row if failure.final else row + 1
                 bar.set_postfix(failed=len(failed))
             else:
                 there[name], new, row = folder / name, new + came, 0
-            if row >= ENOUGH:
-                raise Unreachable(f"{ENOUGH} files in a row could not be fetched, the last one {urls[name]}: "
+            if row >= MAX_FAILURES_IN_A_ROW:
+                raise Unreachable(f"{MAX_FAILURES_IN_A_ROW} files in a row could not be fetched, the last one {urls[name]}: "
                                   f"{failed[name]}; run again when the server answers, what came is kept")
     finally:
-        line.stop.set()
+        downloader.stop.set()
         pool.shutdown(cancel_futures=True)
     return Fetched({name: there[name] for name in urls if name in there}, failed, new)
 
 
-def _named(urls):
+def _check_names(urls):
     """URLs by name; ValueError where a name leads out of the folder, comes twice, or the URL is not of the web."""
     if not isinstance(urls, dict):
         names = [unquote(PurePosixPath(urlsplit(url).path).name) for url in urls]
@@ -103,7 +100,7 @@ def _named(urls):
     return urls
 
 
-def _hex(name, digest):
+def _md5_as_hex(name, digest):
     """An MD5 as hex, given so or in base64; ValueError."""
     with contextlib.suppress(ValueError):
         if len(bytes.fromhex(digest)) == 16:
@@ -114,22 +111,22 @@ def _hex(name, digest):
     raise ValueError(f"the MD5 of {name} is {digest!r}; it must be 32 hexadecimal digits or 24 letters of base64")
 
 
-class _Line:
+class _Downloader:
     """The connections: one session a thread, and an event that ends all waiting."""
 
     def __init__(self, retries):
-        self.retries, self.own, self.stop = retries, threading.local(), threading.Event()
+        self.retries, self._local, self.stop = retries, threading.local(), threading.Event()
 
     @property
     def session(self):
         import requests
 
-        if not hasattr(self.own, "session"):
-            self.own.session = requests.Session()
-        return self.own.session
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        return self._local.session
 
-    def bring(self, url, path, md5):
-        """Whether the file had to be fetched; it is there when this returns, and Lost says why it is not."""
+    def download(self, url, path, md5):
+        """Whether the file had to be fetched; it is there when this returns, and DownloadFailed says why it is not."""
         if path.is_file() and (not md5 or _md5(path) == md5):
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,21 +134,21 @@ class _Line:
         tries = most = 0
         while True:
             try:
-                with files.room(path):
-                    self._once(url, path, part, tag, md5)
+                with files.reporting_disk_full(path):
+                    self._try(url, path, part, tag, md5)
                 return True
-            except Lost as lost:
+            except DownloadFailed as failure:
                 came = part.stat().st_size if part.is_file() else 0
                 if came > most:  # a line that breaks often still brings a large file
                     tries, most = 0, came
-                if lost.final or tries >= self.retries:
-                    raise Lost(f"{lost} (tried {tries + 1} times)", lost.final) from lost
-                pause = max(lost.wait, PAUSE * 2**tries * random.uniform(0.5, 1))
+                if failure.final or tries >= self.retries:
+                    raise DownloadFailed(f"{failure} (tried {tries + 1} times)", failure.final) from failure
+                pause = max(failure.wait, PAUSE * 2**tries * random.uniform(0.5, 1))
                 tries += 1
             if self.stop.wait(min(pause, LONGEST)):
-                raise Lost("stopped")
+                raise DownloadFailed("stopped")
 
-    def _once(self, url, path, part, tag, md5):
+    def _try(self, url, path, part, tag, md5):
         import requests
 
         version = tag.read_text() if tag.is_file() and part.is_file() else ""
@@ -160,24 +157,24 @@ class _Line:
         try:
             with self.session.get(url, headers=asked, stream=True, timeout=TIMEOUT) as reply:
                 if reply.status_code == 416:  # what is there is longer than the file: it is of another version
-                    _forget(part, tag)
-                    raise Lost("the part that was there does not fit the file")
-                _judge(reply)
-                resumed = reply.status_code == 206 and _begins(reply) == have
+                    _remove(part, tag)
+                    raise DownloadFailed("the part that was there does not fit the file")
+                _check_status(reply)
+                resumed = reply.status_code == 206 and _range_start(reply) == have
                 if reply.status_code == 206 and not resumed:
-                    _forget(part, tag)
-                    raise Lost("the server sent another range than was asked for")
+                    _remove(part, tag)
+                    raise DownloadFailed("the server sent another range than was asked for")
                 whole = self._store(reply, part, tag, have if resumed else 0)
         except requests.RequestException as error:
-            raise Lost(f"{type(error).__name__}: {str(error)[:200]}",
+            raise DownloadFailed(f"{type(error).__name__}: {str(error)[:200]}",
                        isinstance(error, requests.exceptions.InvalidURL | requests.TooManyRedirects)) from error
         if whole is not None and part.stat().st_size != whole:
             if part.stat().st_size > whole:
-                _forget(part, tag)
-            raise Lost("fewer bytes came than were promised")
+                _remove(part, tag)
+            raise DownloadFailed("fewer bytes came than were promised")
         if md5 and (found := _md5(part)) != md5:
-            _forget(part, tag)
-            raise Lost(f"the MD5 is {found} and should be {md5}")
+            _remove(part, tag)
+            raise DownloadFailed(f"the MD5 is {found} and should be {md5}")
         files.install(part, path)
         tag.unlink(missing_ok=True)
 
@@ -185,34 +182,34 @@ class _Line:
         """Write the body behind the `have` bytes that are there; returns the whole length, None where it is not told."""
         length = reply.headers.get("Content-Length")
         whole = have + int(length) if length and length.isdecimal() else None
-        if (whole or 0) > MOST:
-            raise Lost(f"it has {whole / 2**30:.1f} GiB, and {MOST / 2**30:.0f} GiB are taken", final=True)
-        files.need(part.parent, (whole or have) - have)
+        if (whole or 0) > MAX_BYTES:
+            raise DownloadFailed(f"it has {whole / 2**30:.1f} GiB, and {MAX_BYTES / 2**30:.0f} GiB are taken", final=True)
+        files.require_space(part.parent, (whole or have) - have)
         if not have:
             tag.unlink(missing_ok=True)
         with open(part, "r+b" if have else "wb") as file:
             file.seek(have)
-            if mark := _version(reply):
+            if mark := _validator(reply):
                 tag.write_text(mark)
-            for piece in reply.iter_content(PIECE):
+            for piece in reply.iter_content(CHUNK_BYTES):
                 if self.stop.is_set():
-                    raise Lost("stopped")
-                if file.tell() + len(piece) > MOST:
-                    raise Lost(f"it has more than {MOST / 2**30:.0f} GiB", final=True)
+                    raise DownloadFailed("stopped")
+                if file.tell() + len(piece) > MAX_BYTES:
+                    raise DownloadFailed(f"it has more than {MAX_BYTES / 2**30:.0f} GiB", final=True)
                 file.write(piece)
         return whole
 
 
-def _judge(reply):
-    """Lost where the answer is not the file."""
+def _check_status(reply):
+    """DownloadFailed where the response is not the file."""
     status = reply.status_code
     if status in (200, 206):
         return
     passing = status >= 500 or status in (408, 425, 429)
-    raise Lost(f"the server answered {status} {reply.reason}", not passing, _asked_to_wait(reply) if passing else 0.0)
+    raise DownloadFailed(f"the server answered {status} {reply.reason}", not passing, _retry_after(reply) if passing else 0.0)
 
 
-def _asked_to_wait(reply):
+def _retry_after(reply):
     """Seconds of Retry-After, which is a number or a date."""
     text = reply.headers.get("Retry-After", "")
     if text.isdecimal():
@@ -222,19 +219,19 @@ def _asked_to_wait(reply):
     return 0.0
 
 
-def _begins(reply):
+def _range_start(reply):
     """The first byte of a range that came, or None."""
     text = reply.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(text) if text.isdecimal() else None
 
 
-def _version(reply):
+def _validator(reply):
     """What If-Range may hold: a strong ETag, else the date of change; empty where the server gives neither."""
     tag = reply.headers.get("ETag", "")
     return tag if tag.startswith('"') else reply.headers.get("Last-Modified", "")
 
 
-def _forget(*paths):
+def _remove(*paths):
     for path in paths:
         path.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 
-class NoRoom(OSError):
+class DiskFull(OSError):
     """The disk cannot hold what is about to be written; nothing was changed."""
 
 
@@ -32,7 +32,7 @@ def writing(path):
     os.close(handle)
     temporary = Path(name)
     try:
-        with room(path):
+        with reporting_disk_full(path):
             yield temporary
             install(temporary, path)
     finally:
@@ -41,25 +41,25 @@ def writing(path):
 
 def install(temporary, path):
     """Give a file that was written beside `path` its name: its bytes are on disk before it is seen."""
-    _sync(temporary)
+    _fsync(temporary)
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
-    _sync(Path(path).parent)
+    _fsync(Path(path).parent)
 
 
 @contextlib.contextmanager
-def room(path):
-    """NoRoom, with what is free, where the disk is too full for what the block writes as `path` or beside it."""
+def reporting_disk_full(path):
+    """DiskFull, with what is free, where the disk is too full for what the block writes as `path` or beside it."""
     try:
         yield
     except OSError as error:
-        if error.errno in (27, 28, 122) and not isinstance(error, NoRoom):  # file too large for its limit, disk full, quota
-            raise NoRoom(error.errno, f"no room to write {path.name}: {free(path.parent):.0f} MB free "
+        if error.errno in (27, 28, 122) and not isinstance(error, DiskFull):  # file too large for its limit, disk full, quota
+            raise DiskFull(error.errno, f"no room to write {path.name}: {free_megabytes(path.parent):.0f} MB free "
                          f"in {path.parent}; the old file is untouched, make room and run again") from error
         raise
 
 
-def _sync(path):
+def _fsync(path):
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -102,12 +102,12 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def free(folder):
+def free_megabytes(folder):
     """Free space where `folder` lies, in MB."""
     return shutil.disk_usage(folder).free / 1e6
 
 
-def ready(folder):
+def require_writable(folder):
     """Make a folder and be sure that files can be written there; an OSError that names it where they cannot."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -117,10 +117,10 @@ def ready(folder):
                           "write?") from error
 
 
-def need(folder, size):
-    """Refuse early, with NoRoom, to write `size` bytes (and a tenth more) into a folder that cannot hold them."""
-    if free(folder) * 1e6 < size * 1.1:
-        raise NoRoom(28, f"{size * 1.1 / 1e6:.0f} MB are needed in {folder} and {free(folder):.0f} MB are free; "
+def require_space(folder, size):
+    """Refuse early, with DiskFull, to write `size` bytes (and a tenth more) into a folder that cannot hold them."""
+    if free_megabytes(folder) * 1e6 < size * 1.1:
+        raise DiskFull(28, f"{size * 1.1 / 1e6:.0f} MB are needed in {folder} and {free_megabytes(folder):.0f} MB are free; "
                      "nothing was written, make room and run again")
 
 

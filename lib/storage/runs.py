@@ -13,7 +13,7 @@ from lib.common import config
 from lib.storage import files, postgres
 
 
-class Record:
+class Run:
     """The folder of a run: outputs/<task>/<profile>/<run>/."""
 
     def __init__(self, job, name):
@@ -74,7 +74,7 @@ def all_runs(job):
     """The Records of a job's profile, oldest first."""
     marks = job.outputs.glob("*/params.yaml") if job.outputs.is_dir() else []
     ordered = sorted(marks, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
-    return [Record(job, path.parent.name) for path in ordered]
+    return [Run(job, path.parent.name) for path in ordered]
 
 
 def new_name(job):
@@ -91,13 +91,13 @@ def start(job, mark):
     run of the same fingerprint is reused or resumed, else a new one begins.
     """
     if job.run:
-        record = Record(job, job.run)
+        record = Run(job, job.run)
         if record.path("mark.json").is_file() and record.read("mark")["mark"] != mark:
             raise ValueError(f"run {job.run!r} was made with other settings or data; give the new one another name")
     else:
         same = [r for r in all_runs(job) if r.path("mark.json").is_file() and r.read("mark")["mark"] == mark]
         usable = [r for r in same if job.params.training.reuse or not r.done]
-        record = usable[-1] if usable else Record(job, new_name(job))
+        record = usable[-1] if usable else Run(job, new_name(job))
     if record.done and job.params.training.reuse:
         return record, True
     record.folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def start(job, mark):
 def newest(job):
     """The run named by the job, or the newest finished one; ValueError says what to run first."""
     if job.run:
-        record = Record(job, job.run)
+        record = Run(job, job.run)
         if record.done:
             return record
         there = [r.name for r in all_runs(job) if r.done]
@@ -135,7 +135,7 @@ def tracker_uri(job):
     uri = job.params.tracking.uri
     if uri != "postgresql":
         return uri or f"sqlite:///{config.home() / 'outputs' / 'mlflow.db'}"
-    there = postgres.token(job)
+    there = postgres.credentials(job)
     if there is None:
         raise config.ConfigError("tracking.uri is 'postgresql', which needs data.token to say where")
     user, host, name = (urllib.parse.quote(text, safe="") for text in (there.uid, there.server, there.database))
@@ -206,7 +206,7 @@ def export(job, name=""):
     `champion` is the alias that people give, `candidate` that of the newest finished run. What lies on a remote tracker
     alone is fetched. ValueError says what there is.
     """
-    if name and not Record(job, name).done and job.params.tracking.enabled:
+    if name and not Run(job, name).done and job.params.tracking.enabled:
         import mlflow
 
         mlflow.set_tracking_uri(tracker_uri(job))
@@ -215,7 +215,7 @@ def export(job, name=""):
         except mlflow.exceptions.MlflowException as error:
             raise ValueError(f"{job.name}/{job.profile} has no finished run {name!r}, and MLflow's registry no alias "
                              f"of that name for {registered(job)}; name a run, or give a version that alias") from error
-        record = Record(job, found.tags.get("run", ""))
+        record = Run(job, found.tags.get("run", ""))
         if record.done:
             return record.path("export")
         to = config.home() / "outputs" / "registry" / f"{registered(job)}-{found.version}"

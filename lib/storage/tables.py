@@ -17,7 +17,7 @@ from psycopg2 import errors, sql
 
 from lib.common import config
 from lib.storage import postgres
-from lib.storage.postgres import Unreachable, connect, said, schema, within
+from lib.storage.postgres import Unreachable, connect, error_text, schema, time_limit
 
 BATCH = 1000      # rows fetched, or written, at once
 TYPES = {float: "double precision", int: "bigint", bool: "boolean", str: "text"}
@@ -44,7 +44,7 @@ def _tables(connection):
         return [name for name, in cursor.fetchall()]
 
 
-def _demand(connection, job, wanted):
+def _require_columns(connection, job, wanted):
     """The table's columns; ConfigError names the table or the column that is missing, and the nearest there is."""
     where, table = schema(job), job.params.data.table
     there = columns(connection, where, table)
@@ -52,15 +52,15 @@ def _demand(connection, job, wanted):
         remedy = "put data.schema and data.table right" if job.params.data.token else \
             "set data.generate, name a token file as data.token, or load labels: python -m lib labels import FILE"
         raise config.ConfigError(f"there is no table {where}.{table}"
-                                 f"{_near(f'{where}.{table}', _tables(connection))}; {remedy}")
+                                 f"{_nearest(f'{where}.{table}', _tables(connection))}; {remedy}")
     for setting, name in wanted.items():
         if name not in there:
-            raise config.ConfigError(f"{where}.{table} has no column {name!r} ({setting})" + _near(name, there)
+            raise config.ConfigError(f"{where}.{table} has no column {name!r} ({setting})" + _nearest(name, there)
                                      + "; put the setting right")
     return there
 
 
-def _near(name, names):
+def _nearest(name, names):
     names = [str(n) for n in names]
     near = difflib.get_close_matches(name.lower(), [n.lower() for n in names], 3, 0.4)
     near = [n for n in names if n.lower() in near] or names[:8]
@@ -80,7 +80,7 @@ class Snapshot:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def rows(job):
+def snapshot(job):
     """The Snapshot of the user's table that the settings ask for, in the order of the key.
 
     Read in one REPEATABLE READ transaction; when the line breaks, all is read anew, so no row comes twice or is
@@ -94,12 +94,12 @@ def rows(job):
             raise Unreachable(f"PostgreSQL needs more than {job.params.data.statement_timeout} s for a query; raise "
                               "data.statement_timeout, or narrow data.filter") from error
         except errors.InsufficientPrivilege as error:
-            raise config.ConfigError(f"{said(error)}; the user of the token file needs SELECT on "
+            raise config.ConfigError(f"{error_text(error)}; the user of the token file needs SELECT on "
                                      f"{schema(job)}.{job.params.data.table}") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if attempt >= job.params.data.retries:
                 raise Unreachable(f"the line to PostgreSQL broke {attempt + 1} times while "
-                                  f"{schema(job)}.{job.params.data.table} was read: {said(error)}; "
+                                  f"{schema(job)}.{job.params.data.table} was read: {error_text(error)}; "
                                   "run again when it is steady") from error
             time.sleep(0.2 * 2 ** attempt)
 
@@ -108,20 +108,20 @@ def _snapshot(connection, job):
     data = job.params.data
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     limit = data.statement_timeout + postgres.GRACE
-    with within(connection, limit):
-        there = _demand(connection, job, _wanted(job))
+    with time_limit(connection, limit):
+        there = _require_columns(connection, job, _required_columns(job))
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
             moment, = cursor.fetchone()
     names = [name for name, column in data.columns.items() if column in there]
     found = list(_fetch(connection, job, names, limit))
     if not found:
-        with within(connection, limit):
-            raise config.ConfigError(_nothing(connection, job))
+        with time_limit(connection, limit):
+            raise config.ConfigError(_explain_empty(connection, job))
     return Snapshot(found, moment)
 
 
-def _wanted(job):
+def _required_columns(job):
     """The columns a query cannot do without, by the setting that names them; others are read where they are there."""
     data = job.params.data
     lacking = [name for name in ("image", *job.columns) if not data.columns.get(name)]
@@ -144,10 +144,10 @@ def _fetch(connection, job, names, limit):
     """The rows one by one, from a cursor on the server that sends them in batches."""
     query, values = _select(job, names)
     cursor = connection.cursor(name="rows")  # left open: closing it on a broken line would hide what broke it
-    with within(connection, limit):
+    with time_limit(connection, limit):
         cursor.execute(query, values)
     while True:
-        with within(connection, limit):
+        with time_limit(connection, limit):
             batch = cursor.fetchmany(BATCH)
         if not batch:
             return
@@ -169,7 +169,7 @@ def _select(job, names):
     return query, (data.filter,) if _filtered(data) else None
 
 
-def _nothing(connection, job):
+def _explain_empty(connection, job):
     """Why no row came: the table is empty, or the filter fits none of the values that are there."""
     data, name = job.params.data, f"{schema(job)}.{job.params.data.table}"
     if not _filtered(data):
@@ -196,26 +196,26 @@ def store(job, table, kinds, records, key="", merge=False, instead=""):
     where, records = where or schema(job), list(records)
     with connect(job) as connection:
         try:
-            with within(connection, postgres.GRACE + job.params.data.statement_timeout * (1 + len(records) // BATCH)):
-                _make(connection, where, table, kinds)
+            with time_limit(connection, postgres.GRACE + job.params.data.statement_timeout * (1 + len(records) // BATCH)):
+                _create_missing(connection, where, table, kinds)
                 kinds = {**dict.fromkeys(columns(connection, where, table), str), **kinds} if merge else kinds
                 records = _merged(connection, where, table, records, key) if merge else records
                 _replace(connection, where, table, kinds, records, key, instead)
                 connection.commit()
         except errors.InsufficientPrivilege as error:
-            raise config.ConfigError(f"{where}.{table} cannot be written: {said(error)}; name a table in a schema "
+            raise config.ConfigError(f"{where}.{table} cannot be written: {error_text(error)}; name a table in a schema "
                                      "where the user of the token file may create and insert") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise Unreachable(f"PostgreSQL broke off while {where}.{table} was written: {said(error)}; "
+            raise Unreachable(f"PostgreSQL broke off while {where}.{table} was written: {error_text(error)}; "
                               "nothing was written, run again") from error
         except psycopg2.Error as error:
             place = (error.diag.context or "").split("\n")[0]
-            raise ValueError(f"{where}.{table} does not take the rows: {said(error)}"
+            raise ValueError(f"{where}.{table} does not take the rows: {error_text(error)}"
                              f"{f' ({place})' if place else ''}; nothing was written") from error
     return len(records)
 
 
-def _make(connection, where, table, kinds):
+def _create_missing(connection, where, table, kinds):
     """Create what is missing; what is there is not touched, for which the role may lack the right."""
     there = columns(connection, where, table)
     typed = {name: sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(TYPES[kind])) for name, kind in kinds.items()}
@@ -275,15 +275,15 @@ def write_answers(job, table, records):
     `image` is one of their columns. The table is made if it is missing; a picture's older answer is replaced. See `store` for the errors.
     """
     if isinstance(records, str | Path):
-        records = _answers(records)
-    records = [{name: _plain(value) for name, value in record.items()} for record in records]
+        records = _read_answers_csv(records)
+    records = [{name: _plain_value(value) for name, value in record.items()} for record in records]
     kinds = {}
     for name, value in itertools.chain.from_iterable(record.items() for record in records):
         kinds.setdefault(name, set()).update(() if value is None else {type(value)})
-    return store(job, table, {name: _common(types) for name, types in kinds.items()}, records, "image") if records else 0
+    return store(job, table, {name: _common_type(types) for name, types in kinds.items()}, records, "image") if records else 0
 
 
-def _answers(path):
+def _read_answers_csv(path):
     """The rows of a CSV of answers; a column becomes numbers where all its cells are."""
     with open(path, encoding="utf-8", newline="") as file:
         records = list(csv.DictReader(file))
@@ -297,12 +297,12 @@ def _answers(path):
     return records
 
 
-def _common(types):
+def _common_type(types):
     """The one type that holds values of all these types."""
     return float if types == {int, float} else types.pop() if len(types) == 1 else str
 
 
-def _plain(value):
+def _plain_value(value):
     """A number, a text or None; lists and dicts become JSON."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -315,11 +315,11 @@ def read_table(job, table=""):
     where, _, table = (table or data.table).rpartition(".")
     where = where or schema(job)
     try:
-        with connect(job) as connection, within(connection, postgres.GRACE + data.statement_timeout):
+        with connect(job) as connection, time_limit(connection, postgres.GRACE + data.statement_timeout):
             names = list(columns(connection, where, table))
             if not names:
                 raise config.ConfigError(f"there is no table {where}.{table}"
-                                         + _near(f"{where}.{table}", _tables(connection)))
+                                         + _nearest(f"{where}.{table}", _tables(connection)))
             order = data.key or data.columns["image"]
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
@@ -327,4 +327,4 @@ def read_table(job, table=""):
                     sql.Identifier(where, table), sql.Identifier(order if order in names else names[0])))
                 return names, cursor.fetchall()
     except psycopg2.Error as error:
-        raise Unreachable(f"PostgreSQL broke off while {where}.{table} was read: {said(error)}; run again") from error
+        raise Unreachable(f"PostgreSQL broke off while {where}.{table} was read: {error_text(error)}; run again") from error

@@ -32,12 +32,12 @@ def job(task, profile="smoke", run="", overrides=None, settings=None):
     true, the best settings that were searched for hold, unless they are overridden.
     """
     if task not in names():
-        raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config.nearest(task, names())}")
+        raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config.suggestion(task, names())}")
     kind = find(task)
-    params = config.settle(task, profile, overrides, settings, kind.checks)
+    params = config.resolve(task, profile, overrides, settings, kind.checks)
     if params.search.use:
         best = _searched(task, profile)
-        params = config.settle(task, profile, config._join(config.nested(best), config.nested(overrides)), settings,
+        params = config.resolve(task, profile, config.merge(config.nest(best), config.nest(overrides)), settings,
                                kind.checks)
     return kind(params, profile, run)
 
@@ -98,7 +98,7 @@ class Job:
     def check(self, row):
         """The row as it is to be used, perhaps put right; Refusal says why it cannot be."""
         if row["label"] not in self.classes:
-            raise Refusal(f"unknown class {str(row['label'])[:40]!r}{config.nearest(row['label'], self.classes)}")
+            raise Refusal(f"unknown class {str(row['label'])[:40]!r}{config.suggestion(row['label'], self.classes)}")
         return row
 
     def turned(self, row, turn):

@@ -53,7 +53,7 @@ def keep_golden(job, folder, rows, number=2):
     predictor = prediction.load(folder, golden=False)
     scored = []
     for at, row in enumerate(rows):
-        score = job.score(job.truth(row), predictor.answer(dataset.read(job, row)))[job.headline]
+        score = job.score(job.truth(row), predictor.answer(dataset.read_picture(job, row)))[job.headline]
         if score is not None:
             scored.append((score, at))
     middle = max(0, (len(scored) - number) // 2)
@@ -68,7 +68,7 @@ def _golden(job, predictor, path, row):
     from PIL import Image
 
     with files.writing(path) as temporary:
-        Image.fromarray(dataset.read(job, row, at_least=row_size(row)).pixels).save(temporary, "JPEG", quality=95)
+        Image.fromarray(dataset.read_picture(job, row, at_least=row_size(row)).pixels).save(temporary, "JPEG", quality=95)
     score = job.score(job.truth(row), predictor.answer(path))[job.headline]
     limit = 2 * score + 1 if job.best_is == "low" else score / 2 - 1e-9
     return {"file": path.name, "sha256": files.sha256(path), "truth": job.truth(row), "limit": float(limit)}

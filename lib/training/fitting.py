@@ -94,14 +94,14 @@ def fit(job, part, prepared, record, progress=True, told=None):
     keras.utils.set_random_seed(settings.seed)
     network = building.build(job, part)
     given = job.start(part, network)
-    steps = dataset.stream(job, part, prepared, "train")[1]
+    steps = dataset.training_batches(job, part, prepared, "train")[1]
     compile_for(job, part, network, steps)
-    validation = dataset.fixed(job, part, prepared, "validation")
+    validation = dataset.validation_batches(job, part, prepared, "validation")
     state = State(network, record.path("resume", f"{part}.npz"))
     if not state.resume() and given:
         state.keep(-1, {"val_loss": network.evaluate(validation, verbose=0, return_dict=True)["loss"]}, part)
     while not state.over(settings):  # once, and once more after an epoch that was broken off
-        batches, _ = dataset.stream(job, part, prepared, "train", state.epoch + 1, state.step)
+        batches, _ = dataset.training_batches(job, part, prepared, "train", state.epoch + 1, state.step)
         network.fit(batches, validation_data=validation, steps_per_epoch=steps - state.step, verbose=0,
                     epochs=state.epoch + 2 if state.step else settings.epochs, initial_epoch=state.epoch + 1,
                     callbacks=[_callback(state, part, settings, progress, told), *_backup(state, part, record, steps, settings)])

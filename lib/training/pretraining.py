@@ -45,7 +45,7 @@ def _open(job, folder, count):
             scene = job.pretraining.drawn(0)
             shape = job.stored(part, images.Picture(scene.pixels, scene.pixels.shape[1::-1]),
                                job.pretraining.row_of(scene, job.settings.edge, "")).shape
-            files.need(folder, count * int(np.prod(shape)))
+            files.require_space(folder, count * int(np.prod(shape)))
             np.lib.format.open_memmap(path, "w+", np.uint8, (count, *shape)).flush()
 
 

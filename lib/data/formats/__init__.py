@@ -26,7 +26,7 @@ from lib.data.formats import (
     openimages,
     yolo,
 )
-from lib.data.formats.pictures import Pictures
+from lib.data.formats.pictures import KnownPictures
 from lib.data.formats.shapes import Label, Scheme
 from lib.imaging import images
 from lib.storage import files, tables
@@ -34,11 +34,11 @@ from lib.tasks import Refusal
 
 BOXES = {"coco": coco, "yolo-pose": yolo.Pose, "yolo-obb": yolo.Obb, "labelme": labelme,
          "labelstudio": labelstudio, "cvat": cvat}
-SETS = {"abid": abid, "darknet": darknet, "names": file_names, "openimages": openimages}   # data sets of others: `read(job, path)` gives kinds and records
-FORMATS = ("csv", *BOXES, *SETS)
+DATA_SETS = {"abid": abid, "darknet": darknet, "names": file_names, "openimages": openimages}   # data sets of others: `read(job, path)` gives kinds and records
+FORMATS = ("csv", *BOXES, *DATA_SETS)
 
 
-def load(job, path, format="csv", table=""):
+def import_labels(job, path, format="csv", table=""):
     """Load a file or folder of labels into the user's PostgreSQL table and return how many rows came.
 
     Schema, table and columns that are missing are made; all rows go in or none. Of a CSV a row replaces the one of
@@ -46,36 +46,36 @@ def load(job, path, format="csv", table=""):
     `data.orientation` names. In the embedded PostgreSQL the generated rows make way. ValueError names the file, the
     place in it and the remedy; ConfigError a format that cannot hold this task's labels.
     """
-    _known(format)
+    _check_format(format)
     if format in BOXES:
-        kinds, records = _boxes(job, path, format, table)
+        kinds, records = _read_boxes(job, path, format, table)
     else:
-        kinds, records = {"csv": csv_table, **SETS}[format].read(job, path)
+        kinds, records = {"csv": csv_table, **DATA_SETS}[format].read(job, path)
     generated = "" if job.params.data.token or table else demo.ROOT
     return tables.store(job, table or job.params.data.table, kinds, records, job.params.data.columns["image"],
                           merge=format in BOXES, instead=generated)
 
 
-def save(job, path, format="csv", table=""):
+def export_labels(job, path, format="csv", table=""):
     """Write labels to a file or folder, whole or not at all, and return how many.
 
     CSV is the whole table. The others hold the gathered labels, or, where there are none or a table is named, those
     of the table, whose pictures are measured; corners are always those of the upright picture. ValueError: the
     folder is not empty, a picture cannot be read; ConfigError: the format cannot hold this task's labels.
     """
-    _known(format)
+    _check_format(format)
     if format == "csv":
         return csv_table.write(job, path, table)
-    if format in SETS:
+    if format in DATA_SETS:
         return _export(job, Path(path), format)
     scheme = Scheme.of(job, format)
-    labels = _gathered(job, scheme) if not table and (job.folder / "labels.csv").is_file() \
-        else _from_table(job, scheme, table)
-    _put(Path(path), BOXES[format].write(labels, scheme))
+    labels = _ingested_labels(job, scheme) if not table and (job.folder / "labels.csv").is_file() \
+        else _table_labels(job, scheme, table)
+    _write_files(Path(path), BOXES[format].write(labels, scheme))
     return len(labels)
 
 
-def _known(format):
+def _check_format(format):
     if format not in FORMATS:
         raise config.ConfigError(f"format is {format!r}; there are {', '.join(FORMATS)}")
 
@@ -83,9 +83,9 @@ def _known(format):
 # --- in
 
 
-def _boxes(job, path, format, table):
-    """Kinds and records for `database.store`: what the file says of each picture."""
-    scheme, pictures = Scheme.of(job, format), Pictures(job, table)
+def _read_boxes(job, path, format, table):
+    """Kinds and records for `tables.store`: what the file says of each picture."""
+    scheme, pictures = Scheme.of(job, format), KnownPictures(job, table)
     found = {}
     for label in BOXES[format].read(Path(path), scheme, pictures):
         name = pictures.path(label.image, label.place)
@@ -122,7 +122,7 @@ def _one(labels, scheme):
 
 def _row(label, scheme, columns):
     """The table's own columns of a label; what the file does not say is left out."""
-    values = {name: csv_table.value(label.place, name, str(value)[:200], scheme.values[name])
+    values = {name: csv_table.parse_cell(label.place, name, str(value)[:200], scheme.values[name])
               for name, value in label.values.items() if value is not None}
     return {columns[name]: value for name, value in (scheme.row(label.corners) | values).items()}
 
@@ -132,26 +132,26 @@ def _row(label, scheme, columns):
 
 def _export(job, path, format):
     """Write the gathered labels as a data set of others' form; ConfigError where it is one that is only read."""
-    if not hasattr(SETS[format], "write"):
+    if not hasattr(DATA_SETS[format], "write"):
         raise config.ConfigError(f"labels are not written as {format}, only read; the others are "
                                  f"{', '.join(name for name in FORMATS if name != format)}")
-    rows = ingest.read(job).to_dict("records")
-    _put(path, SETS[format].write(job, rows, path))
+    rows = ingest.read_labels(job).to_dict("records")
+    _write_files(path, DATA_SETS[format].write(job, rows, path))
     return len(rows)
 
 
-def _gathered(job, scheme):
+def _ingested_labels(job, scheme):
     """Labels as notebook 01 left them."""
-    return [_label(row, scheme) for row in ingest.read(job).to_dict("records")]
+    return [_label(row, scheme) for row in ingest.read_labels(job).to_dict("records")]
 
 
-def _from_table(job, scheme, table):
+def _table_labels(job, scheme, table):
     """Labels of the table; ValueError where a picture cannot be found or its label not be used."""
-    pictures, labels, wrong = Pictures(job, table, must=True), [], []
+    pictures, labels, wrong = KnownPictures(job, table, must=True), [], []
     for path, row in pictures.rows.items():
         try:
             name, size, orientation = pictures.measured(path)
-            label = {name: csv_table.value(path, name, row.get(column) or "", job.columns[name])
+            label = {name: csv_table.parse_cell(path, name, row.get(column) or "", job.columns[name])
                      for name, column in job.params.data.columns.items() if name in job.columns}
             label |= {"image": name, "width": size[0], "height": size[1]}
             if pictures.stored:
@@ -170,7 +170,7 @@ def _label(row, scheme):
                  {name: kind(row[name]) for name, kind in scheme.values.items()}, row.get("split", ""))
 
 
-def _put(path, texts):
+def _write_files(path, texts):
     """Write a single file, or a folder of files that appears whole; ValueError where the folder holds something."""
     if "" in texts:
         files.write(path, texts[""])
@@ -178,7 +178,7 @@ def _put(path, texts):
     if path.is_file() or path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path} is there already; name a new folder for the {len(texts)} files")
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.need(path.parent, sum(map(len, texts.values())))
+    files.require_space(path.parent, sum(map(len, texts.values())))
     building = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
     try:
         for name, text in texts.items():

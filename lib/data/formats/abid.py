@@ -18,7 +18,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read(job, path):
-    """Kinds and records for `database.store` of a folder or a starter list: a row for each bin whose picture is there.
+    """Kinds and records for `tables.store` of a folder or a starter list: a row for each bin whose picture is there.
 
     Of a folder the metadata/*.json are read, or, where there are none, its file_list.json; of a list the pictures lie
     beside it. With `abid.download` what is missing is fetched first. ValueError: what cannot be
@@ -102,7 +102,7 @@ def _pictures(folder):
 
 
 def download(numbers, folder, url, workers=8, progress=True):
-    """Fetch metadata and picture of each bin into metadata/ and bin-images/ and return the fetch.Fetched.
+    """Fetch metadata and picture of each bin into metadata/ and bin-images/ and return the downloads.Fetched.
 
     What is there is kept, and a call that was stopped is gone on with. ValueError: none of them could be had.
     """

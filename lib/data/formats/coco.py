@@ -9,7 +9,7 @@ from collections import Counter
 from operator import itemgetter
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four, meant, member, size
+from lib.data.formats.shapes import Label, four_corners, shapes_of_task, required, size
 from lib.imaging import coco, geometry
 
 
@@ -32,18 +32,18 @@ def _annotation(number, label):
 
 def read(path, scheme, pictures):
     content = reading.parse_json(path)
-    categories = {each.get("id"): each.get("name") for each in member(content, "categories", list, path)
+    categories = {each.get("id"): each.get("name") for each in required(content, "categories", list, path)
                   if isinstance(each, dict) and isinstance(each.get("id"), int)}
     images, shapes = _images(content, path), {}
-    for number, annotation in enumerate(member(content, "annotations", list, path)):
+    for number, annotation in enumerate(required(content, "annotations", list, path)):
         place = f"{path}, annotations[{number}]"
-        image, category = member(annotation, "image_id", (int, str), place), annotation.get("category_id")
+        image, category = required(annotation, "image_id", (int, str), place), annotation.get("category_id")
         if image not in images:
             raise ValueError(f"{place}: image_id {str(image)[:80]} is not among the images; export the labels anew")
         name = categories.get(category) if isinstance(category, int) else None
         shapes.setdefault(image, []).append((name, annotation, place))
     for image, found in shapes.items():
-        for _, annotation, place in meant(found, itemgetter(0), scheme):
+        for _, annotation, place in shapes_of_task(found, itemgetter(0), scheme):
             attributes = annotation.get("attributes")
             values = attributes if isinstance(attributes, dict) else {}
             yield Label(*images[image], _corners(annotation, place),
@@ -53,12 +53,12 @@ def read(path, scheme, pictures):
 def _images(content, path):
     """By id: name and (width, height) of each picture; ValueError where one comes twice."""
     images = {}
-    for number, image in enumerate(member(content, "images", list, path)):
+    for number, image in enumerate(required(content, "images", list, path)):
         place = f"{path}, images[{number}]"
-        key = member(image, "id", (int, str), place)
+        key = required(image, "id", (int, str), place)
         if key in images:
             raise ValueError(f"{place}: id {str(key)[:80]} stands there twice; export the labels anew")
-        images[key] = member(image, "file_name", str, place), size(image, "width", "height", place)
+        images[key] = required(image, "file_name", str, place), size(image, "width", "height", place)
     twice = [name for name, count in Counter(name for name, _ in images.values()).items() if count > 1]
     if twice:
         raise ValueError(f"{path}: the picture {twice[0][:200]} is listed twice; keep one")
@@ -69,7 +69,7 @@ def _corners(annotation, place):
     """The keypoints where all four are labelled, else the one polygon."""
     keypoints, polygons = annotation.get("keypoints"), annotation.get("segmentation")
     if isinstance(keypoints, list) and len(keypoints) == 12 and all(keypoints[2::3]):
-        return four([keypoints[at:at + 2] for at in range(0, 12, 3)], place)
+        return four_corners([keypoints[at:at + 2] for at in range(0, 12, 3)], place)
     if isinstance(polygons, list) and len(polygons) == 1 and isinstance(polygons[0], list) and not len(polygons[0]) % 2:
-        return four([polygons[0][at:at + 2] for at in range(0, len(polygons[0]), 2)], place)
+        return four_corners([polygons[0][at:at + 2] for at in range(0, len(polygons[0]), 2)], place)
     raise ValueError(f"{place} has neither four keypoints that are labelled nor one polygon; draw the box's four corners")

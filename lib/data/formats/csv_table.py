@@ -14,7 +14,7 @@ def read(job, path):
     """
     names, rows = _read(path)
     kinds = _kinds(job, names, path)
-    records = [{name: value(f"line {line}", name, text, kinds[name]) for name, text in zip(names, texts, strict=True)}
+    records = [{name: parse_cell(f"line {line}", name, text, kinds[name]) for name, text in zip(names, texts, strict=True)}
                for line, texts in rows]
     if not records:
         raise ValueError(f"{path} holds a header and no rows")
@@ -59,7 +59,7 @@ def _kinds(job, names, path):
     return {name: ours.get(name, str) for name in names}
 
 
-def value(place, name, text, kind):
+def parse_cell(place, name, text, kind):
     """What a text means in a column; None where it is empty or NaN. ValueError."""
     if "\0" in text:
         raise ValueError(f"{place}, column {name}: PostgreSQL holds no NUL character; take it out of the file")

@@ -5,7 +5,7 @@ are polygons, four points, and boxes with their rotation (clockwise about the ce
 """
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four, meant, number, rectangle, size
+from lib.data.formats.shapes import Label, four_corners, number, rectangle, shapes_of_task, size
 
 
 def write(labels, scheme):
@@ -56,14 +56,14 @@ def read(path, scheme, pictures):
             raise ValueError(f"{place}: the picture {name[:200]} is listed twice; keep one")
         names.add(name)
         shapes = [shape for shape in image if shape.tag != "tag"]
-        for shape in meant(shapes, lambda shape: shape.get("label"), scheme):
+        for shape in shapes_of_task(shapes, lambda shape: shape.get("label"), scheme):
             yield Label(name, size(image.attrib, "width", "height", place), _corners(shape, place),
                         _values(shape, scheme), place=place)
 
 
 def _corners(shape, place):
     if shape.tag in ("polygon", "points"):
-        return four([pair.split(",") for pair in shape.get("points", "").split(";")], place)
+        return four_corners([pair.split(",") for pair in shape.get("points", "").split(";")], place)
     if shape.tag == "box":
         left, top, right, bottom = (number(shape.get(name), place, name) for name in ("xtl", "ytl", "xbr", "ybr"))
         degrees = number(shape.get("rotation", 0), place, "rotation")

@@ -77,11 +77,11 @@ def read(job, path):
         if label is None:
             continue
         try:
-            width, height = images.size(reading.read(picture))
+            width, height = images.size(reading.read_bytes(picture))
         except images.Refused as error:
             raise ValueError(f"{picture}: {error}; put the picture itself there") from error
         found = [_box(line.split(), width, height, f"{label}, line {at}")
-                 for at, line in enumerate(reading.text(label).splitlines(), 1) if line.strip()]
+                 for at, line in enumerate(reading.read_text(label).splitlines(), 1) if line.strip()]
         records.append({columns["image"]: name.as_posix(), columns["boxes"]: json.dumps(found)})
     if not records:
         raise ValueError(f"{path} holds no picture with a .txt of the same name beside it or in labels/; name that folder")
@@ -109,7 +109,7 @@ def read_log(path):
     """A training's log as rows {iteration, loss, average, overlap}: `overlap` is the mean IoU that was printed since the
     row before, None where none was. ValueError where it holds no iteration."""
     rows, since = [], []
-    for line in reading.text(path).splitlines():
+    for line in reading.read_text(path).splitlines():
         if region := REGION.search(line) or REGION_OLD.search(line):
             since.append(float(region[1]))
         elif step := STEP.match(line):

@@ -15,7 +15,7 @@ HELD = tuple(name for name in SPLITS if name != "train")
 
 
 def read(job, path):
-    """Kinds and records for `database.store`: image, group and label of each picture below the folder.
+    """Kinds and records for `tables.store`: image, group and label of each picture below the folder.
 
     ValueError: no folder, no pictures, or a picture whose name ends in no class of the task, with the nearest one;
     ConfigError where the labels of the task are not one class a picture.
@@ -40,7 +40,7 @@ def _label(path, classes):
     name, underscore, end = path.stem.rpartition("_")
     if not underscore or end.lower() not in classes:
         raise ValueError(f"{path.as_posix()!r} ends in no class: there are {', '.join(classes)}"
-                         f"{config.nearest(end, classes)}; name pictures like 0017_{classes[0]}{path.suffix}")
+                         f"{config.suggestion(end, classes)}; name pictures like 0017_{classes[0]}{path.suffix}")
     return end.lower()
 
 

@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import PurePosixPath
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four, meant, member, rectangle, size
+from lib.data.formats.shapes import Label, four_corners, rectangle, required, shapes_of_task, size
 
 VERSION = "5.4.1"   # of LabelMe's own files; it is not looked at when one is opened
 OUTLINES = ("polygon", "rectangle", "oriented_rectangle", "rotation")
@@ -43,13 +43,13 @@ def read(path, scheme, pictures):
 
 def _read(path, folder, scheme):
     content = reading.parse_json(path)
-    shapes = member(content, "shapes", list, path)
-    name = member(content, "imagePath", str, path).replace("\\", "/")
+    shapes = required(content, "shapes", list, path)
+    name = required(content, "imagePath", str, path).replace("\\", "/")
     name = posixpath.normpath(posixpath.join(folder, name)) if name else ""
     sides = size(content, "imageWidth", "imageHeight", path)
     for number, shape in enumerate(shapes):
-        member(shape, "label", str, f"{path}, shapes[{number}]")
-    for corners, shape, place in _boxes(meant(shapes, itemgetter("label"), scheme), path):
+        required(shape, "label", str, f"{path}, shapes[{number}]")
+    for corners, shape, place in _boxes(shapes_of_task(shapes, itemgetter("label"), scheme), path):
         yield Label(name, sides, corners, _values(shape, scheme), place=place)
 
 
@@ -58,16 +58,16 @@ def _boxes(shapes, path):
     outlines, dots = [], []
     for number, shape in enumerate(shapes):
         place = f"{path}, shape {number + 1} ({shape['label'][:80]})"
-        kind, points = member(shape, "shape_type", str, place), member(shape, "points", list, place)
+        kind, points = required(shape, "shape_type", str, place), required(shape, "points", list, place)
         if kind == "rectangle" and len(points) == 2:
-            (left, top), (right, bottom) = four(points * 2, place)[:2]
+            (left, top), (right, bottom) = four_corners(points * 2, place)[:2]
             outlines.append((rectangle(left, top, right - left, bottom - top), shape, place))
         elif kind in OUTLINES:
-            outlines.append((four(points, place), shape, place))
+            outlines.append((four_corners(points, place), shape, place))
         elif kind == "point":
             dots.append((points[:1], shape))
     if dots and not outlines:
-        outlines = [(four([point for points, _ in dots for point in points], path), dots[0][1], path)]
+        outlines = [(four_corners([point for points, _ in dots for point in points], path), dots[0][1], path)]
     if shapes and not outlines:
         raise ValueError(f"{path}: none of its shapes has four corners; draw a polygon of four points")
     return outlines

@@ -12,7 +12,7 @@ import urllib.parse
 import numpy as np
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four, meant, member, number, rectangle, size
+from lib.data.formats.shapes import Label, four_corners, number, rectangle, required, shapes_of_task, size
 
 FOLDER = "/data/local-files/?d="   # how Label Studio names a picture of its local storage
 WORDS = {"number": "number", "choices": "choices", "textarea": "text"}
@@ -42,13 +42,13 @@ def read(path, scheme, pictures):
         raise ValueError(f"{path} is not a list of tasks; export as JSON (not JSON-MIN) from Label Studio")
     for at, task in enumerate(tasks):
         place = f"{path}, task {at + 1}"
-        kept = [each for each in member(task, "annotations", list, place)
+        kept = [each for each in required(task, "annotations", list, place)
                 if isinstance(each, dict) and not each.get("was_cancelled")]
         if len(kept) > 1:
             raise ValueError(f"{place} has {len(kept)} annotations; keep one of them in Label Studio")
         for annotation in kept:
-            result = member(annotation, "result", list, place)
-            yield from _boxes(_name(member(task, "data", dict, place), place), result, scheme, place)
+            result = required(annotation, "result", list, place)
+            yield from _boxes(_name(required(task, "data", dict, place), place), result, scheme, place)
 
 
 def _name(data, place):
@@ -70,18 +70,18 @@ def _boxes(name, result, scheme, place):
     regions = {"polygon": [], "rectangle": [], "keypoint": []}
     values = {}
     for region in result:
-        kind, value = member(region, "type", str, place), member(region, "value", dict, place)
+        kind, value = required(region, "type", str, place), required(region, "value", dict, place)
         column = region.get("from_name")
         if kind in WORDS and isinstance(column, str) and column in scheme.values:
             given = value.get(WORDS[kind])
             values[column] = given[0] if isinstance(given, list) and len(given) == 1 else given
         elif kind.removesuffix("labels") in regions:
             regions[kind.removesuffix("labels")].append(region)
-    outlines = meant(regions["polygon"] + regions["rectangle"], _label, scheme)
+    outlines = shapes_of_task(regions["polygon"] + regions["rectangle"], _label, scheme)
     found = [_scaled(region, place) for region in outlines]
     if regions["keypoint"] and not found:
         dots = [_scaled(region, place) for region in regions["keypoint"]]
-        found = [(four([tuple(point) for points, _ in dots for point in points], place), dots[0][1])]
+        found = [(four_corners([tuple(point) for points, _ in dots for point in points], place), dots[0][1])]
     for corners, sides in found:
         yield Label(name, sides, corners, values, place=place)
 
@@ -93,7 +93,7 @@ def _scaled(region, place):
     if region.get("image_rotation"):
         raise ValueError(f"{place}: the picture was rotated in Label Studio; rotate it back there and export again")
     if kind.startswith("polygon"):
-        return four(member(value, "points", list, place), place) * sides / 100, sides
+        return four_corners(required(value, "points", list, place), place) * sides / 100, sides
     left, top = (number(value.get(name), place, name) * side / 100 for name, side in zip("xy", sides, strict=True))
     if kind.startswith("keypoint"):
         return np.array([[left, top]]), sides

@@ -6,14 +6,14 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from lib.data import transfer
 from lib.data.formats import reading
-from lib.data.formats.shapes import unusable
+from lib.data.formats.shapes import name_problem
 from lib.imaging import images
 from lib.storage import files, postgres, tables
 
 SPLITS = ("train", "val", "valid", "validation", "test")
 
 
-class Pictures:
+class KnownPictures:
     """The table's rows by the path of their picture, and the names that copies of these pictures have.
 
     A name in a file is that of the copy in images/ (what people label), the path below the place of `data.path_rules`,
@@ -21,7 +21,7 @@ class Pictures:
     """
 
     def __init__(self, job, table="", must=False):
-        self.places, self.stored = transfer.places(job), job.params.data.orientation == "stored"
+        self.places, self.stored = transfer.storage_locations(job), job.params.data.orientation == "stored"
         image = job.params.data.columns["image"]
         self.columns, rows = _table(job, table, must)
         rows = [dict(zip(self.columns, row, strict=True)) for row in rows]
@@ -31,8 +31,8 @@ class Pictures:
             self.copied = files.read_json(job.folder / "pictures.json")
         self.copies, self.seen, below = {}, {}, []
         for path in self.rows:
-            with contextlib.suppress(transfer.Drop):
-                source = transfer.find(path, self.places)
+            with contextlib.suppress(transfer.RejectedRow):
+                source = transfer.find_picture(path, self.places)
                 below.append((_below(source), path))
                 self._note(path, self.copied.get(source.key))
         self.paths = _unique(below) | {path: path for path in self.rows} | self.copies
@@ -52,7 +52,7 @@ class Pictures:
         for known, each in ((self.paths, name), (self.copies, last), (self.paths, bare if bare != last else name)):
             if each in known:
                 return known[each]
-        if wrong := unusable(name):
+        if wrong := name_problem(name):
             raise ValueError(f"{place}: the picture's name {name[:200]!r} {wrong}; name pictures by their path in the "
                              "folder that was labelled")
         return name
@@ -67,21 +67,21 @@ class Pictures:
     def look(self, path):
         """Width and height of a picture file as the labelling tool saw it; ValueError."""
         try:
-            (width, height), orientation = _measure(reading.read(path))
+            (width, height), orientation = _measure(reading.read_bytes(path))
         except images.Refused as error:
             raise ValueError(f"{path}: {error}; put the picture itself there") from error
         return (height, width) if self.stored and orientation >= 5 else (width, height)
 
     def measured(self, path):
         """Name, upright (width, height) and EXIF orientation of a picture of the table; ValueError or OSError."""
-        source = transfer.find(path, self.places)
+        source = transfer.find_picture(path, self.places)
         entry = self.copied.get(source.key)
         if entry:
             return entry["image"], (entry["width"], entry["height"]), entry["orientation"]
         about = source.place.fs.info(source.path)
         if about["type"] != "file" or about["size"] > images.MAX_BYTES:
             raise ValueError("not a file of a picture's size")
-        if wrong := unusable(_below(source)):
+        if wrong := name_problem(_below(source)):
             raise ValueError(f"the picture's name {wrong}")
         return _below(source), *_measure(source.place.fs.cat_file(source.path))
 

@@ -10,7 +10,7 @@ MAX_BYTES = 32 * 2**20   # of one file; a label takes some 400 bytes of JSON
 MAX_DEPTH = 20           # of XML; CVAT's own is 8
 
 
-def read(path):
+def read_bytes(path):
     """The bytes of a regular file; ValueError says why it cannot be read and what to do."""
     try:
         about = os.stat(path)
@@ -29,10 +29,10 @@ def read(path):
     return data
 
 
-def text(path):
+def read_text(path):
     """The text of a file in UTF-8; ValueError."""
     try:
-        return read(path).decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}; "
                          "export the labels anew") from error
@@ -40,7 +40,7 @@ def text(path):
 
 def parse_json(path):
     """The content of a JSON file (RFC 8259: no NaN); ValueError."""
-    content = text(path)
+    content = read_text(path)
     try:
         return json.loads(content, parse_constant=_no_constant)
     except RecursionError as error:
@@ -57,7 +57,7 @@ def parse_xml(path):
     """The root element of an XML file; ValueError. A document type, and with it any entity, is refused."""
     from defusedxml import DefusedXmlException, ElementTree
 
-    root, depth, data = None, 0, io.BytesIO(read(path))
+    root, depth, data = None, 0, io.BytesIO(read_bytes(path))
     try:
         for event, element in ElementTree.iterparse(data, events=("start", "end"), forbid_dtd=True):
             root = element if root is None else root

@@ -60,7 +60,7 @@ class Scheme:
                 for axis, value in zip("xy", pair, strict=True)}
 
 
-def meant(shapes, name, scheme):
+def shapes_of_task(shapes, name, scheme):
     """Of a picture's shapes those that are named like the task, or all where none is; `name` tells a shape's."""
     return [shape for shape in shapes if name(shape) == scheme.name] or shapes
 
@@ -68,7 +68,7 @@ def meant(shapes, name, scheme):
 # --- what is asked of a file
 
 
-def member(holder, key, kind, place):
+def required(holder, key, kind, place):
     """`holder[key]`, which must be of a type, or of one of some; ValueError says what stands there instead."""
     if not isinstance(holder, dict):
         raise ValueError(f"{place} is {_brief(holder)}, not an object; is this the right format?")
@@ -101,7 +101,7 @@ def size(holder, width, height, place):
     return int(sides[0]), int(sides[1])
 
 
-def four(points, place):
+def four_corners(points, place):
     """Corners (4, 2) from a list of x, y pairs, the first perhaps repeated at the end; ValueError."""
     if not isinstance(points, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in points):
         raise ValueError(f"{place}: the points are {_brief(points)}, not a list of x, y; export the labels anew")
@@ -121,7 +121,7 @@ def rectangle(left, top, width, height, degrees=0.0, centre=False):
         return (corners - about) @ np.array([[c, s], [-s, c]]) + about + (left, top)
 
 
-def unusable(name):
+def name_problem(name):
     """Why a text cannot name a picture from a file of others, or "" where it can."""
     parts = PureWindowsPath(name).parts  # knows both slashes, and drives
     if not name.strip() or len(name) > 1000 or any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four, number
+from lib.data.formats.shapes import Label, four_corners, number
 
 LISTS = {"train": "train", "validation": "val", "test": "test", "": "train"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -51,14 +51,14 @@ class _Yolo:
             parts = each.relative_to(path).parts
             if "labels" not in parts[:-1]:
                 continue
-            lines = [(at, line.split()) for at, line in enumerate(reading.text(each).splitlines(), 1) if line.strip()]
+            lines = [(at, line.split()) for at, line in enumerate(reading.read_text(each).splitlines(), 1) if line.strip()]
             name, size = _picture(path, parts, pictures, each) if lines else (None, None)
             for at, words in lines:
                 place = f"{each}, line {at}"
                 count = number(words[0], place, "the class")
                 if count < 0 or not count.is_integer():
                     raise ValueError(f"{place}: the class is {words[0][:80]!r}, not a whole number; export the labels anew")
-                corners = four(cls.points([number(word, place) for word in words[1:]], place), place) * size
+                corners = four_corners(cls.points([number(word, place) for word in words[1:]], place), place) * size
                 values = {scheme.count: int(count)} if scheme.count and _counts(int(count), names, scheme) else {}
                 yield Label(name, size, corners, values, place=place)
 
@@ -115,7 +115,7 @@ def _names(path):
     if not file.is_file():
         return None
     try:
-        names = (yaml.safe_load(reading.text(file)) or {}).get("names")
+        names = (yaml.safe_load(reading.read_text(file)) or {}).get("names")
     except (yaml.YAMLError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())[:200]}; export the labels anew") from error
     return names if isinstance(names, dict) else dict(enumerate(names)) if isinstance(names, list) else None

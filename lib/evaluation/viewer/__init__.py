@@ -93,7 +93,7 @@ class Viewer(widgets.Cell):
     def _known(self, ask):
         try:
             return {"revisions": [self._plain(revision) for revision in ask(self.job).values()],
-                    "place": revisions.place(self.job)}
+                    "place": revisions.destination(self.job)}
         except self.trouble as error:
             return {"revisions": [], "place": "", "offline": str(error)}
 

@@ -48,7 +48,7 @@ def _values(given):
     """The parameters of the notebook: those of params.yaml, with what the command line says instead."""
     values = config.read_file()
     own = {"viewer.reviewer": given.reviewer, "viewer.read_only": given.read_only or None, "viewer.port": given.port}
-    overrides = {**(values["overrides"] or {}), **config.parse(" ".join(given.set)),
+    overrides = {**(values["overrides"] or {}), **config.parse_overrides(" ".join(given.set)),
                  **{key: value for key, value in own.items() if value is not None}}
     return values | {name: getattr(given, name) for name in ("task", "profile", "run") if getattr(given, name)} \
         | {"overrides": overrides}

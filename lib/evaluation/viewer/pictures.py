@@ -65,11 +65,11 @@ class Pictures:
         side = self.job.params.viewer.side
         scale = min(1.0, 0.75 * side / max(row["width"], row["height"]))  # a JPEG is decoded at 1/2, 1/4 or 1/8
         least = max(1, int(row["width"] * scale)), max(1, int(row["height"] * scale))
-        return _fit(dataset.read(self.job, row, at_least=least).pixels, (side, side))
+        return _fit(dataset.read_picture(self.job, row, at_least=least).pixels, (side, side))
 
     def _copy(self, row, kind, make):
         """The bytes of a copy, from the cache where it is as old as its picture."""
-        source = dataset.path(self.job, row)
+        source = dataset.picture_path(self.job, row)
         try:
             about = source.stat()
         except OSError as error:
@@ -85,7 +85,7 @@ class Pictures:
         """The whole picture at full resolution; the last few are held."""
         with self._lock:
             if row["image"] not in self._large:
-                self._large[row["image"]] = dataset.read(self.job, row, at_least=(row["width"], row["height"]))
+                self._large[row["image"]] = dataset.read_picture(self.job, row, at_least=(row["width"], row["height"]))
             self._large.move_to_end(row["image"])
             while len(self._large) > LARGE:
                 self._large.popitem(last=False)

@@ -68,7 +68,7 @@ def checked_query(query):
     full = dict(QUERY_DEFAULTS)
     for key, value in query.items():
         if key not in QUERY_TYPES:
-            raise ValueError(f"a query has no {key!r}{config.nearest(key, QUERY_TYPES)}; it has {', '.join(QUERY_TYPES)}")
+            raise ValueError(f"a query has no {key!r}{config.suggestion(key, QUERY_TYPES)}; it has {', '.join(QUERY_TYPES)}")
         kind = QUERY_TYPES[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
@@ -120,7 +120,7 @@ def _licences(cursor, wanted):
     known = [one for one, in cursor.fetchall()]
     for one in wanted:
         if one not in known:
-            raise ValueError(f"there is no licence {one[:60]!r}{config.nearest(one, known)}; there are {', '.join(known)}")
+            raise ValueError(f"there is no licence {one[:60]!r}{config.suggestion(one, known)}; there are {', '.join(known)}")
     return wanted
 
 

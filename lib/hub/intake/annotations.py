@@ -12,7 +12,7 @@ def columns(task):
     if not task:
         return {}
     if task not in tasks.names():
-        raise config.ConfigError(f"task is {task!r}; there are {', '.join(tasks.names())}{config.nearest(task, tasks.names())}")
+        raise config.ConfigError(f"task is {task!r}; there are {', '.join(tasks.names())}{config.suggestion(task, tasks.names())}")
     return job(task).columns
 
 

@@ -24,7 +24,7 @@ def kind(hub):
                                  f"{settings.features_weights!r} is no file; name its .weights.h5, or set classic")
     if settings.features not in config.backbones():
         raise config.ConfigError(f"hub.features is {settings.features!r}; it must be classic or a network of "
-                                 f"keras.applications{config.nearest(settings.features, config.backbones())}")
+                                 f"keras.applications{config.suggestion(settings.features, config.backbones())}")
     return f"{settings.features}:{_hash(str(path))[:12]}"
 
 

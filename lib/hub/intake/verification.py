@@ -28,7 +28,7 @@ def verify(hub, progress=None):
     Any number of these may run at once; each takes its own pictures. A killed one leaves its chunk waiting.
     """
     counts, extract = Counter(), features.extractor(hub)
-    with parallel.open_engine(hub.params.compute) as workers, ThreadPoolExecutor(CONCURRENT_CHUNKS) as pool, _stop_event() as until:
+    with parallel.executor(hub.params.compute) as workers, ThreadPoolExecutor(CONCURRENT_CHUNKS) as pool, _stop_event() as until:
         for chunks in [pool.submit(_chunks, hub, workers, extract, until, progress) for _ in range(CONCURRENT_CHUNKS)]:
             counts.update(chunks.result())
     _requeue_relabelled(hub)

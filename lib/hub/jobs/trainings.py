@@ -83,10 +83,10 @@ def enqueue(hub, account, version, overrides=None, task="", profile=""):
 
 def _allowed(overrides):
     """The overrides by dotted key, where the one who asks may choose them all."""
-    flat = config.flat(config.nested(overrides))
+    flat = config.flat(config.nest(overrides))
     for key, value in flat.items():
         if key not in ADJUSTABLE:
-            raise ValueError(f"{key[:80]} cannot be chosen for a training{config.nearest(key, ADJUSTABLE)}; what can is "
+            raise ValueError(f"{key[:80]} cannot be chosen for a training{config.suggestion(key, ADJUSTABLE)}; what can is "
                              f"{', '.join(ADJUSTABLE)}")
         if key == "model.weights" and value not in WEIGHTS:
             raise ValueError(f"model.weights is {str(value)[:80]!r}; for a training it must be one of {', '.join(WEIGHTS)}")

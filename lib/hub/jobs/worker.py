@@ -187,7 +187,7 @@ def stderr_tail(child):
 
 def progress(job):
     """How far a run has come: the number of the notebook that runs, and its losses so far."""
-    record = runs.Record(job, RUN)
+    record = runs.Run(job, RUN)
     done = [job.folder.joinpath("01_data_preparation.ipynb").is_file(),
             *(record.path("notebooks", name).is_file() for name in ("02_model_building.ipynb", "03_model_verification.ipynb"))]
     history = []

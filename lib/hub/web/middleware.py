@@ -42,7 +42,7 @@ class HubMiddleware(RequestMiddleware):
             return Problem("not_allowed", str(error))
         if isinstance(error, postgres.Unreachable):
             return Problem("no_database", "the hub's database does not answer; come again", {"Retry-After": "2"})
-        if isinstance(error, files.NoRoom):
+        if isinstance(error, files.DiskFull):
             return Problem("no_room", "the hub's store is full; its operator has to make room")
         if isinstance(error, images.Refused):
             return bad_input(f"{error.code}: {error}")

@@ -23,7 +23,7 @@ def run(hub, overrides=None):
     server.check(settings)
     port = settings.page_port or free_port(settings.host)
     app_port = settings.port or free_port(settings.host)
-    given = {**config.nested(overrides), "hub": {**config.nested(overrides).get("hub", {}), "port": app_port}}
+    given = {**config.nest(overrides), "hub": {**config.nest(overrides).get("hub", {}), "port": app_port}}
     path = hub.folder / "hub.ipynb"
     files.write(path, _notebook(given))
     words = [f"{key}={_in_yaml(value)}" for key, value in config.flat(given).items()]

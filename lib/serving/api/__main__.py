@@ -40,11 +40,11 @@ def _serve(words):
     parser.add_argument("--set", nargs="+", default=[], metavar="api.KEY=VALUE", help="other settings of the block api")
     parser.add_argument("--with-stdin", action="store_true", help="end when standard input is closed")
     given = parser.parse_args(words)
-    overrides = config.nested(config.parse(given.set))
+    overrides = config.nest(config.parse_overrides(given.set))
     if overrides.keys() - {"api"}:
         raise config.ConfigError(f"--set knows api.… only, not {', '.join(overrides.keys() - {'api'})}")
     own = {key: value for key in ("host", "port") if (value := getattr(given, key)) is not None}
-    settings = config.group("api", overrides.get("api", {}) | own)
+    settings = config.resolve_group("api", overrides.get("api", {}) | own)
     server.serve(given.folder, settings, end_with_stdin if given.with_stdin else None)
 
 

@@ -27,8 +27,8 @@ def _adapter():
     from mangum import Mangum
 
     folder = Path(os.environ.get("COREBOX_EXPORT") or config.REPOSITORY / "model")
-    overrides = config.nested(config.parse(os.environ.get("COREBOX_API", ""))).get("api", {})
-    settings = config.group("api", {**overrides, "host": "0.0.0.0"})
+    overrides = config.nest(config.parse_overrides(os.environ.get("COREBOX_API", ""))).get("api", {})
+    settings = config.resolve_group("api", {**overrides, "host": "0.0.0.0"})
     server.check_access(settings)
     for export in model_store.exports(folder):
         export_check.check(export)

@@ -114,7 +114,7 @@ def _point(home, name):
 def _copy(export, to, content, version):
     """Copy an export's own files; they are seen under their folder's name when all are on disk, or not at all."""
     names = export_check.members(content)
-    files.need(_made(to.parent), sum((export / name).stat().st_size for name in names))
+    files.require_space(_made(to.parent), sum((export / name).stat().st_size for name in names))
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=to.parent))
     try:
         for name in names:
@@ -124,7 +124,7 @@ def _copy(export, to, content, version):
             files.write_json(temporary / "export.json", {**content, "version": version})
         temporary.chmod(0o755)
         os.replace(temporary, to)
-        files._sync(to.parent)
+        files._fsync(to.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

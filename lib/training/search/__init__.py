@@ -33,7 +33,7 @@ class Found:
     @property
     def record(self):
         """Where the figures of a search are kept, beside best.json: outputs/<task>/<profile>/search."""
-        return runs.Record(self.job, "search")
+        return runs.Run(self.job, "search")
 
 
 def search(job, table, progress=True):
@@ -60,7 +60,7 @@ def _keep(job, study):
     done = studies.done(study)
     if not any(trial.state.name == "COMPLETE" for trial in done):
         raise RuntimeError(f"none of the {len(done)} trials came to its end; lower the learning rates of search.space")
-    found = Found(type(job)(config.changed(job.params, study.best_params, job.checks), job.profile, job.run),
+    found = Found(type(job)(config.with_overrides(job.params, study.best_params, job.checks), job.profile, job.run),
                   study.best_params, trials(study), study)
     found.record.write("best", {
         "settings": study.best_params, "val_loss": study.best_value, "trial": study.best_trial.number,

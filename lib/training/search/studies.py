@@ -44,10 +44,10 @@ def _claim(connection):
                 cursor.execute(f"CREATE SCHEMA {SCHEMA}")
             connection.commit()
     except errors.InsufficientPrivilege as error:
-        raise config.ConfigError(f"{postgres.said(error)}; the search keeps its study in the schema {SCHEMA}: let the user "
+        raise config.ConfigError(f"{postgres.error_text(error)}; the search keeps its study in the schema {SCHEMA}: let the user "
                                  "of the token file make it, or make it for that user") from error
     except psycopg2.Error as error:
-        raise postgres.Unreachable(f"PostgreSQL did not let the study begin: {postgres.said(error)}; run again") from error
+        raise postgres.Unreachable(f"PostgreSQL did not let the study begin: {postgres.error_text(error)}; run again") from error
 
 
 def _storage(job, connection):
@@ -55,7 +55,7 @@ def _storage(job, connection):
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
     there, settings = connection.info, job.params.search
-    token = postgres.token(job)
+    token = postgres.credentials(job)
     if there.password:
         os.environ["PGPASSWORD"] = there.password
     host = urllib.parse.quote(there.host, safe="")
@@ -77,8 +77,8 @@ def name(job, table):
     """Changes with the labels, the space and any setting that is not searched."""
     first = {line["key"]: line["choices"][0] if "choices" in line else space.number(job, line["key"], line["low"])
              for line in space.lines(job)}
-    neutral = type(job)(config.changed(job.params, first, job.checks), job.profile)
-    return f"{job.name}/{job.profile}/{runs.fingerprint(neutral, dataset.rows(table), space.lines(job))}"
+    neutral = type(job)(config.with_overrides(job.params, first, job.checks), job.profile)
+    return f"{job.name}/{job.profile}/{runs.fingerprint(neutral, dataset.as_records(table), space.lines(job))}"
 
 
 def _pruner(settings):

@@ -44,15 +44,15 @@ def _train(job, table, prepared, trial):
     import optuna
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
-    own = type(job)(config.changed(job.params, {line["key"]: space.suggest(job, trial, line) for line in space.lines(job)},
+    own = type(job)(config.with_overrides(job.params, {line["key"]: space.suggest(job, trial, line) for line in space.lines(job)},
                                    job.checks), job.profile)
-    if dataset.key(own, prepared.rows) != dataset.key(job, prepared.rows):
-        prepared = _patiently(own, table, job.outputs / "search" / "cache" / dataset.key(own, prepared.rows))
+    if dataset.cache_key(own, prepared.rows) != dataset.cache_key(job, prepared.rows):
+        prepared = _patiently(own, table, job.outputs / "search" / "cache" / dataset.cache_key(own, prepared.rows))
     known = trial.study.get_trials(deepcopy=False)[trial.number]
     first = RetryHeartbeatStaleTrialCallback.retried_trial_number(known)  # goes on after the last epoch of a killed one
     number = trial.number if first is None else first
     trial.set_user_attr("process", os.getpid())
-    record = runs.Record(own, f"search/{trial.study.study_name.rpartition('/')[2]}-{number}")
+    record = runs.Run(own, f"search/{trial.study.study_name.rpartition('/')[2]}-{number}")
 
     def told(line):
         trial.report(line["val_loss"], line["epoch"])

@@ -37,7 +37,7 @@ def build(job, folder, out, progress=True):
     Written below `out`: boxes.csv, transfer.tsv, labels/ and the lists of YOLO and darknet; then, where pictures are
     to be downloaded, original/ (byte for byte), images/ (upright by their EXIF), coco.json and failed.csv. Pictures
     of one author stay in one split (`split.*`). ValueError: a file is missing or malformed; ConfigError: an unknown
-    class, with the nearest names; fetch.Unreachable: the server is down.
+    class, with the nearest names; Unreachable: the server is down.
     """
     settings = job.params.get("openimages")
     if settings is None:
@@ -46,7 +46,7 @@ def build(job, folder, out, progress=True):
     wanted = classes.wanted(folder, settings.classes, settings.children)
     found = rows.boxes(folder, settings.subset, wanted, settings.attributes.plain())
     chosen, double = rows.pictures(folder, settings.subset, found, settings.limit)
-    parts = ingest.parts_of({each.author for each in chosen}, job.params.split)
+    parts = ingest.assign_splits({each.author for each in chosen}, job.params.split)
     chosen = [each.with_split(parts[each.author]) for each in chosen]
     names = list(wanted.values()) if settings.separate else [job.name]
     counts = {"boxes": sum(len(each.boxes) for each in chosen), "pictures": len(chosen), "same picture twice": double,

@@ -23,7 +23,7 @@ def one(folder, pattern, what):
 def described(folder):
     """Names by label, in the order of the file (601 boxable classes)."""
     path = one(folder, DESCRIPTIONS, "the names of the classes")
-    lines = [line for line in csv.reader(reading.text(path).splitlines()) if line]
+    lines = [line for line in csv.reader(reading.read_text(path).splitlines()) if line]
     if any(len(line) != 2 for line in lines):
         bad = next(line for line in lines if len(line) != 2)
         raise ValueError(f"{path}: {','.join(bad)[:80]!r} is not LABEL,NAME; take the file as Open Images publishes it")
