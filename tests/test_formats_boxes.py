@@ -387,7 +387,7 @@ def test_what_goes_out_is_the_same_corner_of_the_upright_picture(name, orientati
         assert len(found) == 16
 
 
-class _Upright(formats.Pictures):
+class _Upright(formats.KnownPictures):
     """Pictures as a tool sees them that turns them upright."""
 
     def __init__(self, job):
@@ -399,7 +399,7 @@ class _Upright(formats.Pictures):
 def test_labels_of_the_stored_pixels_come_in_as_the_setting_says(name, eight, job_of, tmp_path):
     _, stored = eight("upright")
     job = job_of("stored")
-    known = formats.Pictures(job)
+    known = formats.KnownPictures(job)
     labels = [Label(image, tuple(stored[path][1]), stored[path][0], {"row_nb": 5}, "train")
               for image, path in known.copies.items()]
     path = tmp_path / WHERE.get(name, "labels")
@@ -414,7 +414,7 @@ def test_a_tool_that_does_not_turn_pictures_is_noticed_by_their_size(eight, job_
     _, stored = eight("upright")
     job = job_of()
     labels = [Label(image, tuple(stored[path][1]), stored[path][0], {"row_nb": 5})
-              for image, path in formats.Pictures(job).copies.items()]
+              for image, path in formats.KnownPictures(job).copies.items()]
     formats._write_files(tmp_path / "a.json", formats.BOXES["coco"].write(labels, scheme()))
     before = tables.read_table(job)
     with pytest.raises(ValueError, match="has 160x120 px and the file says 120x160; .*set data.orientation=stored"):
