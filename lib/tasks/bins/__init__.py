@@ -24,10 +24,10 @@ class Bins(Job):
               "bins.generator.overlap": config.between(0.0, 0.9),
               "bins.generator.hidden": config.between(0.0, 1.0),
               "bins.generator.least_shown": config.between(0.0, 1.0),
-              "bins.generator.size": config.rising(0.08, 0.6),
+              "bins.generator.size": config.increasing(0.08, 0.6),
               "bins.generator.bands": config.between(0, 6),
-              "bins.generator.light": config.rising(0.05, 3.0),
-              "bins.generator.blur": config.rising(0.0, 5.0)}
+              "bins.generator.light": config.increasing(0.05, 3.0),
+              "bins.generator.blur": config.increasing(0.0, 5.0)}
 
     @property
     def settings(self):
