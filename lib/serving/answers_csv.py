@@ -75,7 +75,7 @@ def _append(handle, cells):
     csv.writer(text).writerow(cells)
     content = text.getvalue().encode("utf-8", "surrogateescape")
     if handle.write(content) < len(content):
-        raise files.NoRoom(28, f"no room to write {handle.name}; the rows so far are kept, make room and run again")
+        raise files.DiskFull(28, f"no room to write {handle.name}; the rows so far are kept, make room and run again")
 
 
 def _cell(value):

@@ -9,7 +9,7 @@ from collections import Counter
 from operator import itemgetter
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four_corners, shapes_of_task, required, size
+from lib.data.formats.shapes import Label, four_corners, required, shapes_of_task, size
 from lib.imaging import coco, geometry
 
 

@@ -29,7 +29,7 @@ def load(hub, hierarchy, names=""):
         try:
             _insert(cursor, labels, sorted(edges))
         except psycopg2.errors.CheckViolation as error:
-            raise ValueError(f"{hierarchy} puts a label above and below another one ({postgres.said(error)}); take one of "
+            raise ValueError(f"{hierarchy} puts a label above and below another one ({postgres.error_text(error)}); take one of "
                              "the two out") from error
     return len(labels), len(edges)
 
