@@ -9,6 +9,7 @@
     json_body        a JSON body, strictly parsed and bounded
     executor         a bounded number of threads and a bounded queue before them
     shares           how many things one client may hold at once
+    memory           what is free is given back to the system
     access_log       JSON lines, written by a thread of its own
     description      the OpenAPI description: problems, and one rendering per model
     server           granian with our limits, ports, certificates, shutdown

@@ -16,11 +16,11 @@ LONGEST = 8.0  # … up to this
 class BoundedExecutor:
     """Runs functions in `workers` threads. It has as many places, and `queue` more for requests that wait for a thread.
 
-    `waited` is called with the seconds that each had to wait for a thread.
+    `waited` is called with the seconds that each had to wait for a thread; `done` counts those that have ended.
     """
 
     def __init__(self, workers, queue, waited=lambda seconds: None, name="answer"):
-        self.capacity, self._waited = workers + queue, waited
+        self.capacity, self.done, self._waited = workers + queue, 0, waited
         self._places, self._waiting, self._deadlines = set(), collections.deque(), {}
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix=name)
 
@@ -92,6 +92,7 @@ class BoundedExecutor:
             return function(*arguments)
         finally:
             del self._deadlines[thread]
+            self.done += 1
 
     def overdue(self):
         """The seconds by which a thread that still runs is past its deadline, the most of any; 0 where none is."""

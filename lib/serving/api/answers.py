@@ -13,7 +13,12 @@ from lib.common.http.problem_details import Problem
 from lib.imaging import images
 from lib.serving import prediction
 from lib.serving.api import inference, openapi, rendering
+from lib.serving.api.heavy_pictures import is_heavy
 from lib.serving.api.service import FETCHING
+
+
+class _Heavy(Exception):
+    """A request whose pictures cost so much that it waits for a place of its own."""
 
 
 class Answers:
@@ -27,7 +32,7 @@ class Answers:
         predictor, values, draw = self._query(request, task)
         multipart = form.is_form(request)
         async with self._body(request, self.settings.max_bytes + (form.AROUND if multipart else 0)) as (content, place):
-            found = await self._run(request, self._one, predictor, content, draw, request, multipart, place=place)
+            found = await self._run(request, self._one, predictor, content, draw, multipart, place=place)
         return self._response(request, predictor, values, *found)
 
     async def remote(self, request, task=None):
@@ -36,14 +41,14 @@ class Answers:
         url = request.query_params.get("image_url", "")
         with self.metrics.stage("fetch"):
             content = await self.service.fetching.run(self.service.fetcher.fetch, url, seconds=2 * FETCHING)
-        found = await self._run(request, self._one, predictor, content, draw, request, False)
+        found = await self._run(request, self._one, predictor, content, draw, False)
         return self._response(request, predictor, values, *found)
 
     async def batch(self, request, task):
         """The answers for the pictures of a form, in their order; one that is refused has its problem instead."""
         predictor, values, _ = self._query(request, task)
         async with self._body(request, self.settings.batch_bytes + form.AROUND) as (content, place):
-            found = await self._run(request, self._each, predictor, content, values, request, place=place)
+            found = await self._run(request, self._each, predictor, content, values, place=place)
         return JSONResponse({"answers": found, "model": predictor.task, "model_version": predictor.version,
                              "trace_id": request.state.trace_id}, headers=_model_headers(predictor))
 
@@ -51,7 +56,7 @@ class Answers:
         """The response to an inference request (inference)."""
         query.check_names(request, ())
         async with self._body(request, self.settings.batch_bytes) as (content, place):
-            content, headers = await self._run(request, self._infer, predictor, content, request, place=place)
+            content, headers = await self._run(request, self._infer, predictor, content, place=place)
         return Response(content, headers={**headers, **_model_headers(predictor)})
 
     def _query(self, request, task, *others):
@@ -79,46 +84,66 @@ class Answers:
         finally:
             executor.release(place)
 
-    async def _run(self, request, function, predictor, content, *others, place=None):
-        """What a function returns, in a thread, in what is left of the request's time."""
+    async def _run(self, request, function, *arguments, place=None):
+        """What a function of the request and these arguments returns, in a thread, in what is left of the request's time.
+
+        One that finds its pictures heavy is run again where one such request is answered at a time.
+        """
         if not hasattr(request.state, "until"):
             request.state.until = time.monotonic() + self.settings.total_timeout
-        return await self.service.executor.run(function, predictor, content, *others, place=place,
-                                               seconds=max(0.01, request.state.until - time.monotonic()))
+        try:
+            request.state.heavy = False
+            return await self._in_time(self.service.executor, request, function, arguments, place)
+        except _Heavy:
+            request.state.heavy = True
+        heavy = self.service.heavy
+        place = await heavy.acquire()
+        try:
+            return await self._in_time(heavy, request, function, arguments, place)
+        finally:
+            heavy.release(place)
+
+    async def _in_time(self, executor, request, function, arguments, place):
+        return await executor.run(function, request, *arguments, place=place,
+                                  seconds=max(0.01, request.state.until - time.monotonic()))
 
     # --- in a thread
 
-    def _one(self, predictor, content, draw, request, multipart):
+    def _one(self, request, predictor, content, draw, multipart):
         """The answer for a picture, and the picture with it drawn on it where that is asked."""
         _note(predictor, content, request)
         if multipart:
             content, = form.files(content, request.headers["content-type"])
+        _check_cost(request, [content])
         picture, answer = self._find(predictor, content)
         if not draw:
             return answer, None
         with self.metrics.stage("draw"):
             return answer, rendering.render(picture, predictor.job.outlines(answer))
 
-    def _each(self, predictor, content, values, request):
+    def _each(self, request, predictor, content, values):
         """The answers for a form's pictures, each by itself."""
         _note(predictor, content, request)
+        pictures = form.files(content, request.headers.get("content-type", ""), self.settings.batch)
+        _check_cost(request, pictures)
         found = []
-        for picture in form.files(content, request.headers.get("content-type", ""), self.settings.batch):
+        for picture in pictures:
             try:
-                _in_time(request)
+                _check_time(request)
                 found.append(self._reply(predictor, values, self._find(predictor, picture)[1]))
             except Problem as problem:
                 found.append(problem_details.members(problem))
         return found
 
-    def _infer(self, predictor, content, request):
+    def _infer(self, request, predictor, content):
         """The body and headers of the response to an inference request."""
         _note(predictor, content, request)
         asked = inference.read(content, self.settings.batch, request.headers.get(inference.HEADER))
         values = checked(predictor.job.query, asked.parameters)
+        _check_cost(request, asked.pictures)
         found = []
         for picture in asked.pictures:
-            _in_time(request)
+            _check_time(request)
             found.append(self._reply(predictor, values, self._find(predictor, picture)[1]))
         return inference.reply(predictor, found, asked, request.state.trace_id)
 
@@ -158,6 +183,12 @@ def checked(schema, texts):
     return values
 
 
+def _check_cost(request, pictures):
+    """Refuse to answer heavy pictures among light ones: see Answers._run."""
+    if not request.state.heavy and any(is_heavy(one) for one in pictures):
+        raise _Heavy
+
+
 def _note(predictor, content, request):
     """Note for the log what was asked of which model; of the picture, its hash alone."""
     request.state.notes.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content),
@@ -169,7 +200,7 @@ def _model_headers(predictor):
     return {"x-model": predictor.task, "x-model-version": quote(predictor.version)}
 
 
-def _in_time(request):
+def _check_time(request):
     """Problem `late` where nobody waits for the answer any more."""
     if time.monotonic() > request.state.until:
         raise Problem("late", "the answer took too long; send fewer pictures at once")

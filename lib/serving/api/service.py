@@ -4,8 +4,9 @@ import asyncio
 import concurrent.futures
 import os
 import threading
+import time
 
-from lib.common.http import access_log, form
+from lib.common.http import access_log, form, memory
 from lib.common.http.executor import BoundedExecutor
 from lib.common.http.problem_details import Problem
 from lib.common.http.request_body import BodyReader
@@ -14,9 +15,12 @@ from lib.serving.api.metrics import Metrics
 from lib.serving.api.served_models import Models
 
 RELOAD = 0.5     # s between two looks for another model
+TRIM = 5.0       # s after which free memory is given back, where anything was answered meanwhile
 NICE = 5         # the thread that loads models runs at this lower priority
 FETCHES = 4      # pictures fetched at once
 FETCHING = 5.0   # s that a fetch may take
+HEAVY = 4        # requests with heavy pictures that may wait while one is answered
+GRACE = 5.0      # s past its deadline after which a thread makes the process not ready, and in twice the time ends it
 
 
 class Service:
@@ -34,6 +38,7 @@ class Service:
         self.log = access_log.AccessLog(settings.log)
         self.executor = BoundedExecutor(settings.workers, settings.queue,
                                         lambda seconds: self.metrics.observe("queue", seconds))
+        self.heavy = BoundedExecutor(1, HEAVY, name="heavy")
         self.fetching = BoundedExecutor(FETCHES, 0, name="fetch")
         self._loading = concurrent.futures.ThreadPoolExecutor(1, "load", _lower_priority)
         together = (settings.workers + settings.queue) * (settings.max_bytes + form.AROUND)
@@ -53,17 +58,35 @@ class Service:
         self._watching.cancel()
         self.models.served = {}
         self.executor.close()
+        self.heavy.close()
         self.fetching.close()
         self._loading.shutdown(cancel_futures=True)
         self.log.close()
 
     async def _watch(self):
+        trimmed = 0, time.monotonic()   # how many had been answered, and when
         while True:
             await self._background(self.models.reload)
             await self._background(self.models.keep_previous)
             await self._background(self.description.json)  # rendered here, not when it is asked for
             self.metrics.update(self.models.served, self.executor, self.log.lost)
+            self._end_where_stuck()
+            done = self.executor.done + self.heavy.done
+            if done > trimmed[0] and time.monotonic() > trimmed[1] + TRIM:
+                trimmed = done, time.monotonic()
+                await self._background(memory.trim)
             await asyncio.sleep(RELOAD)
+
+    def overdue(self):
+        """The seconds by which a thread is past its deadline; what it runs cannot be interrupted."""
+        return max(self.executor.overdue(), self.heavy.overdue())
+
+    def _end_where_stuck(self):
+        """End this process where a thread does not come back; what watches over it starts another."""
+        if self.overdue() > 2 * GRACE:
+            self.log.write(event="stuck", seconds=round(self.overdue(), 1))
+            self.log.close()
+            os._exit(1)
 
     async def _background(self, function, *arguments):
         """What a function returns, in the thread that loads models."""
@@ -97,7 +120,9 @@ class Service:
         return models[task]
 
     def versions(self):
-        """The version that is served of each task."""
+        """The version that is served of each task; Problem `no_model`, or `late` where a thread is stuck."""
+        if self.overdue() > GRACE:
+            raise Problem("late", "a picture holds a thread past its deadline; this process is replaced", {"Retry-After": "10"})
         return {task: one.version for task, one in self.served().items()}
 
     async def reload(self):
