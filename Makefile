@@ -1,5 +1,6 @@
-# Everything a fresh machine needs is Python 3.11, make and the package registries.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Everything a fresh machine needs is Python 3.11 or 3.12, make and the package registries.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+UV ?= $(shell command -v uv)
 BIN = .venv/bin
 WORDS = $(if $(TASK),--task $(TASK)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run $(RUN)) $(if $(SET),--set $(SET))
 export PYTHONUNBUFFERED = 1
@@ -38,14 +39,26 @@ lock:                         ## the lock anew, from pyproject.toml
 	uv pip compile pyproject.toml -c requirements.lock --python-version 3.11 --no-header --no-annotate \
 		--generate-hashes -o docker/api/requirements.lock
 
+# uv installs in half a minute what takes pip five; where it is not there, pip brings it into .venv-uv.
 .venv/ready: requirements.lock pyproject.toml
-	@if command -v uv >/dev/null; then \
-		uv venv --clear --python 3.11 .venv && uv pip install --python $(BIN)/python -r requirements.lock && \
-		uv pip install --python $(BIN)/python --no-deps -e .; \
+	@uv="$(UV)"; python="$(PYTHON)"; \
+	case "$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" in \
+		3.11|3.12) fits=1;; *) fits=;; esac; \
+	if [ -z "$$uv" ] && "$$python" -m venv --clear .venv-uv >/dev/null 2>&1 && .venv-uv/bin/python -m pip install -q uv; then \
+		uv=.venv-uv/bin/uv; \
+	fi; \
+	if [ -n "$$uv" ] && if [ -n "$$fits" ]; then "$$uv" venv -q --clear --python "$$python" .venv; \
+			else "$$uv" venv -q --clear --python 3.11 .venv; fi; then \
+		"$$uv" pip install -q --python $(BIN)/python -r requirements.lock && \
+		"$$uv" pip install -q --python $(BIN)/python --no-deps -e .; \
+	elif [ -n "$$fits" ]; then \
+		"$$python" -m venv --clear .venv && $(BIN)/python -m pip install -q -r requirements.lock && \
+		$(BIN)/python -m pip install -q --no-deps -e .; \
 	else \
-		$(PYTHON) -m venv --clear .venv && $(BIN)/pip install -q -r requirements.lock && $(BIN)/pip install -q --no-deps -e .; \
+		echo "Core Box needs Python 3.11 or 3.12, and $${python:-python3} is another one; install one of them, or name it:" \
+			"make PYTHON=/path/to/python3.11" >&2; exit 1; \
 	fi
 	@touch $@
 
 clean:                        ## the environment; data and outputs stay
-	rm -rf .venv
+	rm -rf .venv .venv-uv

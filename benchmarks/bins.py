@@ -178,7 +178,7 @@ def after(kind, given, **overrides):
 def taught(one, rows):
     """The answers of a training, what it took (s of processor time), and its network."""
     began = time.process_time()
-    record = fitting.train(one, dataset.prepare(one, gathered(one, rows), progress=False))
+    record = fitting.fit(one, dataset.prepare(one, gathered(one, rows), progress=False))
     seconds = time.process_time() - began
     return prediction.load(record.path("export"), "bins").answer, seconds, saving.load(record.path("model", "network.keras"))
 

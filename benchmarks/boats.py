@@ -14,7 +14,6 @@ import json
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -25,7 +24,7 @@ from lib.data import dataset
 from lib.imaging import images
 from lib.models import building
 from lib.storage import files
-from lib.training import fitting
+from lib.training import loop
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 SIZE = (640, 480)
@@ -82,7 +81,7 @@ def fitted(this, name, ready):
     """The network of a training, and what it took (wall clock and processor, s); one that is done is taken as it is."""
     folder = FOLDER / "boats" / f"fit-{name}"
     wall, cpu = time.time(), time.process_time()
-    network, history = fitting.fit(this, "network", ready, SimpleNamespace(path=folder.joinpath), progress=True)
+    network, history = loop.fit_network(this, "network", ready, folder, progress=True)
     cost = {"wall": time.time() - wall, "cpu": time.process_time() - cpu, "epochs": len(history),
             "val_loss": min(line["val_loss"] for line in history)}
     if not (folder / "cost.json").is_file():

@@ -83,7 +83,7 @@ def bought(way, x, y, pool, rng):
             if far is None:
                 have += list(left[np.argsort(-doubt, kind="stable")[:size - len(have)]])
             else:
-                have += list(left[active_learning.pick(x[left], doubt, x[have], size - len(have))])
+                have += list(left[active_learning.k_centre(x[left], doubt, x[have], size - len(have))])
         rounds.append(list(have))
     return rounds
 

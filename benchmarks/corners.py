@@ -13,7 +13,6 @@ import os
 import time
 from functools import cache, partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -231,18 +230,17 @@ def ours(head, count, hole):
 def exported(head, count=0, hole=None):
     """The folder of an export of these weights, made where there is none yet."""
     from lib.models import building
-    from lib.training import export, fitting
+    from lib.training import export, loop
 
     name, _, small = head.partition("-")
     job = tasks.job("corners", overrides={**PLAIN, **(SMALL if small else {}), "corners.head": name,
                                           **(TUNING if count else {})})
     folder = FOLDER / "corners" / f"{head}-{count or 'shipped'}-{hole if count else ''}-{_shipped()}"
     if not (folder / "export" / "export.json").is_file():
-        record = SimpleNamespace(path=folder.joinpath)
         networks = {}
         for part in job.parts():
             if count:
-                networks[part] = fitting.fit(job, part, _few(job, count, hole), record, False)[0]
+                networks[part] = loop.fit_network(job, part, _few(job, count, hole), folder, False)[0]
             else:
                 networks[part] = building.build(job, part)
                 job.start(part, networks[part])

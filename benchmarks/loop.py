@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import os
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from lib.metrics import label_errors
 from lib.serving import prediction
 from lib.storage import files
 from lib.tasks import corners
-from lib.training import export, fitting
+from lib.training import export, loop
 
 WRONG, ROUNDS = 0.1, 3
 
@@ -150,8 +149,7 @@ def fit(rows, pictures, labels):
             for part in stored:
                 stored[part].append(job.stored(part, picture, known[-1]))
         prepared = dataset.Prepared(known, {part: np.stack(each) for part, each in stored.items()})
-        record = SimpleNamespace(path=folder.joinpath)
-        export.export(job, {part: fitting.fit(job, part, prepared, record, False)[0] for part in job.parts()},
+        export.export(job, {part: loop.fit_network(job, part, prepared, folder, False)[0] for part in job.parts()},
                      folder / "export", "loop")
     return prediction.load(folder / "export").answer
 

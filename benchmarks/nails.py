@@ -17,7 +17,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from lib.serving import prediction
 from lib.storage import files
 from lib.tasks import nails
 from lib.tasks.nails import alignment, coreset, corruptions, layers
-from lib.training import export, fitting
+from lib.training import export, loop
 
 OUT = config.home() / "outputs" / "benchmarks"
 PARTS = ("speed", "folds", "official", "days", "generated")
@@ -291,8 +290,7 @@ def generated(learned=240, judged=120):
     stored = np.stack([job.prepare(picture) for picture, _ in drawn])
     prepared = dataset.Prepared([row for _, row in drawn], {"network": stored})
     with tempfile.TemporaryDirectory() as folder:
-        record = SimpleNamespace(path=lambda *parts: _made(Path(folder, *parts)))
-        network, _ = fitting.fit(job, "network", prepared, record, progress=False)
+        network, _ = loop.fit_network(job, "network", prepared, Path(folder), progress=False)
         job.finish("network", network, prepared)
     parts = {"network": lambda batch: {key: value.numpy() for key, value in network(batch).items()}}
     lines = []
@@ -306,11 +304,6 @@ def generated(learned=240, judged=120):
                 for at, (picture, row) in enumerate(tests[:40])])
                 for kind, (_, amounts) in corruptions.KINDS.items() for amount in amounts[:3]]
     return [*lines, *corrupt]
-
-
-def _made(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _drawn(job, seed, split):
@@ -343,7 +336,7 @@ def original(seconds=600):
     keras.utils.set_random_seed(1)
     network = building.build(job)
     batches, steps = dataset.training_batches(job, "network", prepared, "train")
-    fitting.compile_for(job, "network", network, steps)
+    loop.compile_network(job, "network", network, steps)
     check_set = dataset.validation_batches(job, "network", prepared, "validation")
     best, began, epochs, stale = (np.inf, None), time.process_time(), 0, 0
     batches = iter(batches)

@@ -69,7 +69,7 @@ def run(way, labels, trials, seed):
     if "killed" in way:
         threading.Thread(target=_kill, args=(study,), daemon=True).start()
     began = time.perf_counter()
-    found = search.search(one, labels, progress=False)
+    found = search.search_settings(one, labels, progress=False)
     seconds = time.perf_counter() - began
     states = found.trials["state"].value_counts().to_dict()
     kept = found.trials[found.trials["state"] != "fail"]  # a trial that is tried again has the epochs of the killed one

@@ -21,8 +21,8 @@ from lib import tasks
 from lib.common import config
 from lib.data import dataset
 from lib.imaging import images
-from lib.storage import files, runs
-from lib.training import fitting
+from lib.storage import files
+from lib.training import loop
 
 FIRST_TEST = 1_000_000   # seed of the first test picture
 
@@ -49,9 +49,7 @@ def fit(tags, pixels, rows, folder):
     """A function from pixels to answers, learned from five sixths of the pictures, with thresholds from the others."""
     rows = [{**row, "split": "validation" if n % 6 == 0 else "train"} for n, row in enumerate(rows)]
     prepared = dataset.Prepared(rows, {"network": pixels})
-    record = runs.Run(tags, "fit")
-    record.folder = Path(folder)
-    network, _ = fitting.fit(tags, "network", prepared, record, progress=False)
+    network, _ = loop.fit_network(tags, "network", prepared, Path(folder), progress=False)
     tags.finish("network", network, prepared)
     size = tags.size
     return lambda given: [tags.decode(output, size) for output in network.predict(given.astype(np.float32), verbose=0)]

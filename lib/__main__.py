@@ -109,6 +109,21 @@ def find_job(arguments):
     return tasks.job(**values)
 
 
+def find_finished(arguments, name=""):
+    """The job of the newest finished run that a command is about, and that run: of any profile, unless --profile is given."""
+    from lib import tasks
+    from lib.storage import runs
+
+    values = parameters(arguments)
+    values["run"] = name or values["run"]
+    if not arguments.profile:
+        values["profile"] = runs.newest_profile(values["task"], values["run"]) or values["profile"]
+    job = tasks.job(**values)
+    run = runs.newest(job)
+    print(f"{run} of {job.name}/{job.profile}", file=sys.stderr)
+    return job, run
+
+
 def parameters(arguments):
     """The five parameters of the notebooks, from the command's words and params.yaml."""
     other = getattr(arguments, "params", None)
@@ -132,6 +147,12 @@ def _run(arguments):
     for number in NOTEBOOKS if arguments.notebook == "all" else [arguments.notebook]:
         where = execute(number, job, parameters(arguments), arguments.cell_timeout)
         print(f"{NOTEBOOKS[number]}: {where}")
+    if arguments.notebook == "all":
+        from lib import evaluation
+        from lib.storage import runs
+
+        print(evaluation.in_words(job, runs.newest(job)))
+        print("now: make viewer (look through the answers), make serve (the API), make mlflow (the runs)")
 
 
 def execute(number, job, values, seconds=None):
@@ -184,10 +205,8 @@ def execute(number, job, values, seconds=None):
 
 def _predict(arguments):
     from lib.serving import answers_csv, prediction
-    from lib.storage import runs
 
-    job = find_job(arguments)
-    record = runs.newest(job)
+    job, record = find_finished(arguments)
     predictor = prediction.load(record.path("export"), job.name)
     new, bad = answers_csv.write_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
                               job.params.verify.decimals, compute=job.params.compute)
@@ -201,19 +220,22 @@ def _predict(arguments):
 
 def _serve(arguments):
     from lib.serving import api
-    from lib.storage import runs
 
-    job = find_job(arguments)
+    job, run = find_finished(arguments)
     settings = config.resolve_group("api", {**job.params.api.plain(), **({"port": arguments.port} if arguments.port else {})})
-    api.serve(runs.newest(job).path("export"), settings)
+    api.serve(run.path("export"), settings)
 
 
 def _promote(arguments):
     from lib.serving import api
     from lib.storage import runs
 
-    job = find_job(arguments)
-    print(api.promote(runs.export(job, arguments.which or job.run), arguments.to or served()))
+    name = arguments.which or parameters(arguments)["run"]
+    if not name or runs.newest_profile(parameters(arguments)["task"], name):
+        export = find_finished(arguments, name)[1].path("export")
+    else:
+        export = runs.export(find_job(arguments), name)  # an alias of the registry, or a name that is not there
+    print(api.promote(export, arguments.to or served()))
 
 
 def _tracker(arguments):
@@ -270,8 +292,8 @@ def _search(arguments):
     job = tasks.job(**values | {"overrides": config.merge(values["overrides"], more)})
     if not job.params.search.trials:
         raise ValueError("search.trials is 0; say how many trainings are to be tried: --trials 20")
-    found = search.search(job, ingest.read_labels(job))
-    for name, figure in search.charts(found):
+    found = search.search_settings(job, ingest.read_labels(job))
+    for name, figure in found.figures():
         found.record.keep(figure, name)
     print(found.trials.to_string(index=False))
     print(f"best: {json.dumps(found.best)}; to train with it: --set search.use=true ({found.record.path('best.json')})")
@@ -279,14 +301,13 @@ def _search(arguments):
 
 def _choose(arguments):
     from lib.evaluation import active_learning
-    from lib.storage import runs
 
-    job, folder = find_job(arguments), arguments.folder
+    (job, run), folder = find_finished(arguments), arguments.folder
     if folder.startswith("hub:"):
         from lib.hub.datasets import source
 
         folder = source.unlabelled(job, folder.removeprefix("hub:"))
-    print(active_learning.choose(job, runs.newest(job), folder, arguments.number))
+    print(active_learning.choose(job, run, folder, arguments.number))
 
 
 def _pretrain(arguments):

@@ -19,14 +19,14 @@ from lib.training import fitting
 @given(st.integers(0, 30), st.integers(0, 8), st.integers(0, 40), st.integers(0, 2**32 - 1))
 def test_no_picture_is_chosen_twice(count, known, number, seed):
     rng = np.random.default_rng(seed)
-    chosen = active_learning.pick(rng.random((count, 3)), rng.random(count), rng.random((known, 3)), number)
+    chosen = active_learning.k_centre(rng.random((count, 3)), rng.random(count), rng.random((known, 3)), number)
     assert len(chosen) == len(set(chosen)) == min(count, number) and all(0 <= at < count for at in chosen)
 
 
 def test_of_two_alike_one_is_enough_and_what_is_labelled_or_sure_can_wait():
     features = [[0, 0], [9, 9], [9, 9.1], [0, 9], [9, 0]]
     doubts = [1.0, 1.0, 0.9, 0.0, 0.5]
-    assert active_learning.pick(features, doubts, [[0, 0.1]], 2) == [1, 4]
+    assert active_learning.k_centre(features, doubts, [[0, 0.1]], 2) == [1, 4]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def trained(tmp_path, monkeypatch):
     toy.known(monkeypatch)
     job = toy.job()
     table = toy.gathered(job)
-    record = fitting.train(job, dataset.prepare(job, table, False), False)
+    record = fitting.fit(job, dataset.prepare(job, table, False), progress=False)
     table["source"] = [f"X:\\{name}" for name in table["image"]]
     monkeypatch.setattr(ingest, "read_labels", lambda job: table)
     return job, record
@@ -63,7 +63,7 @@ def test_a_folder_is_looked_through_once_and_the_best_stand_in_the_viewers_queue
     assert all((job.folder / "images" / each["image"]).is_file() and each["truth"] is None for each in queued)
     assert transfer.find_picture(queued[0]["source"], transfer.storage_locations(job)).path == queued[0]["source"], "notebook 01 finds it"
 
-    monkeypatch.setattr(active_learning.Looker, "_look", lambda *_: pytest.fail("it was looked at already"))
+    monkeypatch.setattr(active_learning.PictureFeatures, "_compute", lambda *_: pytest.fail("it was looked at already"))
     assert active_learning.choose(job, record, folder, 3, progress=False).items == found.items
 
 

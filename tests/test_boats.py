@@ -321,7 +321,7 @@ def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp
 
     from lib.data import dataset
     from lib.storage import runs
-    from lib.training import fitting
+    from lib.training import checkpoint, loop
 
     monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
     params = config.resolve("toy", "smoke", {"training.keep_every": 3, "training.epochs": 2, "training.batch_size": 2}, SETTINGS)
@@ -329,7 +329,7 @@ def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp
     stored = rng.integers(0, 255, (14, 12, 16, 3)).astype(np.uint8)
     rows = [{"label": Toy.classes[at % 3], "split": "train" if at < 10 else "validation"} for at in range(14)]
     ready = dataset.Prepared(rows, {"network": stored})
-    whole, history = fitting.fit(job, "network", ready, runs.Run(job, "whole"), progress=False)
+    whole, history = loop.fit_network(job, "network", ready, runs.Run(job, "whole").folder, progress=False)
     kept = sorted(path.name for path in runs.Run(job, "whole").path("backup").iterdir())
     assert kept == [f"network-{number:07d}.weights.h5" for number in (3, 6, 9)]
 
@@ -337,7 +337,7 @@ def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp
         pass
 
     steps = []
-    write = fitting.State.write
+    write = checkpoint.Checkpoint.write
 
     def stop(state):
         write(state)
@@ -345,12 +345,12 @@ def test_a_training_that_is_stopped_within_an_epoch_goes_on_as_if_it_was_not(tmp
         if state.step:
             raise Stopped
 
-    monkeypatch.setattr(fitting.State, "write", stop)
+    monkeypatch.setattr(checkpoint.Checkpoint, "write", stop)
     for _ in range(2):
         with pytest.raises(Stopped):
-            fitting.fit(job, "network", ready, runs.Run(job, "cut"), progress=False)
-    monkeypatch.setattr(fitting.State, "write", write)
-    again, lines = fitting.fit(job, "network", ready, runs.Run(job, "cut"), progress=False)
+            loop.fit_network(job, "network", ready, runs.Run(job, "cut").folder, progress=False)
+    monkeypatch.setattr(checkpoint.Checkpoint, "write", write)
+    again, lines = loop.fit_network(job, "network", ready, runs.Run(job, "cut").folder, progress=False)
     assert steps == [(-1, 3), (0, 0), (0, 1)]
     assert [line["val_loss"] for line in lines] == pytest.approx([line["val_loss"] for line in history], rel=1e-5)
     for wanted, found in zip(whole.get_weights(), again.get_weights(), strict=True):

@@ -125,7 +125,7 @@ def prepared(tmp_path, monkeypatch):
 
 def test_f2_f3_f6_training_stopped_at_any_write_by_a_full_disk_goes_on_to_the_same_weights(prepared, monkeypatch):
     """Each fsync in turn finds the disk full: what was there stays, and the same command ends as an undisturbed one."""
-    whole = weights(fitting.train(toy.job("whole", training={"epochs": 2}), prepared, progress=False))
+    whole = weights(fitting.fit(toy.job("whole", training={"epochs": 2}), prepared, progress=False))
     real, at, seen = os.fsync, 0, 0
     while True:
         at, left = at + 4, [at + 4]
@@ -139,13 +139,13 @@ def test_f2_f3_f6_training_stopped_at_any_write_by_a_full_disk_goes_on_to_the_sa
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
             try:
-                fitting.train(toy.job(f"cut{at}", training={"epochs": 2}), prepared, progress=False)
-            except files.DiskFull as error:
+                fitting.fit(toy.job(f"cut{at}", training={"epochs": 2}), prepared, progress=False)
+            except files.NoRoom as error:
                 assert "MB free" in str(error) and "\n" not in str(error)
                 seen += 1
             else:
                 break
-        resumed = fitting.train(toy.job(f"cut{at}", training={"epochs": 2}), prepared, progress=False)
+        resumed = fitting.fit(toy.job(f"cut{at}", training={"epochs": 2}), prepared, progress=False)
         assert resumed.done
         for a, b in zip(whole, weights(resumed), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -162,7 +162,7 @@ def test_f15_training_without_enough_memory_names_the_setting(prepared, monkeypa
 
         monkeypatch.setattr(keras.Model, "fit", fit)
         with pytest.raises(ValueError, match="does not fit in memory with training.batch_size 4; reduce"):
-            fitting.train(toy.job("large"), prepared, progress=False)
+            fitting.fit(toy.job("large"), prepared, progress=False)
 
 
 # --- publishing (F4)

@@ -6,7 +6,7 @@ import toy
 
 from lib.data import dataset
 from lib.storage import files, runs
-from lib.training import fitting
+from lib.training import checkpoint, fitting
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def weights(record):
 
 
 def test_training_writes_both_files_an_export_and_the_split(prepared):
-    record = fitting.train(toy.job(), prepared, progress=False)
+    record = fitting.fit(toy.job(), prepared, progress=False)
     assert record.done
     assert {p.name for p in record.path("model").iterdir()} == {"network.keras", "network.h5"}
     assert record.read("export/export")["parts"]["network"]["outputs"] == {"output": [3]}
@@ -41,7 +41,7 @@ def test_an_export_has_golden_pictures_without_metadata_and_fails_where_it_answe
 
     from lib.serving import export_check, prediction
 
-    folder = fitting.train(toy.job(training={"epochs": 40}), prepared, progress=False).path("export")
+    folder = fitting.fit(toy.job(training={"epochs": 40}), prepared, progress=False).path("export")
     card = files.read_json(folder / "export.json")
     assert [entry["file"] for entry in card["golden"]] == ["golden-1.jpg", "golden-2.jpg"]
     assert not Image.open(folder / "golden-1.jpg").getexif()
@@ -53,51 +53,51 @@ def test_an_export_has_golden_pictures_without_metadata_and_fails_where_it_answe
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_does_not(prepared):
-    first = fitting.train(toy.job("one"), prepared, progress=False)
-    same = fitting.train(toy.job("two"), prepared, progress=False)
-    other = fitting.train(toy.job("three", training={"seed": 2}), prepared, progress=False)
+    first = fitting.fit(toy.job("one"), prepared, progress=False)
+    same = fitting.fit(toy.job("two"), prepared, progress=False)
+    other = fitting.fit(toy.job("three", training={"seed": 2}), prepared, progress=False)
     for a, b in zip(weights(first), weights(same), strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(weights(first), weights(other), strict=True))
 
 
 def test_a_killed_training_ends_as_an_undisturbed_one(prepared, monkeypatch):
-    whole = fitting.train(toy.job("whole"), prepared, progress=False)
-    keep = fitting.State.keep
+    whole = fitting.fit(toy.job("whole"), prepared, progress=False)
+    keep = checkpoint.Checkpoint.end_epoch
 
-    def killed(self, epoch, logs, part):
-        keep(self, epoch, logs, part)
+    def killed(self, epoch, losses):
+        keep(self, epoch, losses)
         if epoch == 1:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(fitting.State, "keep", killed)
-        fitting.train(toy.job("cut"), prepared, progress=False)
-    resumed = fitting.train(toy.job("cut"), prepared, progress=False)
+        patch.setattr(checkpoint.Checkpoint, "end_epoch", killed)
+        fitting.fit(toy.job("cut"), prepared, progress=False)
+    resumed = fitting.fit(toy.job("cut"), prepared, progress=False)
     for a, b in zip(weights(whole), weights(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_a_finished_run_of_the_same_settings_and_data_is_taken(prepared):
-    first = fitting.train(toy.job(), prepared, progress=False)
-    assert fitting.train(toy.job(), prepared, progress=False).name == first.name
+    first = fitting.fit(toy.job(), prepared, progress=False)
+    assert fitting.fit(toy.job(), prepared, progress=False).name == first.name
     prepared.rows[0]["group"] = "another"
-    second = fitting.train(toy.job(), prepared, progress=False)
+    second = fitting.fit(toy.job(), prepared, progress=False)
     assert second.name != first.name
     with pytest.raises(ValueError, match="other settings or data"):
-        fitting.train(toy.job(first.name), prepared, progress=False)
+        fitting.fit(toy.job(first.name), prepared, progress=False)
     assert runs.newest(toy.job()).name == second.name
 
 
 def test_weights_that_training_does_not_better_are_kept(prepared, monkeypatch):
-    best = weights(fitting.train(toy.job("good", training={"epochs": 8}), prepared, progress=False))
+    best = weights(fitting.fit(toy.job("good", training={"epochs": 8}), prepared, progress=False))
 
     def given(self, part, network):
         network.set_weights(best)
         return True
 
     monkeypatch.setattr(toy.Toy, "start", given)
-    spoilt = fitting.train(toy.job("spoilt", training={"learning_rate": 10.0, "epochs": 1}), prepared,
+    spoilt = fitting.fit(toy.job("spoilt", training={"learning_rate": 10.0, "epochs": 1}), prepared,
                          progress=False)
     for a, b in zip(best, weights(spoilt), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -107,7 +107,7 @@ def test_an_empty_split_and_a_loss_that_is_not_a_number_are_said(prepared):
     for row in prepared.rows:
         row["split"] = "train"
     with pytest.raises(ValueError, match="the validation split is empty"):
-        fitting.train(toy.job(), prepared, progress=False)
+        fitting.fit(toy.job(), prepared, progress=False)
 
 
 def test_the_cache_is_made_once_and_goes_on_where_it_stopped(home, monkeypatch):

@@ -329,13 +329,13 @@ def test_training_takes_the_cyclic_schedule_from_the_settings():
     import keras
 
     from lib.models.schedules import Cyclic
-    from lib.training import fitting
+    from lib.training import loop
 
     job = job_of("original")
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
-    fitting.compile_for(job, "network", network, 10)
+    loop.compile_network(job, "network", network, 10)
     rate = network.optimizer._learning_rate
-    assert isinstance(rate, Cyclic) and rate.period == 10 * fitting.CYCLE
+    assert isinstance(rate, Cyclic) and rate.period == 10 * loop.CYCLE
     assert float(network.optimizer.learning_rate) == pytest.approx(job.params.training.learning_rate)
 
 

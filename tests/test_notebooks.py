@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -89,6 +90,8 @@ def test_all_four_run_by_one_command_in_both_modes(home, mode):
     done = run(sys.executable, "-m", "lib", "run", "all", "--profile", "smoke", "--run", f"mode{mode}",
                "--set", f"corners.predictor_mode={mode}", "training.epochs=1", home=home)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert f"run mode{mode} of corners/smoke on" in done.stdout and "mean corner error: " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("now: make viewer ") and "make serve" in done.stdout
     folder = home / "outputs" / "corners" / "smoke" / f"mode{mode}"
     assert len(list(folder.glob("notebooks/*.ipynb"))) == 4
     assert yaml.safe_load((folder / "params.yaml").read_text())["settings"]["corners"]["predictor_mode"] == mode
@@ -96,6 +99,36 @@ def test_all_four_run_by_one_command_in_both_modes(home, mode):
         folder / "notebooks" / "04_model_api.ipynb", 4).cells
         if cell.cell_type == "code" and cell.source.endswith("\nanswer"))
     assert "'p4y'" in answer and ("row_nb" in answer) == (mode == 9)
+
+
+def test_what_is_printed_holds_no_noise(home):
+    done = run(sys.executable, "-m", "lib", "run", "all", "--profile", "smoke", "--run", "mode9",
+               "--set", "corners.predictor_mode=9", "training.epochs=1", home=home)
+    printed = [done.stderr, done.stdout]
+    for path in (home / "outputs" / "corners" / "smoke" / "mode8" / "notebooks").glob("*.ipynb"):
+        outputs = [output for cell in nbformat.read(path, 4).cells for output in cell.get("outputs", ())]
+        printed += [output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in outputs]
+    for noise in ("IPKernelApp", "XNNPACK", "Assets written", "oneDNN", "cpu_feature_guard", "Empty DataFrame", "0/0", "0it ["):
+        assert not any(noise in text for text in printed), noise
+    assert not any(text.strip() in ("[]", "{}", "None") for text in printed)
+
+
+def test_another_network_in_a_cell_is_trained_and_verified(home):
+    """The code that notebook 02 shows, pasted below it."""
+    book = nbformat.read(FOLDER / "02_model_building.ipynb", 4)
+    at, shown = next((at, cell) for at, cell in enumerate(book.cells) if "```python" in cell.source)
+    book.cells.insert(at + 1, nbformat.v4.new_code_cell(shown.source.split("```python\n")[1].split("```")[0]))
+    nbformat.write(book, home / "own.ipynb")
+    done = run(BIN / "papermill", home / "own.ipynb", home / "out.ipynb", "-p", "run", "own", "-y",
+               "{overrides: {training.epochs: 1}}", home=home)
+    assert done.returncode == 0, done.stderr[-3000:]
+    done = run(sys.executable, "-m", "lib", "run", "03", "--profile", "smoke", "--run", "own", "--set", "training.epochs=1",
+               home=home)
+    assert done.returncode == 0, done.stderr[-3000:]
+    folder = home / "outputs" / "corners" / "smoke" / "own"
+    with zipfile.ZipFile(folder / "model" / "coarse.keras") as archive:
+        assert archive.read("config.json").count(b'"strides": [4, 4]') == 2
+    assert "constant" in (folder / "scores.csv").read_text() and (folder / "figures" / "steps.png").is_file()
 
 
 def test_a_second_run_takes_what_is_there(home):
@@ -119,6 +152,8 @@ def test_answers_for_a_folder_of_new_pictures(home):
     assert "0 pictures answered" in run(*words, home=home).stdout
     done = run(*words, "--to-database", "answers", home=home)
     assert "25 rows in answers" in done.stdout, done.stderr
+    done = run(*[word for word in words if word not in ("--profile", "smoke")], home=home)   # params.yaml says demo
+    assert done.returncode == 0 and "of corners/smoke" in done.stderr
 
 
 @pytest.mark.parametrize("words,status,sentence", [
@@ -130,7 +165,7 @@ def test_answers_for_a_folder_of_new_pictures(home):
 ])
 def test_what_is_wrong_is_said_in_three_lines_at_most(home, words, status, sentence):
     done = run(sys.executable, "-m", "lib", *words, home=home)
-    lines = [line for line in done.stderr.splitlines() if "IPKernelApp" not in line]
+    lines = done.stderr.splitlines()
     assert done.returncode == status, done.stderr
     assert sentence in done.stderr and len(lines) <= 3 and "Traceback" not in done.stderr
 

@@ -49,6 +49,18 @@ def test_without_a_name_the_newest_finished_run_is_meant(job):
         runs.newest(job("c"))
 
 
+def test_the_newest_finished_run_of_any_profile_is_found(job):
+    assert runs.newest_profile("toy") == ""
+    for at, (profile, name, done) in enumerate((("demo", "a", True), ("smoke", "b", True), ("full", "c", False))):
+        one = job()
+        one.profile = profile
+        record = runs.start(type(one)(one.params, profile, name), "m")[0]
+        if done:
+            os.utime(finish(record).path("done.json"), (at, at))
+    assert runs.newest_profile("toy") == "smoke" and runs.newest_profile("toy", "a") == "demo"
+    assert runs.newest_profile("toy", "c") == "", "it is not finished"
+
+
 def test_what_does_not_change_the_training_does_not_change_the_mark(job):
     mark = runs.fingerprint(job(), [1])
     assert mark == runs.fingerprint(job(verify={"number": 1}, data={"workers": 9}), [1])
@@ -66,8 +78,9 @@ def mirrored(job, metrics):
 
 def test_the_tracker_holds_the_same(job, tmp_path):
     record, seen = mirrored(job(tracking={"enabled": True}), {"error": 1.0})
-    assert seen.data.metrics == {"error": 1.0, "a_loss": 0.5}
+    assert seen.data.metrics == {"error": 1.0, "a loss": 0.5}
     assert seen.data.params["training.epochs"] == "3"
+    assert mlflow.get_experiment(seen.info.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
     assert (tmp_path / "outputs" / "mlflow.db").is_file()
     names = {item.path for item in mlflow.artifacts.list_artifacts(run_id=seen.info.run_id)}
     assert names == {"export"}

@@ -12,7 +12,7 @@ from lib import tasks
 from lib.common import config
 from lib.data import dataset
 from lib.storage import files
-from lib.training import fitting, search
+from lib.training import checkpoint, loop, search
 
 SPACE = [{"key": "training.learning_rate", "low": "1e-4", "high": 0.1, "log": True},
          {"key": "training.epochs", "low": 2, "high": 4, "step": 2}, {"key": "training.optimizer", "choices": ["adam", "sgd"]}]
@@ -38,7 +38,7 @@ def test_a_study_is_trained_kept_and_used(ready, monkeypatch):
     study = search.begin(job, table)
     assert [trial.state.name for trial in study.trials] == ["WAITING"] * 3
     search.work(job, table)
-    found = search.search(job, table, progress=False)   # nothing is left to do: no worker is started
+    found = search.search_settings(job, table, progress=False)   # nothing is left to do: no worker is started
     assert list(found.trials["state"]) == ["complete"] * 3
     assert set(found.trials["training.epochs"]) <= {2, 4} and list(found.trials["epochs"]) == \
         list(found.trials["training.epochs"])
@@ -50,7 +50,7 @@ def test_a_study_is_trained_kept_and_used(ready, monkeypatch):
     again = tasks.job("toy", job.profile, overrides={"search.use": True, "training.epochs": 7}, settings=_with(job.profile))
     assert again.params.training.epochs == 7   # an override wins
     assert again.params.training.optimizer == found.best["training.optimizer"]
-    drawn = dict(search.charts(found))
+    drawn = dict(found.figures())
     assert list(drawn) == ["history", "epochs", "importance", "slices"]
     assert drawn["epochs"].axes[0].get_ylabel() == "validation loss" and not drawn["importance"].axes[0].get_title(loc="left")
 
@@ -72,8 +72,8 @@ def test_the_best_settings_are_asked_for_before_there_are_any(ready, monkeypatch
 
 def test_no_search_is_asked_for_by_default(ready):
     job, table = ready(**{"search.trials": 0})
-    found = search.search(job, table)
-    assert found.job is job and found.trials.empty and list(search.charts(found)) == []
+    found = search.search_settings(job, table)
+    assert found.job is job and found.trials.empty and list(found.figures()) == []
 
 
 @pytest.mark.parametrize("space, said", [
@@ -88,19 +88,19 @@ def test_a_space_that_cannot_be_searched_is_said(ready, space, said):
 
 
 def test_an_unpromising_training_ends_early_and_one_that_diverges_counts_as_such(ready, monkeypatch):
-    def fit(job, part, prepared, record, progress, told):
+    def fit(job, part, prepared, folder, progress, on_epoch):
         rate = job.params.training.learning_rate
         if rate > 0.05:
-            raise fitting.Diverged("no number")
+            raise checkpoint.Diverged("no number")
         history = [{"val_loss": rate + 1 / epoch, "epoch": epoch} for epoch in range(1, 10)]
         for line in history:
-            told(line)
+            on_epoch(line)
         return None, history
 
-    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr(loop, "fit_network", fit)
     job, table = ready(**{"search.trials": 12})
     search.work(job, table)
-    found = search.search(job, table, progress=False)
+    found = search.search_settings(job, table, progress=False)
     assert set(found.trials["state"]) == {"complete", "pruned"}
     assert found.trials["epochs"].sum() < 0.7 * 9 * 12
     assert found.trials.query("state == 'complete'")["val_loss"].min() == found.study.best_value
@@ -109,17 +109,17 @@ def test_an_unpromising_training_ends_early_and_one_that_diverges_counts_as_such
 def test_pictures_prepared_in_another_way_do_not_disturb_the_others(ready, monkeypatch):
     seen = []
 
-    def fit(job, part, prepared, record, progress, told):
+    def fit(job, part, prepared, folder, progress, on_epoch):
         seen.append((job.params.model.width, prepared.stored[part].shape[2]))
         return None, [{"val_loss": 1.0}]
 
-    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr(loop, "fit_network", fit)
     job, table = ready(**{"search.space": [{"key": "model.width", "choices": [16, 24]}], "search.trials": 6})
     mine = dataset.prepare(job, table, progress=False)
     search.work(job, table)
     assert set(seen) == {(16, 16), (24, 24)}
     assert mine.stored["network"].shape[2] == 16 and list((job.folder / "cache").glob("*.npy"))
-    search.search(job, table, progress=False)
+    search.search_settings(job, table, progress=False)
     assert not (job.outputs / "search" / "cache").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_killed_worker_costs_its_training_alone_and_that_is_tried_again(ready)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    found = search.search(job, table, progress=False)
+    found = search.search_settings(job, table, progress=False)
     thread.join()
     states = list(found.trials["state"])
     assert killed and states.count("complete") == 4 and states.count("fail") == 1

@@ -122,11 +122,11 @@ def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
 
 def test_vgg16_builds_and_learns_as_in_the_original():
     from lib.models import building
-    from lib.training import fitting
+    from lib.training import loop
 
     tags = job(**{"model.backbone": "VGG16", "model.weights": "none", "model.width": 32, "model.height": 32})
     network = building.build(tags)
-    fitting.compile_for(tags, "network", network, 1)
+    loop.compile_network(tags, "network", network, 1)
     before = [each.numpy() for each in network.trainable_weights]
     assert len(before) == 2 * 13 + 2   # thirteen convolutions, and the head that tells how probable labels are
     target = np.stack([tags.encode({"labels": labels}) for labels in ("plant", "thing;tool;hammer")])

@@ -11,7 +11,7 @@ from lib.data import dataset
 from lib.evaluation import figures
 from lib.imaging import images
 from lib.models import building, saving
-from lib.training import fitting
+from lib.training import loop
 
 SIZE = (320, 240)
 EACH = pytest.mark.parametrize("name", tasks.names())
@@ -136,7 +136,44 @@ def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
         prepared = dataset.Prepared([row for _, row in made], {part: stored})
         from lib.storage import runs
 
-        _, history = fitting.fit(job, part, prepared, runs.Run(job, "heart"), progress=False)
+        _, history = loop.fit_network(job, part, prepared, runs.Run(job, "heart").folder, progress=False)
         losses = [line["val_loss"] for line in history]
         # Where guesses are to be corrected, those of validation are others than those of training.
         assert min(losses) < (0.6 if job.draws(part) == 1 else 0.95) * losses[0], (part, losses)
+
+
+@EACH
+def test_every_score_says_what_it_is_in_which_unit_and_which_end_is_good(name):
+    job = tasks.job(name)
+    made = [row for _, row in rows(job)]
+    constant, truths = job.baseline(made), [job.truth(row) for row in made]
+    answers = [job.decode(job.encode(row), (row["width"], row["height"])) for row in made]
+    found = set(job.score(truths[0], constant(SIZE))) | set(job.summary(truths, answers))
+    assert found <= set(job.scales) and job.scales[job.headline][2] == job.best_is
+    assert all(words and unit and best in ("low", "high") for words, unit, best in job.scales.values())
+    assert len({scale[:2] for scale in job.scales.values()}) == len(job.scales), "told apart in the tracker"
+
+
+@EACH
+def test_what_networks_learn_from_and_return_is_drawn(name):
+    job = tasks.job(name)
+    made = rows(job, 4)
+    prepared = dataset.Prepared(
+        [{**row, "split": split} for (_, row), split in zip(made, ("train", "train", "train", "validation"), strict=True)],
+        {part: np.stack([job.stored(part, picture, row) for picture, row in made]) for part in job.parts()})
+    drawn = figures.examples(job, prepared, 3)
+    assert len(drawn.axes[0].images) == 1
+    label = drawn.axes[0].lines or drawn.axes[0].patches or drawn.axes[0].texts
+    assert label and all(artist.get_path_effects() for artist in label), "the label stands on the picture, with a dark edge"
+    targets = {part: job.example(part, prepared.stored[part][3], prepared.rows[3], np.random.default_rng(0))[1]
+               for part in job.parts()}
+    networks = {part: lambda pixels, training, part=part: _repeated(targets[part], len(pixels)) for part in job.parts()}
+    shown = figures.batch(job, networks, prepared)
+    assert len(shown.axes) == len(networks) + sum(len(t) if isinstance(t, dict) else 1 for t in targets.values())
+
+
+def _repeated(target, count):
+    """A target, or each of several by name, as a batch."""
+    if isinstance(target, dict):
+        return {key: _repeated(value, count) for key, value in target.items()}
+    return np.repeat(np.asarray(target)[None], count, 0)

@@ -329,7 +329,7 @@ CHECKS = {  # a dotted key: what it must hold, in code and in words
     "hub.hash_distance": between(0, 32),
     "hub.twin": between(0.0, 1.0),
     "hub.suspicion": between(0.0, 1.0),
-    "verify.split": one_of("test", "validation", "train", "all"),
+    "verify.split": one_of("test", "validation", "all"),
     "verify.choose": one_of("worst", "random", "names", "range"),
     "verify.number": at_least(1),
     "verify.audit_folds": ((lambda value: value == 0 or 2 <= value <= 20), "0, or from 2 to 20"),

@@ -11,6 +11,7 @@ def register_engine():
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
     from papermill.log import logger
+    from traitlets.config import Config
 
     class Client(PapermillNotebookClient):
         printed = None
@@ -29,8 +30,9 @@ def register_engine():
     class Bounded(NBClientEngine):
         @classmethod
         def execute_managed_notebook(cls, nb_man, kernel_name, start_timeout=60, execution_timeout=None, **_):
+            # Encrypted, for a kernel remarks on every start that it is not.
             client = Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, timeout=execution_timeout,
-                            log=logger)
+                            log=logger, config=Config(KernelManager={"transport_encryption": "auto"}))
             return client.execute()
 
     papermill_engines.register("bounded", Bounded)

@@ -34,10 +34,10 @@ class Chosen:
                 f"{self.unreadable} cannot be read; open the viewer to label them")
 
 
-def choose(job, record, folder, number, progress=True):
+def choose(job, run, folder, number, progress=True):
     """The Chosen of a folder: `number` pictures without a label, put into the queue of the run's viewer.
 
-    The model's answer is where labelling starts. What was looked at is kept with the run, so a stopped call goes on.
+    Labelling starts from the model's answer. What was computed is kept with the run, so a stopped call goes on.
     ValueError: no folder, or no picture in it.
     """
     folder = os.path.realpath(folder)
@@ -45,19 +45,19 @@ def choose(job, record, folder, number, progress=True):
     transfer.labelling_folders(job, folder)
     known = _labelled(job)
     fresh = [name for name in names if not known & {os.path.join(folder, name), files.sha256(os.path.join(folder, name))}]
-    look = Looker(job, record, progress)
-    seen = look([os.path.join(folder, name) for name in fresh])
+    features = PictureFeatures(job, run, progress)
+    seen = features([os.path.join(folder, name) for name in fresh])
     good = [path for path, facts in seen.items() if facts]
     table = ingest.read_labels(job)
-    labelled = look([str(dataset.picture_path(job, row)) for row in dataset.as_records(table)[:KNOWN]], ask=False)
+    labelled = features([str(dataset.picture_path(job, row)) for row in dataset.as_records(table)[:KNOWN]], ask=False)
     centres = [facts["features"] for facts in labelled.values() if facts]
-    order = pick([seen[path]["features"] for path in good], [seen[path]["doubt"] for path in good], centres, number)
+    order = k_centre([seen[path]["features"] for path in good], [seen[path]["doubt"] for path in good], centres, number)
     items = _queue(job, [(good[at], seen[good[at]]) for at in order])
-    review.queue(record, items)
+    review.queue(run, items)
     return Chosen(items, len(names), len(names) - len(fresh), len(fresh) - len(good))
 
 
-def pick(features, doubts, centres, number):
+def k_centre(features, doubts, centres, number):
     """Positions of `number` pictures to label, by features (n, d), doubts (n,) and the features (m, d) of labelled ones.
 
     Greedy k-centre (Sener and Savarese, arXiv 1708.00489), each distance weighted by the picture's doubt: the next one
@@ -88,26 +88,26 @@ def _labelled(job):
     return {*table.get("source", ()), *table.get("sha256", ()), *sources} - {""}
 
 
-class Looker:
-    """What a run's networks see in pictures: their answer, its doubt, and the features of the first network."""
+class PictureFeatures:
+    """What a run's networks compute of pictures: the answer, its uncertainty, and the features of the first network."""
 
-    def __init__(self, job, record, progress=True):
+    def __init__(self, job, run, progress=True):
         import keras
 
-        self.job, self.record, self.progress = job, record, progress
-        self.predictor = prediction.load(record.path("export"), job.name)
-        network = building.features(saving.load(record.path("model", f"{job.parts()[0]}.keras")))
+        self.job, self.run, self.progress = job, run, progress
+        self.predictor = prediction.load(run.path("export"), job.name)
+        network = building.features(saving.load(run.path("model", f"{job.parts()[0]}.keras")))
         self.features = lambda batch: keras.ops.convert_to_numpy(network(batch.astype(np.float32), training=False))
-        self.path = record.path("chosen.json")
+        self.path = run.path("chosen.json")
         self.known = files.read_json(self.path) if self.path.is_file() else {}
 
     def __call__(self, paths, ask=True):
-        """The paths with what is seen in each: `features`, and if it is asked `answer` and `doubt`; None: unreadable."""
+        """By path, `features` and, with `ask`, `answer` and `doubt`; None for a picture that cannot be read."""
         marks = {path: self._mark(path) for path in paths}
         left, began = [path for path in paths if marks[path] not in self.known], time.monotonic()
         with ThreadPoolExecutor(self.job.params.data.workers) as pool:
-            found = pool.map(lambda path: self._look(path, ask), left)
-            for path, facts in zip(left, tqdm(found, "look", len(left), disable=not self.progress), strict=True):
+            found = pool.map(lambda path: self._compute(path, ask), left)
+            for path, facts in zip(left, tqdm(found, "features", len(left), disable=not self.progress), strict=True):
                 self.known[marks[path]] = facts
                 if time.monotonic() - began > PAUSE:
                     files.write_json(self.path, self.known)
@@ -122,7 +122,7 @@ class Looker:
             return f"{path}|gone"
         return f"{path}|{about.st_size}|{about.st_mtime_ns}"
 
-    def _look(self, path, ask):
+    def _compute(self, path, ask):
         try:
             picture = images.read(path, at_least=self.job.detail, formats=tuple(images.MAGIC), max_pixels=10**9)
         except images.Refused:

@@ -1,4 +1,4 @@
-"""Which labels are probably wrong? Networks that have not learned from a label say how improbable it is."""
+"""Which labels are probably wrong? Those that networks which have not learned from them find improbable."""
 
 import hashlib
 import json
@@ -6,7 +6,6 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 from tqdm.auto import tqdm
 
@@ -15,15 +14,15 @@ from lib.common import config
 from lib.data import dataset
 from lib.serving import prediction
 from lib.storage import files, runs
-from lib.training import fitting
+from lib.training import export, fitting
 
 PAUSE = 20.0   # s after which what is known is written down
 
 
 @dataclass(frozen=True)
-class Audit:
+class LabelAudit:
     """`rows`, `truths`, `answers` (None: the picture could not be read) and `suspicions` (above 1: suspect; None: not
-    known), worst first, and `how` it was found out, in a sentence."""
+    known), worst first, and `how` they were judged, in a sentence."""
 
     job: object
     rows: list
@@ -40,7 +39,7 @@ class Audit:
         """The rows of suspect labels, the most improbable first."""
         return [row for row, suspicion in zip(self.rows, self.suspicions, strict=True) if (suspicion or 0) > 1]
 
-    def listed(self):
+    def table(self):
         """A pandas row for each label, the most improbable first."""
         import pandas as pd
 
@@ -49,40 +48,33 @@ class Audit:
                              for row, suspicion in zip(self.rows, self.suspicions, strict=True)])
 
 
-def audit(job, record, table, progress=True):
-    """The Audit of the labels of a table, by networks that have not learned from them.
+def audit_labels(job, run, table, progress=True):
+    """The LabelAudit of a table, by networks that have not learned from the labels which they judge.
 
-    That are those of the run itself where training has left the weights it started from as they were. Else
-    `verify.audit_folds` networks are trained, each without one part of the groups; with 0 folds only those labels are looked
-    at that the run has not trained on. Networks and answers are kept with the run: a stopped audit goes on.
+    Where training has left the weights as they were before it, the run's own networks judge all labels. Else
+    `verify.audit_folds` networks are trained, each without one fold of the groups, which it then judges; with 0 folds the
+    run's own networks judge only the labels that it has not trained on. Networks and answers are kept with the run: a
+    stopped audit goes on.
     """
-    rows, folds = dataset.as_records(table), job.params.verify.audit_folds
-    if not learned(record):
-        looked, how = [(record.path("export"), rows)], "by the run's own networks, whose weights no label here has changed"
-    elif folds:
-        looked = [(_network(job, record, table, fold, progress), fold) for fold in parts(rows, folds)]
-        how = f"by {folds} networks, each trained without the groups that it judges"
+    rows, count = dataset.as_records(table), job.params.verify.audit_folds
+    if not fitting.improved(run):
+        judged = [(run.path("export"), rows)]
+        how = "judged by the run's own networks, whose weights no label here has changed"
+    elif count:
+        judged = [(_fold_export(job, run, table, fold, progress), fold) for fold in folds(rows, count)]
+        how = f"judged by {count} networks, each trained without the groups that it judges"
     else:
-        trained = set(record.read("split")["train"])
-        looked = [(record.path("export"), [row for row in rows if row["image"] not in trained])]
-        how = "by the run's own networks, on the pictures they were not trained on (verify.audit_folds is 0)"
-    heard = [each for export, part in looked for each in _heard(job, record, export, part, progress)]
-    rows, truths, answers, evidence = ([each[at] for each in heard] for at in range(4))
+        trained = set(run.read("split")["train"])
+        judged = [(run.path("export"), [row for row in rows if row["image"] not in trained])]
+        how = "judged by the run's own networks, on the pictures they were not trained on (verify.audit_folds is 0)"
+    lines = [line for export, fold in judged for line in _judge(job, run, export, fold, progress)]
+    rows, truths, answers, evidence = ([line[at] for line in lines] for at in range(4))
     found = list(zip(rows, truths, answers, job.suspicions(truths, answers, evidence), strict=True))
     found.sort(key=lambda each: -1.0 if each[3] is None else each[3], reverse=True)
-    return Audit(job, *([each[at] for each in found] for at in range(4)), how)
+    return LabelAudit(job, *([each[at] for each in found] for at in range(4)), how)
 
 
-def learned(record):
-    """Whether training has changed a part's weights: its best epoch is not epoch 0, that of the weights it was given."""
-    best = {}
-    for line in fitting.history(record).to_dict("records"):
-        if line["part"] not in best or line["val_loss"] < best[line["part"]]["val_loss"]:
-            best[line["part"]] = line
-    return any(line["epoch"] > 0 for line in best.values())
-
-
-def parts(rows, count):
+def folds(rows, count):
     """The rows in `count` lists, by group: the largest groups first, each to the list that is shortest by then.
 
     ValueError where there are fewer groups than lists.
@@ -101,26 +93,27 @@ def parts(rows, count):
 # --- networks
 
 
-def _network(job, record, table, fold, progress):
+def _fold_export(job, run, table, fold, progress):
     """The export of networks trained on all groups but those of a fold; one that is there is taken as it is."""
-    held = {row["image"] for row in fold}
-    folder = record.path("audit", _hash([sorted(held), runs.fingerprint(job, dataset.as_records(table))])[:12])
-    export = folder / "export"
-    if not (export / "export.json").is_file():
-        prepared = dataset.prepare(job, table, progress)
-        others = [row for row in prepared.rows if row["image"] not in held]
-        some = max(2, min(5, len({row.get("group", row["image"]) for row in others})))
-        check = {row["image"] for row in parts(others, some)[0]}
-        rows = [{**row, "split": "" if row["image"] in held else "validation" if row["image"] in check else "train"}
-                for row in prepared.rows]
-        shorter = _shorter(job)
-        prepared, networks = dataset.Prepared(rows, prepared.stored), {}
-        for part in job.parts():
-            networks[part] = fitting.fit(shorter, part, prepared, SimpleNamespace(path=folder.joinpath), progress)[0]
-            job.finish(part, networks[part], prepared)
-        export.export(job, networks, export, f"{record.name}-{folder.name}")
+    held_out = {row["image"] for row in fold}
+    folder = run.path("audit", _hash([sorted(held_out), runs.fingerprint(job, dataset.as_records(table))])[:12])
+    target = folder / "export"
+    if not (target / "export.json").is_file():
+        prepared = _without(dataset.prepare(job, table, progress), held_out)
+        networks, _ = fitting.fit_networks(_shorter(job), prepared, folder, progress)
+        export.export(job, networks, target, f"{run.name}-{folder.name}")
         shutil.rmtree(folder / "resume")
-    return export
+    return target
+
+
+def _without(prepared, held_out):
+    """The Prepared without the pictures held out; up to a fifth of the other groups is for validation."""
+    others = [row for row in prepared.rows if row["image"] not in held_out]
+    count = max(2, min(5, len({row.get("group", row["image"]) for row in others})))
+    validation = {row["image"] for row in folds(others, count)[0]}
+    return dataset.Prepared([{**row, "split": "" if row["image"] in held_out else
+                              "validation" if row["image"] in validation else "train"} for row in prepared.rows],
+                            prepared.stored)
 
 
 def _shorter(job):
@@ -130,39 +123,39 @@ def _shorter(job):
     return type(job)(config.Params(values), job.profile, job.run)
 
 
-# --- what they say
+# --- judgements
 
 
-def _heard(job, record, export, rows, progress):
+def _judge(job, run, export, rows, progress):
     """(row, truth, answer, evidence) of each row, by the networks of an export."""
     predictor = prediction.load(export, job.name, golden=False)
     mark = [files.sha256(export / "export.json"), job.name]
-    answers = _known(record, "answers", [*mark, rows], rows, progress,
+    answers = _answered(run, "answers", [*mark, rows], rows, progress,
                      lambda picture, at: predictor.answer(picture))
     truths = [job.truth(row) for row in rows]
     habit = job.habit(truths, answers)
     if type(job).evidence is tasks.Job.evidence:
         evidence = [None] * len(rows)
     else:
-        evidence = _known(record, "evidence", [*mark, rows, habit], rows, progress, lambda picture, at:
+        evidence = _answered(run, "evidence", [*mark, rows, habit], rows, progress, lambda picture, at:
                           answers[at] and job.evidence(predictor.parts, picture, truths[at], answers[at], habit))
     return list(zip(rows, truths, answers, evidence, strict=True))
 
 
-def _known(record, name, mark, rows, progress, ask):
+def _answered(run, name, mark, rows, progress, ask):
     """What `ask(picture, at)` says of each row, None where its picture cannot be read; kept with the run under its mark."""
-    path = record.path("audit", f"{name}-{_hash(mark)[:12]}.json")
+    path = run.path("audit", f"{name}-{_hash(mark)[:12]}.json")
     known = files.read_json(path) if path.is_file() else []
     began = time.monotonic()
 
     def safely(at):
         try:
-            picture = dataset.read_picture(record.job, rows[at])
+            picture = dataset.read_picture(run.job, rows[at])
         except ValueError:  # gone or broken since notebook 01: its label cannot be judged, and is listed so
             return None
         return ask(picture, at)
 
-    with ThreadPoolExecutor(record.job.params.data.workers) as pool:
+    with ThreadPoolExecutor(run.job.params.data.workers) as pool:
         left = range(len(known), len(rows))
         for value in tqdm(pool.map(safely, left), total=len(left), desc=f"audit, {name}", disable=not progress):
             known.append(value)

@@ -1,7 +1,8 @@
 """Scores in the picture's own units, each beside the constant answer that knows only the training labels."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -11,9 +12,14 @@ from lib.serving import prediction
 
 
 @dataclass
-class Verification:
-    """`found`: a pandas row for each picture (truth_…, answer_…, constant_…, scores); `rows`, `truths`, `answers`
-    and `constants`: the same as lists of plain dicts; `scores` and `groups`: tables of means with intervals."""
+class Evaluation:
+    """A run's answers to pictures that it has not learned from, beside their labels.
+
+    `found`: a pandas row for each picture (truth_…, answer_…, constant_…, scores); `rows`, `truths`, `answers` and
+    `constants`: the same as lists of plain dicts; `scores` and `groups`: tables of means with intervals. `left_out` is
+    the number of pictures of the chosen split that the run has learned from. `others` holds (row, truth, answer) of
+    all other pictures of the table, unscored, where `viewer.all` is true.
+    """
 
     job: object
     found: object
@@ -23,31 +29,56 @@ class Verification:
     constants: list
     scores: object
     groups: object
+    left_out: int = 0
+    others: list = field(default_factory=list)
+
+    def __repr__(self):
+        learned = f"; {self.left_out} more are left out, for the run has learned from them" if self.left_out else ""
+        return f"{len(self.rows)} pictures that the run has not learned from{learned}"
 
 
-def verify(job, record, table, progress=True):
-    """Answer the pictures of the chosen split with the run's export and compare with the labels.
+def evaluate(job, run, table, progress=True):
+    """The Evaluation of a run on the held-out pictures of a labels table: those of `verify.split` that it has not
+    learned from.
 
-    ValueError where the split is empty. Corners and other lengths are scored as they are and rounded
-    (verify.decimals) where they are shown or written.
+    ValueError where there are none. Corners and other lengths are scored as they are, and rounded (verify.decimals) where
+    they are shown or written.
     """
     import pandas as pd
 
-    chosen = table if job.params.verify.split == "all" else table[table["split"] == job.params.verify.split]
-    rows = dataset.as_records(chosen)
-    if not rows:
-        raise ValueError(f"the {job.params.verify.split} split of {job.name}/{job.profile} is empty; "
-                         "set verify.split or split.*")
-    predictor = prediction.load(record.path("export"), job.name)
-    answers = answer_all(job, predictor, rows, progress)
+    scored, others, left_out = held_out(job, run, dataset.as_records(table))
+    others = others if job.params.viewer.all else []
+    predictor = prediction.load(run.path("export"), job.name)
+    rows, answers = scored, answer_all(job, predictor, [*scored, *others], progress)
+    answers, more = answers[:len(rows)], answers[len(rows):]
     constant = job.baseline(dataset.as_records(table[table["split"] == "train"]))
     constants = [constant((row["width"], row["height"])) for row in rows]
     truths = [job.truth(row) for row in rows]
     found = pd.DataFrame([line(job, *each) for each in zip(rows, truths, answers, constants, strict=True)])
     found["rank"] = found[job.headline].rank(method="first", ascending=job.best_is == "high").astype(int)
-    names = [name for name in job.score(truths[0], answers[0])]
-    scores = pd.concat([summary(job, found, names), wholes(job, found, truths, answers, constants)], ignore_index=True)
-    return Verification(job, found, rows, truths, answers, constants, scores, by_group(found, names))
+    names = list(job.score(truths[0], answers[0]))
+    scores = pd.concat([means(job, found, names), set_metrics(job, found, truths, answers, constants)], ignore_index=True)
+    scores["unit"], scores["better"] = zip(*(scale(job, name)[1:] for name in scores["score"]), strict=True)
+    return Evaluation(job, found, rows, truths, answers, constants, scores, by_group(found, names), left_out,
+                      [(row, job.truth(row), answer) for row, answer in zip(others, more, strict=True)])
+
+
+def held_out(job, run, rows):
+    """The rows to be scored, the other ones, and how many of the chosen split the run has learned from.
+
+    A picture counts as learned from by the run's own record (split.json): the labels may have been split anew since.
+    """
+    chosen = job.params.verify.split
+    learned = set(run.read("split")["train"])
+    asked = [row for row in rows if row["split"] == chosen or chosen == "all" and row["split"] != "train"]
+    scored = [row for row in asked if row["image"] not in learned]
+    if not scored:
+        what = "all of its pictures" if asked else "no picture"
+        said = f"; {run} has learned from {what}" if asked else ""
+        raise ValueError(f"the {chosen} split of {job.name}/{job.profile} holds nothing to score{said}; set verify.split or "
+                         "split.*, or train a new run")
+    names = {row["image"] for row in scored}
+    return scored, [row for row in rows if row["image"] not in names], len(asked) - len(scored)
 
 
 def answer_all(job, predictor, rows, progress=True):
@@ -69,7 +100,7 @@ def line(job, row, truth, answer, constant):
             **{f"constant_{key}": value for key, value in job.score(truth, constant).items()}}
 
 
-def summary(job, found, names):
+def means(job, found, names):
     """Mean with its bootstrap interval, median and 95th percentile of each score, and the constant answer's mean.
 
     Groups are resampled, not pictures, where there are at least eight: pictures of one hole are not independent.
@@ -84,8 +115,8 @@ def summary(job, found, names):
     } for name in names])
 
 
-def wholes(job, found, truths, answers, constants):
-    """The numbers of the whole set (Job.summary), with intervals from at most 200 resamples, beside the constant's."""
+def set_metrics(job, found, truths, answers, constants):
+    """The metrics of the whole set (Job.summary), with intervals from at most 200 resamples, beside the constant answer's."""
     import pandas as pd
 
     def of(given, at):
@@ -115,13 +146,13 @@ def _clusters(found, values):
     return lists if len(lists) >= 8 else [np.asarray([value]) for value in values]
 
 
-def studies(verification, record):
+def studies(evaluation, run):
     """The figures of Job.studies, one after another; none where verify.studies is false."""
-    job = verification.job
+    job = evaluation.job
     if job.params.verify.studies:
         from lib.data import ingest
 
-        yield from job.studies(dataset.prepare(job, ingest.read_labels(job)), record)
+        yield from job.studies(dataset.prepare(job, ingest.read_labels(job)), run)
 
 
 def interval(job, found, name):
@@ -146,15 +177,15 @@ def by_group(found, names):
     return table.reset_index()
 
 
-def choose(verification):
+def chosen(evaluation):
     """Positions of the pictures to look at, by the verify.* settings: worst, random, by name or by range."""
-    settings, found = verification.job.params.verify, verification.found
+    settings, found = evaluation.job.params.verify, evaluation.found
     if settings.choose == "range":
         first, end = settings.range
-        chosen = list(range(len(found)))[first:end]
-        if not chosen:
+        positions = list(range(len(found)))[first:end]
+        if not positions:
             raise ValueError(f"verify.range is {settings.range}; there are {len(found)} pictures")
-        return chosen
+        return positions
     if settings.choose == "names":
         missing = set(settings.names) - set(found["image"])
         if missing or not settings.names:
@@ -167,8 +198,42 @@ def choose(verification):
     return found["rank"].sort_values(kind="stable").index[:settings.number].tolist()
 
 
-def numbers(verification):
-    """The means as plain numbers for the record and the tracker; what is not a number is None."""
-    return {f"{line['score']}{tail}": float(line[key]) if np.isfinite(line[key]) else None
-            for line in verification.scores.to_dict("records")
-            for key, tail in (("mean", ""), ("median", "_median"), ("constant", "_constant"))}
+def numbers(evaluation):
+    """The means as plain numbers by their names in words, for the tracker; what is not a number is None."""
+    found = {}
+    for line in evaluation.scores.to_dict("records"):
+        words, unit, _ = scale(evaluation.job, line["score"])
+        name = re.sub(r"[^\w .:/-]+", " ", f"{words}: {unit}".replace("%", "percent").replace("…", "to"))
+        for key, tail in (("mean", ""), ("median", " - median"), ("constant", " - constant answer")):
+            found[f"{name}{tail}"] = float(line[key]) if np.isfinite(line[key]) else None
+    return found
+
+
+def scale(job, name):
+    """(words, unit, which end is good: low or high) of a score."""
+    return job.scales.get(name) or (name.replace("_", " "), "", job.best_is)
+
+
+def beside(evaluation, position):
+    """A picture's label and its answer beside each other: a pandas row for each of their values."""
+    import pandas as pd
+
+    truth, answer = evaluation.truths[position], evaluation.answers[position]
+    shown = prediction.rounded(answer, evaluation.job.pixels, evaluation.job.params.verify.decimals)
+    return pd.DataFrame({"label": pd.Series(truth, dtype=object), "answer": pd.Series(shown, dtype=object)},
+                        index=[*truth, *(name for name in shown if name not in truth)]).fillna("")
+
+
+def in_words(job, run):
+    """The scores that notebook 03 kept with a run, a line each, beside those of the constant answer."""
+    import csv
+
+    with run.path("scores.csv").open(encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["mean"]]
+    pictures = max(int(line["pictures"]) for line in lines)
+    said = [f"{run} of {job.name}/{job.profile} on {pictures} pictures that it has not learned from:"]
+    for line in lines:
+        words, unit, best = scale(job, line["score"])
+        constant = f"{float(line['constant']):.3g}" if line["constant"] else "not known"
+        said.append(f"  {words}: {float(line['mean']):.3g} {unit} ({best}er is better; the constant answer: {constant})")
+    return "\n".join(said)

@@ -12,6 +12,9 @@ import yaml
 from lib.common import config
 from lib.storage import files, postgres
 
+LOSSES = {"loss": "loss", "val_loss": "validation loss"}
+KIND = "mlflow.experimentKind", "custom_model_development"   # the tracker's page then opens on the runs, not on traces
+
 
 class Run:
     """The folder of a run: outputs/<task>/<profile>/<run>/."""
@@ -44,14 +47,14 @@ class Run:
         return files.write_figure(self.path("figures", f"{name}.png"), figure)
 
     def keep_all(self, figures):
-        """Save and show figures, pairs of a name and a figure, as they come; returns their names."""
+        """Save and show figures, pairs of a name and a figure, as they come; returns in words which they were."""
         from IPython.display import display
 
         names = []
         for name, figure in figures:
             display(self.keep(figure, name))
             names.append(name)
-        return names
+        return f"kept in figures/: {', '.join(names)}" if names else "No figure was asked for here."
 
     def keep_table(self, table, name):
         """Keep a pandas table as NAME.csv."""
@@ -121,6 +124,14 @@ def newest(job):
     return finished[-1]
 
 
+def newest_profile(task, name=""):
+    """The profile whose run was finished last, of all profiles of a task, or of those that have a run `name`; "" for none."""
+    marks = config.outputs_folder(task, "x").parent.glob(f"*/{name or '*'}/done.json")
+    finished = [mark for mark in marks if mark.with_name("export").joinpath("export.json").is_file()]
+    newest = max(finished, key=lambda mark: (mark.stat().st_mtime_ns, mark.parent.name), default=None)
+    return newest.parents[1].name if newest else ""
+
+
 def settings_text(job):
     """What the run was made with, as YAML that reads like params.yaml."""
     return yaml.safe_dump({"task": job.name, "profile": job.profile, "settings": job.params.plain()},
@@ -154,7 +165,8 @@ def experiment(job):
     name = f"{job.name}/{job.profile}"
     if mlflow.get_experiment_by_name(name) is None:
         mlflow.create_experiment(name, artifact_location=(config.home() / "outputs" / "mlflow").as_uri())
-    mlflow.set_experiment(name)
+    if mlflow.set_experiment(name).tags.get(KIND[0]) != KIND[1]:
+        mlflow.set_experiment_tag(*KIND)
     return mlflow
 
 
@@ -170,7 +182,7 @@ def track(record, metrics, history=None):
             mlflow.log_params({key: str(value)[:500] for key, value in config.flat(job.params.plain()).items()})
             record.write("mlflow", {"run": run.info.run_id})
         for row in history or []:
-            mlflow.log_metrics({f"{row['part']}_{k}": v for k, v in row.items() if k not in ("part", "epoch")},
+            mlflow.log_metrics({f"{row['part']} {LOSSES.get(k, k)}": v for k, v in row.items() if k not in ("part", "epoch")},
                                step=int(row["epoch"]))
         mlflow.log_metrics({key: value for key, value in metrics.items() if value is not None})
         for folder in ("figures", "export"):

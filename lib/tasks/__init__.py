@@ -308,6 +308,8 @@ class Job:
         """
         return {}
 
+    # Of each score: what it is, its unit, and which end of it is good.
+    scales = {"right": ("right answers", "share of the pictures", "high")}
     headline = "right"      # the score by which answers are ranked …
     best_is = "high"        # … and which end of it is good
     spread_name = "wrong"   # what spread measures, with its unit

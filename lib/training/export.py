@@ -7,27 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.common import native_output
 from lib.data import dataset
 from lib.serving import prediction
 from lib.storage import files
 
 
-def contents(record):
-    """The files of a run's networks and its export, with their sizes, as a table."""
+def saved_files(run):
+    """A pandas row for each file of a run's networks and of its export, with its size."""
     import pandas as pd
 
-    paths = sorted(path for folder in ("model", "export") for path in record.path(folder).iterdir())
+    paths = sorted(path for folder in ("model", "export") for path in run.path(folder).iterdir())
     return pd.DataFrame([{"file": f"{path.parent.name}/{path.name}", "MB": round(path.stat().st_size / 1e6, 2)}
                          for path in paths])
 
 
 def export(job, networks, folder, version):
-    """Write the folder that predict loads: a LiteRT file a part and export.json with hashes, sizes and versions.
+    """Write the folder that prediction loads: a LiteRT file a network, and export.json with hashes, sizes and versions.
 
     Refuses (ValueError) a LiteRT file whose outputs differ from Keras' by more than 1e-4 of their range.
     """
     folder = Path(folder)
-    parts = {part: _lite(job, part, network, folder) for part, network in networks.items()}
+    parts = {part: _convert(job, part, network, folder) for part, network in networks.items()}
     files.write_json(folder / "export.json", {
         "format": 1,
         "task": job.name,
@@ -44,7 +45,7 @@ def export(job, networks, folder, version):
     return folder / "export.json"
 
 
-def keep_golden(job, folder, rows, number=2):
+def add_golden(job, folder, rows, number=2):
     """Add golden pictures to an export: those of the rows whose score is the median one, and how bad they may get.
 
     They are kept upright and without metadata, so that no place or owner travels with a model; whoever loads the
@@ -68,17 +69,13 @@ def _golden(job, predictor, path, row):
     from PIL import Image
 
     with files.writing(path) as temporary:
-        Image.fromarray(dataset.read_picture(job, row, at_least=row_size(row)).pixels).save(temporary, "JPEG", quality=95)
+        Image.fromarray(dataset.read_picture(job, row, at_least=(row["width"], row["height"])).pixels).save(temporary, "JPEG", quality=95)
     score = job.score(job.truth(row), predictor.answer(path))[job.headline]
     limit = 2 * score + 1 if job.best_is == "low" else score / 2 - 1e-9
     return {"file": path.name, "sha256": files.sha256(path), "truth": job.truth(row), "limit": float(limit)}
 
 
-def row_size(row):
-    return row["width"], row["height"]
-
-
-def _lite(job, part, network, folder):
+def _convert(job, part, network, folder):
     """The LiteRT form of a part, in `folder`; returns its entry in export.json."""
     import keras
     import tensorflow as tf
@@ -90,7 +87,7 @@ def _lite(job, part, network, folder):
         return outputs if isinstance(outputs, dict) else {"output": outputs}
 
     path = folder / f"{part}.tflite"
-    with quiet(), tempfile.TemporaryDirectory() as saved:
+    with native_output.hidden(), tempfile.TemporaryDirectory() as saved:
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint("serve", serve, [tf.TensorSpec((None, height, width, 3), tf.uint8, name="pixels")])
@@ -108,26 +105,10 @@ def _compare(path, serve, shape, part):
 
     probe = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     expected = {name: value.numpy() for name, value in serve(probe).items()}
-    interpreter = Interpreter(str(path))
-    found = interpreter.get_signature_runner()(pixels=probe)
+    with native_output.hidden():
+        found = Interpreter(str(path)).get_signature_runner()(pixels=probe)
     for name, value in expected.items():
         apart = np.abs(found[name] - value).max()
         if not apart <= 1e-4 * max(1.0, np.abs(value).max()):
             raise ValueError(f"the LiteRT form of {part} differs from Keras by {apart:.2g} in {name}; not exported")
     return {name: list(value.shape[1:]) for name, value in expected.items()}
-
-
-class quiet:
-    """Keep TensorFlow's converter from writing to standard output while it works."""
-
-    def __enter__(self):
-        import logging
-
-        self.loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
-        self.levels = [logger.level for logger in self.loggers]
-        for logger in self.loggers:
-            logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_):
-        for logger, level in zip(self.loggers, self.levels, strict=True):
-            logger.setLevel(level)

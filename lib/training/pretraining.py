@@ -81,18 +81,16 @@ def pretrain(task, overrides=None):
     their calibration and the record of how they were made replace the old ones at the end, each as a whole. The sides'
     network serves every size of the coarse one's input: where weights of another size ship, make those anew too.
     """
-    from types import SimpleNamespace
-
-    from lib.training import fitting
+    from lib.training.loop import fit_network
 
     job = tasks.job(task, "pretrain", overrides=overrides)
     if not job.pretraining:
         raise ValueError(f"{task} ships no weights of its own; there is nothing to pretrain")
     folder = job.outputs / _mark(job)
     prepared = draw(job, folder / "drawn", job.params.data.generate, job.pretraining.SEED)
-    record, networks, history = SimpleNamespace(path=folder.joinpath), {}, []
+    networks, history = {}, []
     for part in job.parts():
-        networks[part], lines = fitting.fit(job, part, _teaching(job, part, prepared), record)
+        networks[part], lines = fit_network(job, part, _teaching(job, part, prepared), folder)
         history += lines
     for part, network in networks.items():
         pack(network, job.packed(part))

@@ -24,6 +24,7 @@ def main(words=None):
         record = runs.newest(job)
         review.read(record)
         command, said = _command(job.params.viewer, _page(record, values))
+        said = f"{record} of {job.name}/{job.profile}: {said}"
     except ValueError as error:
         print(f"core-box viewer: {error}", file=sys.stderr)
         return 2
@@ -50,8 +51,10 @@ def _values(given):
     own = {"viewer.reviewer": given.reviewer, "viewer.read_only": given.read_only or None, "viewer.port": given.port}
     overrides = {**(values["overrides"] or {}), **config.parse_overrides(" ".join(given.set)),
                  **{key: value for key, value in own.items() if value is not None}}
-    return values | {name: getattr(given, name) for name in ("task", "profile", "run") if getattr(given, name)} \
-        | {"overrides": overrides}
+    values |= {name: getattr(given, name) for name in ("task", "profile", "run") if getattr(given, name)}
+    if not given.profile:
+        values["profile"] = runs.newest_profile(values["task"], values["run"]) or values["profile"]
+    return values | {"overrides": overrides}
 
 
 def _page(record, values):

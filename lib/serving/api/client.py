@@ -16,14 +16,15 @@ from lib.common import config
 from lib.common.http import server
 
 
-def start(folder, settings, deadline=60.0, token=""):
+def start(folder, settings, deadline=60.0, token="", port=None):
     """A Server in a process of its own that serves an export, ready to be asked, with a `token` where it wants one.
 
     Where it does not come up within `deadline` seconds, a RuntimeError says why; a port that cannot be had is a
-    ConfigError. Port 0 takes any free one.
+    ConfigError. Port 0 takes any free one; `port` goes before that of the settings.
     """
-    server.check_port("api", settings.host, settings.port)
-    port = settings.port or server.free_port(settings.host)
+    port = settings.port if port is None else port
+    server.check_port("api", settings.host, port)
+    port = port or server.free_port(settings.host)
     return Server(Path(folder), config.Params({**settings.plain(), "port": port}), deadline, token)
 
 

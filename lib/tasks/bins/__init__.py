@@ -17,6 +17,12 @@ class Bins(Job):
     question = "How many items lie in the bin?"
     columns = {"count": int}
     headline, best_is, spread_name = "right", "high", "items miscounted"
+    scales = {"right": ("counts right", "share of the pictures", "high"), "off": ("items miscounted", "items", "low"),
+              "within_1": ("at most one miscounted", "share of the pictures", "high"),
+              "rmse": ("RMSE of the count", "items", "low"), "rmse_expected": ("RMSE of the expected count", "items", "low"),
+              "right_on_surer_half": ("counts right, surer half", "share of the pictures", "high"),
+              "calibration_error": ("calibration error", "probability", "low"),
+              "perfect_eye": ("accuracy of an oracle", "share of the pictures", "high")}
     checks = {"bins.least": config.between(0, 1), "bins.most": config.between(2, 50),
               "bins.head": config.one_of("softmax", "ordinal"),
               "bins.contrast": config.one_of("none", "clahe", "equalise"),

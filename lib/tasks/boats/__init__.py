@@ -22,6 +22,10 @@ class Boats(Job):
     question = "Where are the boats?"
     columns = {"boxes": str}
     headline, best_is, spread_name = "f1", "high", "1 - overlap of each true box with its answer"
+    scales = {"f1": ("F1 of the boxes", "at an overlap of 0.5", "high"), "precision": ("precision", "share of answers", "high"),
+              "recall": ("recall", "share of true boxes", "high"), "overlap": ("mean overlap of true boxes", "IoU", "high"),
+              "boxes_off": ("boxes miscounted", "boxes", "low"), "map50": ("average precision", "at an overlap of 0.5", "high"),
+              "map50_95": ("average precision", "over overlaps 0.5 … 0.95", "high")}
     pixels = ("boxes",)
     edit = "boxes"
     thing = "boat"

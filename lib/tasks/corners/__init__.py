@@ -18,6 +18,9 @@ class Corners(Job):
 
     question = "Where is the core box, and how many rows of core does it hold?"
     headline, best_is, spread_name = "error", "low", "corner error, % of the box's diagonal"
+    scales = {"error_px": ("mean corner error", "px", "low"), "error": ("mean corner error", "% of the diagonal", "low"),
+              "worst_px": ("worst corner", "px", "low"), "jaccard": ("overlap with the true box", "Jaccard index", "high"),
+              "rows_right": ("row counts right", "share of the pictures", "high")}
     pixels = (*NUMBERS, "radius")
     shipped = SHIPPED
     checks = {"corners.predictor_mode": config.one_of(8, 9), "corners.edge": config.one_of("outer", "inner"),

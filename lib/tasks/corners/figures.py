@@ -5,17 +5,23 @@ import numpy as np
 from lib.imaging import geometry
 from lib.tasks.corners.labels import points
 
+CORNERS = ("TL", "TR", "BR", "BL")   # in the order of a label
+
 
 def draw(ax, answer, color):
-    """The frame and the rows of an answer, on axes that show its picture."""
+    """The frame and the rows of an answer, on axes that show its picture; of a label the names of its corners too."""
     if answer.get("p1x") is None:
         return
     corners = points(answer)
     first = color == "white"  # the truth is drawn first, and wider, so that both are seen where they agree
     ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=3 if first else 1.2)
+    inward = np.sign(corners.mean(0) - corners) * (9, -9)   # points, y upwards
+    for name, corner, shift in zip(CORNERS if first else (), corners, inward, strict=first):
+        ax.annotate(name, corner, shift, textcoords="offset points", color=color, ha="center", va="center", fontsize=7)
     if "row_nb" in answer:
-        ax.annotate(f"{answer['row_nb']} rows", corners[0 if first else 1], (0, 4), textcoords="offset points",
-                    color=color, ha="left" if first else "right", weight="bold", fontsize=8)
+        at = corners[0] + (corners[1] - corners[0]) * (0.3 if first else 0.7)   # on the upper side, beside each other
+        ax.annotate(f"{answer['row_nb']} rows", at, (0, 4), textcoords="offset points", color=color, ha="center",
+                    weight="bold", fontsize=8)
 
 
 def radius(truths, answers, numbers):
@@ -33,7 +39,7 @@ def radius(truths, answers, numbers):
     stated, apart = (np.maximum(np.concatenate([line[0] * line[at] for line in lines]), 1e-3) for at in (1, 2))
     figure = Figure(figsize=(5.5, 4.5), layout="constrained")
     ax = figure.subplots()
-    ends = [min(radius.min(), apart.min()) / 1.5, max(stated.max(), apart.max()) * 1.5]
+    ends = [min(stated.min(), apart.min()) / 1.5, max(stated.max(), apart.max()) * 1.5]
     ax.loglog(stated, apart, ".", color="red", alpha=0.5)
     ax.loglog(ends, ends, color="#33415c", lw=1)
     coverage = f", {numbers['coverage']:.0%} stated" if numbers else ""
@@ -45,14 +51,15 @@ def radius(truths, answers, numbers):
 
 def chart(axes, table):
     """Where the corners lie, as parts of their pictures, and how many rows the boxes hold."""
-    for number, color in zip((1, 2, 3, 4), ("tab:red", "tab:orange", "tab:green", "tab:blue"), strict=True):
+    colors = ("tab:red", "tab:orange", "tab:green", "tab:blue")
+    for number, (name, color) in enumerate(zip(CORNERS, colors, strict=True), 1):
         axes[0].scatter(table[f"p{number}x"] / table["width"], table[f"p{number}y"] / table["height"], s=12,
-                        alpha=0.6, color=color, label=f"p{number}")
-    axes[0].set(xlabel="x / width", ylabel="y / height", xlim=(-0.05, 1.05), ylim=(1.05, -0.05))
+                        alpha=0.6, color=color, label=name)
+    axes[0].set(xlabel="x, share of the width", ylabel="y, share of the height", xlim=(-0.05, 1.05), ylim=(1.05, -0.05))
     axes[0].legend(ncols=4, fontsize=8)
     axes[1].axis("off")
     if "row_nb" in table:
         axes[1].axis("on")
         counts = table["row_nb"].value_counts().sort_index()
         axes[1].bar_label(axes[1].bar(counts.index, counts))
-        axes[1].set(xlabel="core number: rows of core in the box", ylabel="pictures", xticks=counts.index)
+        axes[1].set(xlabel="rows of core in the box", ylabel="pictures", xticks=counts.index)

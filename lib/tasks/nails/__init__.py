@@ -29,6 +29,12 @@ class Found:
 class Nails(Job):
     """Good or bad, with a calibrated probability, the cheapest decision, and where a nail is unlike good ones."""
 
+    scales = {"right": ("right answers", "share of the pictures", "high"),
+              "right_where_sure": ("right where it decides", "share of those decided", "high"),
+              "cost": ("cost of the decisions", "a picture", "low"), "area_under_roc": ("area under ROC", "0.5 … 1", "high"),
+              "calibration_error": ("calibration error", "probability", "low"),
+              "decided": ("decided without a person", "share of the pictures", "high")}
+
     question = "Is the nail good, or is it bad?"
     classes = ("good", "bad")
     pixels = ("window",)

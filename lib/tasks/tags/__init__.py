@@ -15,6 +15,9 @@ class Tags(Job):
     tree_setting = "tags.labels"
     edit = None                   # a set of labels is no single choice; it is reviewed in the hub
     headline, best_is = "f1", "high"
+    scales = {"f1": ("F1 of a picture's labels", "mean over pictures", "high"),
+              "exact": ("all labels right", "share of the pictures", "high"), "f1_micro": ("F1", "of all decisions", "high"),
+              "f1_macro": ("F1", "mean over labels", "high"), "map": ("average precision", "mean over labels", "high")}
     spread_name = "labels missed or too many, per picture"
 
     def __init__(self, params, profile="smoke", run=""):

@@ -14,15 +14,14 @@ from lib.common import config
 from lib.data import dataset
 from lib.storage import runs
 from lib.training.search import studies, workers
-from lib.training.search.plots import charts
 from lib.training.search.studies import begin
 from lib.training.search.workers import work
 
-__all__ = ["Found", "begin", "charts", "search", "trials", "work"]
+__all__ = ["SearchResult", "begin", "search_settings", "trials", "work"]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """`job` with the best settings; these as `best` (dotted keys); `trials`, a pandas row each; and the `study`."""
 
     job: object
@@ -35,9 +34,20 @@ class Found:
         """Where the figures of a search are kept, beside best.json: outputs/<task>/<profile>/search."""
         return runs.Run(self.job, "search")
 
+    def __repr__(self):
+        if self.study is None:
+            return "no search was asked for (search.trials is 0); the settings stay as they are"
+        return f"best of {len(self.trials)} trainings: " + ", ".join(f"{key}={value}" for key, value in self.best.items())
 
-def search(job, table, progress=True):
-    """The Found of `search.trials` trainings, shared by `search.workers` processes; an empty one where trials is 0.
+    def figures(self):
+        """Optuna's plots of the study: pairs of a name and a closed figure; none where nothing was searched."""
+        from lib.training.search import plots
+
+        return plots.plot_study(self.study)
+
+
+def search_settings(job, table, progress=True):
+    """The SearchResult of `search.trials` trainings, shared by `search.workers` processes; an empty one where trials is 0.
 
     A trial is a training with settings out of `search.space`, judged by the least validation loss of the job's first
     part. A study goes on where it ended, on any machine that reaches its database and has gathered the same labels;
@@ -47,7 +57,7 @@ def search(job, table, progress=True):
     import pandas as pd
 
     if not job.params.search.trials:
-        return Found(job, {}, pd.DataFrame())
+        return SearchResult(job, {}, pd.DataFrame())
     dataset.prepare(job, table, progress)
     study = begin(job, table)
     if any(trial.state.name in ("WAITING", "RUNNING") for trial in study.get_trials(deepcopy=False)):
@@ -56,11 +66,11 @@ def search(job, table, progress=True):
 
 
 def _keep(job, study):
-    """The Found of a study whose trials are done; best.json is written and the tracker told."""
+    """The SearchResult of a study whose trials are done; best.json is written and the tracker told."""
     done = studies.done(study)
     if not any(trial.state.name == "COMPLETE" for trial in done):
         raise RuntimeError(f"none of the {len(done)} trials came to its end; lower the learning rates of search.space")
-    found = Found(type(job)(config.with_overrides(job.params, study.best_params, job.checks), job.profile, job.run),
+    found = SearchResult(type(job)(config.with_overrides(job.params, study.best_params, job.checks), job.profile, job.run),
                   study.best_params, trials(study), study)
     found.record.write("best", {
         "settings": study.best_params, "val_loss": study.best_value, "trial": study.best_trial.number,

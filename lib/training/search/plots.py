@@ -10,22 +10,22 @@ WORDS = {"Objective Value": "least validation loss", "Intermediate Value": "vali
          "Hyperparameter Importance": "share of what the settings explain", "Hyperparameter": ""}
 
 
-def charts(found):
-    """Optuna's own plots of a search: pairs of a name and a closed figure; none where nothing was searched."""
-    if found.study is None:
+def plot_study(study):
+    """Optuna's own plots of a study: pairs of a name and a closed figure; none without a study."""
+    if study is None:
         return
     import matplotlib
     from optuna.visualization import matplotlib as plots
 
-    several = len({tuple(trial.params.items()) for trial in studies.done(found.study)}) > 1 \
-        and sum(trial.state.name == "COMPLETE" for trial in studies.done(found.study)) > 1
+    several = len({tuple(trial.params.items()) for trial in studies.done(study)}) > 1 \
+        and sum(trial.state.name == "COMPLETE" for trial in studies.done(study)) > 1
     drawn = {"history": plots.plot_optimization_history, "epochs": plots.plot_intermediate_values}
     if several:
         drawn |= {"importance": plots.plot_param_importances, "slices": plots.plot_slice}
     for name, draw in drawn.items():
         with warnings.catch_warnings(), matplotlib.rc_context():  # Optuna changes the style of all figures
             warnings.simplefilter("ignore")
-            axes = np.ravel(draw(found.study))
+            axes = np.ravel(draw(study))
         yield name, _plain(axes)
 
 

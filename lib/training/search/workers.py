@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from lib.common import config
 from lib.data import dataset
 from lib.storage import files, runs
-from lib.training import fitting
+from lib.training import loop
+from lib.training.checkpoint import Diverged
 from lib.training.search import space, studies
 
 PATIENCE = 600          # s for another worker to prepare the pictures
@@ -52,20 +53,20 @@ def _train(job, table, prepared, trial):
     first = RetryHeartbeatStaleTrialCallback.retried_trial_number(known)  # goes on after the last epoch of a killed one
     number = trial.number if first is None else first
     trial.set_user_attr("process", os.getpid())
-    record = runs.Run(own, f"search/{trial.study.study_name.rpartition('/')[2]}-{number}")
+    run = runs.Run(own, f"search/{trial.study.study_name.rpartition('/')[2]}-{number}")
 
-    def told(line):
+    def on_epoch(line):
         trial.report(line["val_loss"], line["epoch"])
         if trial.should_prune():
             raise optuna.TrialPruned
 
     try:
-        _, history = fitting.fit(own, own.parts()[0], prepared, record, progress=False, told=told)
-    except fitting.Diverged as error:
+        _, history = loop.fit_network(own, own.parts()[0], prepared, run.folder, progress=False, on_epoch=on_epoch)
+    except Diverged as error:
         trial.set_user_attr("ended", str(error))
         raise optuna.TrialPruned from error
     finally:
-        shutil.rmtree(record.folder, ignore_errors=True)
+        shutil.rmtree(run.folder, ignore_errors=True)
     return min(line["val_loss"] for line in history)
 
 
