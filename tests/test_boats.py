@@ -38,12 +38,12 @@ def some(rng, count, size=(640, 480), least=20):
 # --- the generator
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_a_scene_is_the_same_for_a_seed_and_its_boxes_are_inside(held):
-    first, again = (synth.draw(11, (320, 240), held) for _ in range(2))
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_scene_is_the_same_for_a_seed_and_its_boxes_are_inside(held_out):
+    first, again = (synth.draw(11, (320, 240), held_out) for _ in range(2))
     assert np.array_equal(first.pixels, again.pixels) and first.boxes == again.boxes
     for seed in range(8):
-        scene = synth.draw(seed, (320, 240), held)
+        scene = synth.draw(seed, (320, 240), held_out)
         found = detection.array(scene.boxes)
         assert scene.pixels.shape == (240, 320, 3) and len(found)
         assert (found[:, :2] >= 0).all() and (found[:, 2:] <= (320, 240)).all() and (found[:, 2:] > found[:, :2]).all()
@@ -79,15 +79,15 @@ def test_difficulty_is_kept():
 
 
 def test_what_is_held_back_is_never_drawn_otherwise(monkeypatch):
-    assert not set(fleet.HULLS) & set(fleet.HELD_HULLS) and not set(fleet.CLOTH) & set(fleet.HELD_CLOTH)
-    assert {kind.__name__ for kind in set(fleet.HELD_KINDS) - set(fleet.KINDS)} == {"catamaran", "freighter", "spinnaker"}
-    for module, name in ((fleet, "HELD_KINDS"), (fleet, "HELD_HULLS"), (fleet, "HELD_CLOTH"),
-                         (scenery, "HELD_WATERS"), (scenery, "HELD_SKIES")):
+    assert not set(fleet.HULLS) & set(fleet.HELD_OUT_HULLS) and not set(fleet.CLOTH) & set(fleet.HELD_OUT_CLOTH)
+    assert {kind.__name__ for kind in set(fleet.HELD_OUT_KINDS) - set(fleet.KINDS)} == {"catamaran", "freighter", "spinnaker"}
+    for module, name in ((fleet, "HELD_OUT_KINDS"), (fleet, "HELD_OUT_HULLS"), (fleet, "HELD_OUT_CLOTH"),
+                         (scenery, "HELD_OUT_WATERS"), (scenery, "HELD_OUT_SKIES")):
         monkeypatch.setattr(module, name, ())
     for seed in range(6):
         synth.draw(seed, (160, 120))
     with pytest.raises(ValueError):       # nothing to choose from
-        synth.draw(0, (160, 120), held=True)
+        synth.draw(0, (160, 120), held_out=True)
 
 
 # --- labels

@@ -1,1 +1,1 @@
-"""Draw pictures whose labels are exact: `coreboxes.draw(seed)` is the door."""
+"""Generated pictures whose labels are exact: `draw` of each module or folder makes one picture and its truth."""

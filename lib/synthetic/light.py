@@ -21,7 +21,7 @@ LIGHTS = {  # red and blue gain left after white balance, contrast, brightness
     "greenish tube": (0.92, 0.92, 1.0, 0.95),
 }
 
-HELD_LIGHTS = ("sodium", "blue hour", "greenish tube")
+HELD_OUT_LIGHTS = ("sodium", "blue hour", "greenish tube")
 
 
 def expose(rng, pixels, light):

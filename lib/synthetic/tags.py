@@ -34,7 +34,7 @@ def draw(rng, size):
 
 def photographed(rng, pixels):
     """The pixels under some light, through some lens, as some sensor has them."""
-    kind = str(rng.choice([name for name in light.LIGHTS if name not in light.HELD_LIGHTS]))
+    kind = str(rng.choice([name for name in light.LIGHTS if name not in light.HELD_OUT_LIGHTS]))
     pixels = light.lit(light.expose(rng, pixels, kind), light.illumination(rng, kind, pixels.shape[1::-1]))
     pixels, _ = light.blur(rng, pixels)
     return light.develop(rng, pixels, kind == "dim")

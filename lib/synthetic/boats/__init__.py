@@ -27,42 +27,42 @@ class Scene:
     crowds: list
 
 
-def draw(seed, size=(640, 480), held=False, difficulty=None):
+def draw(seed, size=(640, 480), held_out=False, difficulty=None):
     """The Scene of a seed, in a picture of `size` (width, height); the same arguments give the same bytes.
 
     `difficulty` holds values of USUAL: the most `boats`, the `smallest` and `largest` length as a part of the
     picture's width, the greatest `overlap` (IoU of two boxes), and how strong `waves`, `light` (odd exposure, colour
-    and blur) and `clutter` (quays, towns, buoys) are, 1 being usual. `held`: kinds of boats, waters, skies and lights
+    and blur) and `clutter` (quays, towns, buoys) are, 1 being usual. `held_out`: kinds of boats, waters, skies and lights
     that are otherwise never drawn.
     """
     hard = {**USUAL, **(difficulty or {})}
-    rng = np.random.default_rng([int(seed), int(held), *size])
+    rng = np.random.default_rng([int(seed), int(held_out), *size])
     above = rng.random() < 0.2
     horizon = -1.0 if above else size[1] * rng.uniform(0.12, 0.6)
-    pixels = _background(rng, size, horizon, held, hard)
+    pixels = _background(rng, size, horizon, held_out, hard)
     owner, whole = np.zeros(size[::-1], np.uint16), [0]
-    for place, sprite in _fleet(rng, size, horizon, held, hard):
+    for place, sprite in _fleet(rng, size, horizon, held_out, hard):
         whole.append(_lay(rng, pixels, owner, len(whole), place, sprite, above))
-    pixels = _expose(rng, pixels, held, hard)
+    pixels = _expose(rng, pixels, held_out, hard)
     boxes, crowds = _boxes(owner, whole)
     return Scene(pixels, boxes, crowds)
 
 
-def _background(rng, size, horizon, held, hard):
+def _background(rng, size, horizon, held_out, hard):
     width, height = size
     if horizon < 0:
-        pixels = scenery.water(rng, (height, width), held, hard["waves"], flat=True)
+        pixels = scenery.water(rng, (height, width), held_out, hard["waves"], flat=True)
         scenery.land(rng, pixels, hard["clutter"])
         return pixels
     line = int(horizon)
-    pixels = np.concatenate([scenery.sky(rng, (line, width), held),
-                             scenery.water(rng, (height - line, width), held, hard["waves"])])
-    scenery.shore(rng, pixels, horizon, held, hard["clutter"])
+    pixels = np.concatenate([scenery.sky(rng, (line, width), held_out),
+                             scenery.water(rng, (height - line, width), held_out, hard["waves"])])
+    scenery.shore(rng, pixels, horizon, held_out, hard["clutter"])
     scenery.quays(rng, pixels, horizon, hard["clutter"])
     return pixels
 
 
-def _fleet(rng, size, horizon, held, hard):
+def _fleet(rng, size, horizon, held_out, hard):
     """Places (left, top) and Sprites, from far to near, that overlap no more than they may."""
     width, height = size
     chosen = []
@@ -72,7 +72,7 @@ def _fleet(rng, size, horizon, held, hard):
             length = float(np.exp(rng.uniform(least, most))) * width
             near = 1.0 if horizon < 0 else np.clip(length / (0.5 * width) * rng.uniform(0.6, 1.7), 0.02, 0.97)
             water = rng.uniform(0, height) if horizon < 0 else horizon + (height - horizon) * near
-            sprite = fleet.draw(rng, length, held and rng.random() < 0.7, above=horizon < 0)
+            sprite = fleet.draw(rng, length, held_out and rng.random() < 0.7, above=horizon < 0)
             left, top = int(rng.uniform(-0.15, 1.15) * width - sprite.cover.shape[1] / 2), int(water) - sprite.water
             box = _clipped(left, top, sprite, size)
             if box is not None and all(_iou(box, other[0]) <= hard["overlap"] and not _hidden(box, other[0])
@@ -165,11 +165,11 @@ def _foam(rng, pixels, left, water, wide):
         cv2.ellipse(pixels, at, (3 * r, r), 0, 0, 360, tuple(rng.integers(200, 245, 3).tolist()), -1, cv2.LINE_AA)
 
 
-def _expose(rng, pixels, held, hard):
+def _expose(rng, pixels, held_out, hard):
     """Light, lens and sensor, as for every other generated photograph."""
     if hard["light"] <= 0:
         return pixels
-    names = [name for name in light.LIGHTS if (name in light.HELD_LIGHTS) == held]
+    names = [name for name in light.LIGHTS if (name in light.HELD_OUT_LIGHTS) == held_out]
     name = names[rng.integers(len(names))]
     pixels = light.lit(pixels, 1 + (light.illumination(rng, name, pixels.shape[1::-1]) - 1) * hard["light"] * 0.6)
     developed = light.expose(rng, pixels, name)

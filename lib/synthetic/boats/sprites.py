@@ -11,9 +11,9 @@ import numpy as np
 FINE = 3                # drawn so many times larger, then averaged
 HULLS = ((238, 238, 235), (225, 226, 220), (28, 40, 72), (160, 30, 28), (36, 88, 120), (60, 62, 66), (120, 78, 48),
          (205, 196, 170), (20, 70, 60), (244, 244, 244), (90, 130, 160))
-HELD_HULLS = ((236, 196, 30), (235, 120, 40), (90, 40, 110), (170, 200, 60), (250, 150, 170))
+HELD_OUT_HULLS = ((236, 196, 30), (235, 120, 40), (90, 40, 110), (170, 200, 60), (250, 150, 170))
 CLOTH = ((246, 245, 240), (236, 232, 220), (225, 228, 232))
-HELD_CLOTH = ((200, 40, 40), (40, 90, 190), (240, 190, 40), (150, 60, 40))
+HELD_OUT_CLOTH = ((200, 40, 40), (40, 90, 190), (240, 190, 40), (150, 60, 40))
 GLASS, DARK, WOOD, SKIN = (38, 46, 58), (45, 45, 48), (150, 105, 66), (196, 150, 122)
 
 
@@ -26,16 +26,16 @@ class Sprite:
     water: int
 
 
-def draw(rng, length, held=False, above=False):
-    """A Sprite of a boat about `length` px long; `held` takes kinds and colours that are otherwise never drawn.
+def draw(rng, length, held_out=False, above=False):
+    """A Sprite of a boat about `length` px long; `held_out` takes kinds and colours that are otherwise never drawn.
 
     `above`: seen from the air, in any direction; else from the side, more or less head-on.
     """
-    colours = (HELD_HULLS, HELD_CLOTH) if held else (HULLS, CLOTH)
+    colours = (HELD_OUT_HULLS, HELD_OUT_CLOTH) if held_out else (HULLS, CLOTH)
     hull, cloth = (_near(rng, each[rng.integers(len(each))]) for each in colours)
     if above:
-        return _render(rng, _deck(rng, hull, held), length, turn=rng.uniform(0, 360))
-    kinds = HELD_KINDS if held else KINDS
+        return _render(rng, _deck(rng, hull, held_out), length, turn=rng.uniform(0, 360))
+    kinds = HELD_OUT_KINDS if held_out else KINDS
     shapes = kinds[rng.integers(len(kinds))](rng, hull, cloth)
     narrow = 1.0 if rng.random() < 0.55 else rng.uniform(0.45, 1.0)
     shapes = [(np.asarray(points) * (narrow, 1), colour) for points, colour in shapes]
@@ -213,10 +213,10 @@ def spinnaker(rng, hull, cloth):
 
 
 KINDS = (rowing, motorboat, cruiser, sailing, ferry, fishing)
-HELD_KINDS = (catamaran, freighter, spinnaker, cruiser, sailing)
+HELD_OUT_KINDS = (catamaran, freighter, spinnaker, cruiser, sailing)
 
 
-def _deck(rng, hull, held):
+def _deck(rng, hull, held_out):
     """A boat from the air: outline, deck, cabin, and a mast or benches."""
     wide = rng.uniform(0.22, 0.4)
     t = np.linspace(0, 1, 9)
@@ -225,7 +225,7 @@ def _deck(rng, hull, held):
     inner = outline * (0.9, 0.78)
     cabin = np.array(_box(rng.uniform(-0.3, -0.1), -wide * 0.26, rng.uniform(0.05, 0.25), wide * 0.26))
     deck = WOOD if rng.random() < 0.4 else _near(rng, (225, 222, 212))
-    parts = [(outline, hull), (inner, _near(rng, deck)), (cabin, _near(rng, (240, 240, 238) if not held else hull))]
+    parts = [(outline, hull), (inner, _near(rng, deck)), (cabin, _near(rng, (240, 240, 238) if not held_out else hull))]
     if rng.random() < 0.6:
         x = cabin[1, 0]
         parts.append((_box(x - 0.06, -wide * 0.22, x, wide * 0.22), GLASS))

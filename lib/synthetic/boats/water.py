@@ -6,23 +6,23 @@ import numpy as np
 from lib.synthetic import textures as tx
 
 WATERS = ((52, 92, 110), (70, 110, 112), (40, 70, 92), (96, 120, 118), (60, 84, 80), (30, 112, 122), (110, 118, 116))
-HELD_WATERS = ((96, 104, 50), (24, 30, 44), (150, 120, 96))
+HELD_OUT_WATERS = ((96, 104, 50), (24, 30, 44), (150, 120, 96))
 SKIES = (((120, 165, 215), (215, 228, 238)), ((150, 160, 172), (206, 208, 208)), ((90, 140, 205), (240, 220, 200)),
          ((178, 186, 194), (225, 226, 224)))
-HELD_SKIES = (((60, 50, 110), (245, 140, 70)), ((16, 20, 40), (50, 54, 74)), ((190, 190, 186), (200, 200, 196)))
+HELD_OUT_SKIES = (((60, 50, 110), (245, 140, 70)), ((16, 20, 40), (50, 54, 74)), ((190, 190, 186), (200, 200, 196)))
 WALLS = ((214, 196, 164), (230, 222, 206), (190, 150, 120), (170, 172, 176), (222, 205, 150))
 STONE, GREEN, ROOF = (142, 136, 126), (74, 92, 60), (160, 92, 66)
 
 
-def pick(rng, usual, held, is_held):
+def pick(rng, usual, held_out, is_held_out):
     """One of the usual things, or of those held back."""
-    things = held if is_held else usual
+    things = held_out if is_held_out else usual
     return things[rng.integers(len(things))]
 
 
-def sky(rng, shape, held):
+def sky(rng, shape, held_out):
     """A sky with clouds, uint8 (h, w, 3)."""
-    top, low = (np.array(each, float) + rng.normal(0, 8, 3) for each in pick(rng, SKIES, HELD_SKIES, held))
+    top, low = (np.array(each, float) + rng.normal(0, 8, 3) for each in pick(rng, SKIES, HELD_OUT_SKIES, held_out))
     ramp = np.linspace(0, 1, max(shape[0], 2))[:, None, None] ** rng.uniform(0.6, 1.6)
     pixels = np.clip(np.repeat(top + (low - top) * ramp, shape[1], 1), 0, 255).astype(np.uint8)
     cloud = tx.sample("clouds", rng, pixels.shape[:2], 16.0, zoom=rng.uniform(0.4, 1.6))
@@ -30,10 +30,10 @@ def sky(rng, shape, held):
     return tx.over(pixels, np.clip(low + rng.normal(15, 20), 0, 255), cover)[:shape[0]]
 
 
-def water(rng, shape, held, waves, flat=False):
+def water(rng, shape, held_out, waves, flat=False):
     """Water with waves that grow towards the viewer (`flat`: seen from the air), uint8 (h, w, 3)."""
     high, wide = shape
-    near = np.array(pick(rng, WATERS, HELD_WATERS, held), float) * rng.uniform(0.75, 1.2)
+    near = np.array(pick(rng, WATERS, HELD_OUT_WATERS, held_out), float) * rng.uniform(0.75, 1.2)
     far = near + (rng.uniform(0.15, 0.6) * (np.array((190, 200, 208)) - near) if not flat else rng.normal(0, 8, 3))
     ramp = np.linspace(0, 1, high)[:, None, None] ** rng.uniform(0.4, 1.0)
     pixels = np.clip(np.repeat(far + (near - far) * ramp, wide, 1), 0, 255).astype(np.float32)
@@ -54,7 +54,7 @@ def water(rng, shape, held, waves, flat=False):
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def shore(rng, pixels, horizon, held, clutter):
+def shore(rng, pixels, horizon, held_out, clutter):
     """Hills, then a town with houses and masts of no boats, drawn above the horizon line."""
     high, wide = pixels.shape[:2]
     for _ in range(int(rng.integers(0, 3))):

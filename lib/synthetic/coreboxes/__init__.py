@@ -14,7 +14,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from lib.synthetic.coreboxes.scene_builder import Scene, Stage
+from lib.synthetic.coreboxes.scene_builder import Scene, SceneBuilder
 from lib.synthetic.textures import rng_of
 
 __all__ = ["KINDS", "Scene", "draw", "jpeg"]
@@ -32,7 +32,7 @@ def draw(seed, size=(640, 480), shifted=False, kind=None):
         raise ValueError(f"kind is one of {', '.join(KINDS)}, not {kind!r}")
     rng = np.random.default_rng([int(seed), int(bool(shifted)), size[0], size[1], *(kind or "").encode()])
     kind = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    return Stage(rng, tuple(int(v) for v in size), bool(shifted), kind).scene()
+    return SceneBuilder(rng, tuple(int(v) for v in size), bool(shifted), kind).scene()
 
 
 # EXIF orientation: what turns the upright picture into the stored one.

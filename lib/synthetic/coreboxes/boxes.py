@@ -55,7 +55,7 @@ MATERIALS = {
     "waxed white card": ([(214, 208, 196), (196, 188, 172)], ("clouds", "scratches"), 0.12, "card"),
 }
 
-HELD_MATERIALS = {
+HELD_OUT_MATERIALS = {
     "red plastic": ([(176, 60, 48), (150, 52, 46)], ("scratches", "clouds"), 0.18, "tray"),
     "sea green plastic": ([(86, 146, 132), (64, 120, 104)], ("scratches", "clouds"), 0.18, "tray"),
     "aluminium": ([(196, 200, 206), (180, 184, 192)], ("scratches",), 0.2, "sheet"),
@@ -114,7 +114,7 @@ class Box:
 
 def measure(rng, shifted=False, aspect=None, row_nb=None):
     """A box of likely measures; `aspect` (length over breadth) is kept where it can be."""
-    table = HELD_MATERIALS if shifted else MATERIALS
+    table = HELD_OUT_MATERIALS if shifted else MATERIALS
     odds = np.array([{"boards": 2.2, "tray": 1.0, "sheet": 1.2, "card": 1.0}[v[3]] for v in table.values()])
     material = str(rng.choice(list(table), p=odds / odds.sum()))
     colours, textures, contrast, build = table[material]

@@ -32,7 +32,7 @@ FLOORS = {  # colours (RGB), texture, contrast, zoom
     "moss": ([(86, 96, 58), (70, 84, 60)], "speckle", 0.5, 1.0),
 }
 
-HELD_FLOORS = {
+HELD_OUT_FLOORS = {
     "orange tarpaulin": ([(206, 112, 50), (190, 100, 56)], "weave", 0.35, 1.0),
     "leaves": ([(128, 88, 52), (150, 104, 60)], "leaves", 0.5, 1.0),
     "green cloth": ([(56, 96, 72), (66, 104, 84)], "weave", 0.3, 1.0),
@@ -54,7 +54,7 @@ def floor(rng, shape, s, name):
 
 def ground(rng, shape, s, name):
     """Ground of the named kind, RGB of the shape."""
-    colours, texture, contrast, zoom = (FLOORS | HELD_FLOORS)[name]
+    colours, texture, contrast, zoom = (FLOORS | HELD_OUT_FLOORS)[name]
     colour = np.clip(
         np.array(colours[rng.integers(len(colours))]) * np.exp(rng.normal(0, 0.13)) + rng.normal(0, 5, 3),
         6,

@@ -30,7 +30,7 @@ ROCKS = {  # colour (RGB), how it is built
     "silicified": ((164, 164, 156), "breccia"),
 }
 
-HELD_ROCKS = {
+HELD_OUT_ROCKS = {
     "purple slate": ((96, 84, 104), "bands"),
     "yellow limestone": ((206, 186, 130), "veined"),
     "olive ultramafic": ((84, 88, 56), "spotted"),
@@ -42,7 +42,7 @@ HELD_ROCKS = {
 
 def rock(rng, shifted=False):
     """One kind of rock: name, colour, how it is built, angle of its bedding to the core's axis (degrees)."""
-    names = HELD_ROCKS if shifted else ROCKS
+    names = HELD_OUT_ROCKS if shifted else ROCKS
     name = str(rng.choice(list(names)))
     colour, build = names[name]
     colour = np.clip(np.array(colour, float) * np.exp(rng.normal(0, 0.14)) + rng.normal(0, 4, 3), 12, 240)

@@ -27,19 +27,19 @@ class Scene:
     settings: dict = field(default_factory=dict)
 
 
-class Stage:
+class SceneBuilder:
     """Chooses, then draws: `scene` runs through everything, in the order in which it lies on the ground."""
 
     def __init__(self, rng, size, shifted, kind):
         self.rng, self.size, self.shifted, self.kind = rng, size, shifted, kind
-        self.pick = lambda usual, held: str(rng.choice(list(held if shifted else usual)))
-        held = light.HELD_LIGHTS
-        self.light = self.pick([n for n in light.LIGHTS if n not in held], held)
-        self.floor = self.pick(floors.FLOORS, floors.HELD_FLOORS)
+        self.pick = lambda usual, held_out: str(rng.choice(list(held_out if shifted else usual)))
+        held_out = light.HELD_OUT_LIGHTS
+        self.light = self.pick([n for n in light.LIGHTS if n not in held_out], held_out)
+        self.floor = self.pick(floors.FLOORS, floors.HELD_OUT_FLOORS)
         self.layout = (
             str(rng.choice(list(surroundings.LAYOUTS), p=list(surroundings.LAYOUTS.values())))
             if not shifted
-            else self.pick((), surroundings.HELD_LAYOUTS)
+            else self.pick((), surroundings.HELD_OUT_LAYOUTS)
         )
         if kind == "several":
             self.layout = "stack"

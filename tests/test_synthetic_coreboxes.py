@@ -59,11 +59,11 @@ def plain(monkeypatch):
     monkeypatch.setattr(rendering, "draw", white)
     monkeypatch.setattr(camera, "place", straight)
     for name in ("around", "side_wall", "ground"):
-        monkeypatch.setattr(scene_builder.Stage, name, lambda self: None)
+        monkeypatch.setattr(scene_builder.SceneBuilder, name, lambda self: None)
     for name in ("above", "mount"):
         monkeypatch.setattr(occluders, name, lambda scene: None)
-    monkeypatch.setattr(scene_builder.Stage, "expose", lambda self: (on_black(self), 0.0))
-    monkeypatch.setattr(scene_builder.Stage, "frame", lambda self: (0.5, 0.4, 0.8, 0.0, 0.0))
+    monkeypatch.setattr(scene_builder.SceneBuilder, "expose", lambda self: (on_black(self), 0.0))
+    monkeypatch.setattr(scene_builder.SceneBuilder, "frame", lambda self: (0.5, 0.4, 0.8, 0.0, 0.0))
 
 
 def on_black(drawn):
@@ -149,7 +149,7 @@ def test_projecting_undoes_unprojecting(seed, bend):
 def test_a_seed_gives_the_same_bytes_in_any_order_and_process():
     first = [digest(coreboxes.draw(seed, (320, 240))) for seed in (3, 4)]
     assert [digest(coreboxes.draw(seed, (320, 240))) for seed in (4, 3)] == first[::-1]
-    code = ("from tests.test_synth import digest; from lib.synthetic import coreboxes;"
+    code = ("from tests.test_synthetic_coreboxes import digest; from lib.synthetic import coreboxes;"
             "print(digest(coreboxes.draw(3, (320, 240))))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == first[0]
@@ -219,14 +219,14 @@ def test_kinds_come_in_their_natural_mix():
 
 
 def test_the_shifted_world_shares_nothing_with_the_default():
-    assert not set(boxes.MATERIALS) & set(boxes.HELD_MATERIALS)
-    assert not set(rocks.ROCKS) & set(rocks.HELD_ROCKS)
-    assert not set(floors.FLOORS) & set(floors.HELD_FLOORS)
-    assert not set(surroundings.LAYOUTS) & set(surroundings.HELD_LAYOUTS)
+    assert not set(boxes.MATERIALS) & set(boxes.HELD_OUT_MATERIALS)
+    assert not set(rocks.ROCKS) & set(rocks.HELD_OUT_ROCKS)
+    assert not set(floors.FLOORS) & set(floors.HELD_OUT_FLOORS)
+    assert not set(surroundings.LAYOUTS) & set(surroundings.HELD_OUT_LAYOUTS)
     for seed in range(8):
         usual, held = (coreboxes.draw(seed, (320, 240), shifted).settings for shifted in (False, True))
-        for name, table in (("material", boxes.HELD_MATERIALS), ("floor", floors.HELD_FLOORS), ("light", light.HELD_LIGHTS),
-                            ("layout", (*surroundings.HELD_LAYOUTS, "stack"))):
+        for name, table in (("material", boxes.HELD_OUT_MATERIALS), ("floor", floors.HELD_OUT_FLOORS), ("light", light.HELD_OUT_LIGHTS),
+                            ("layout", (*surroundings.HELD_OUT_LAYOUTS, "stack"))):
             assert held[name] in table
             assert usual[name] not in table or usual[name] == "stack"
 
