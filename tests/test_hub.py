@@ -1,6 +1,8 @@
 """The image hub: what is sent comes in once, is judged with reasons, is chosen, and leaves without metadata."""
 
 import ast
+import functools
+import hashlib
 import io
 import itertools
 import json
@@ -21,7 +23,17 @@ from lib import tasks
 from lib.common import config
 from lib.hub import access, accounts, schema, store
 from lib.hub.datasets import export, label_hierarchy, selection, versions
-from lib.hub.intake import geocoding, metadata, sources, submission, verification
+from lib.hub.intake import (
+    annotations,
+    checks,
+    geocoding,
+    metadata,
+    sources,
+    submission,
+    uploads,
+    verification,
+)
+from lib.hub.jobs import trainings
 from lib.imaging import images
 
 NUMBERS = itertools.count()
@@ -262,6 +274,123 @@ def test_a_stopped_submission_goes_on_where_it_was(hub, crowd, tmp_path, monkeyp
     assert receipt.new == 20 and len(read) == 6
 
 
+def outcomes(hub, person, batch):
+    return {each["name"]: each["outcome"] for each in submission.status(hub, person, batch)["files"]}
+
+
+def stamped(name, data):
+    return sources.Item(name, data, {"licence": LICENCE}, hashlib.sha256(data).hexdigest())
+
+
+def test_files_of_one_name_in_one_upload_are_refused_before_any_is_taken(hub, crowd):
+    three = [stamped("box.jpg", picture(0, n)) for n in range(3)]
+    with pytest.raises(ValueError, match="3 of the files are named 'box.jpg'"):
+        uploads.receive(hub, crowd["supplier"], "k", [stamped("other.jpg", picture(0, 9)), *three])
+    assert not rows(hub, "SELECT 1 FROM hub.picture")
+
+
+def test_another_picture_of_a_name_that_the_batch_has_is_refused_and_the_first_keeps_its_receipt(hub, crowd):
+    first = uploads.receive(hub, crowd["supplier"], "k", [stamped("box.jpg", picture(0, 1)), stamped("bad.jpg", b"text")])
+    with pytest.raises(ValueError, match="another picture named 'box.jpg' already"):
+        uploads.receive(hub, crowd["supplier"], "k", [stamped("new.jpg", picture(0, 3)), stamped("box.jpg", picture(0, 2))])
+    assert uploads.receive(hub, crowd["supplier"], "k", [stamped("box.jpg", picture(0, 1))])["new"] == 1   # the same again
+    put_right = uploads.receive(hub, crowd["supplier"], "k", [stamped("bad.jpg", picture(0, 4))])
+    assert put_right["files"] == [{"name": "bad.jpg", "outcome": "new", "reason": ""}]
+    assert outcomes(hub, crowd["supplier"], first["batch"]) == {"box.jpg": "new", "bad.jpg": "new"}
+    assert len(rows(hub, "SELECT 1 FROM hub.picture")) == 2
+    assert uploads.receive(hub, crowd["supplier"], "other-batch", [stamped("box.jpg", picture(0, 2))])["new"] == 1
+
+
+def test_a_file_that_changed_between_submissions_keeps_both_receipts(hub, crowd, tmp_path):
+    source = folder(tmp_path / "in", {"ring": 0}, count=2)
+    batch = submission.submit(hub, crowd["supplier"], source, licence=LICENCE).batch
+    path = source / "ring" / "000.jpg"
+    for data, told in ((picture(0, 30), {"new": 3}), (b"no picture", {"new": 3, "refused": 1})):
+        path.write_bytes(data)
+        for _ in range(2):   # sent twice, it changes nothing
+            receipt = submission.submit(hub, crowd["supplier"], source, licence=LICENCE)
+            assert receipt.batch == batch and {"new": receipt.new, **({"refused": receipt.refused} if receipt.refused else {})} == told
+    found = outcomes(hub, crowd["supplier"], batch)
+    assert found.pop("ring/000.jpg") == found.pop("ring/001.jpg") == "new" and sorted(found.values()) == ["new", "refused"]
+    assert not hub_load.totals(hub)["pictures_without_their_file"]
+
+
+def test_a_csv_that_names_a_picture_twice_is_refused_with_both_lines(hub, crowd, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(picture(0, 1))
+    (tmp_path / "labels.csv").write_text("image,label\na.jpg,ring\na.jpg,bar\n")
+    with pytest.raises(ValueError, match="lines 2 and 3 of .* both name 'a.jpg'"):
+        submission.submit(hub, crowd["supplier"], tmp_path / "labels.csv", licence=LICENCE)
+
+
+NESTED = functools.reduce(lambda inner, _: [inner], range(100_000), [])
+BAD = {  # what a stranger may send to each action
+    "review note": lambda hub, who, bad: verification.review(hub, who["reviewer"], 1, "accept", note=bad),
+    "review label": lambda hub, who, bad: verification.review(hub, who["reviewer"], 1, "accept", [bad]),
+    "review picture": lambda hub, who, bad: verification.review(hub, who["reviewer"], bad, "accept"),
+    "query label": lambda hub, who, bad: selection.select(hub, who["customer"], {"labels": [bad]}),
+    "query value": lambda hub, who, bad: selection.select(hub, who["customer"], {"labels": bad}),
+    "query place": lambda hub, who, bad: selection.select(hub, who["customer"], {"places": [bad]}),
+    "query licence": lambda hub, who, bad: selection.select(hub, who["customer"], {"licences": [bad]}),
+    "watch": lambda hub, who, bad: selection.watch(hub, who["customer"], {}, bad),
+    "withdraw": lambda hub, who, bad: selection.withdraw(hub, who["customer"], bad),
+    "version": lambda hub, who, bad: versions.find(hub, bad),
+    "batch": lambda hub, who, bad: submission.status(hub, who["supplier"], bad),
+    "batch key": lambda hub, who, bad: uploads.wanted(hub, who["supplier"], bad, {}),
+    "file's name": lambda hub, who, bad: uploads.receive(hub, who["supplier"], "k", [sources.Item(bad, picture(0, 2), {}, "s")]),
+    "training": lambda hub, who, bad: trainings.enqueue(hub, who["premium"], bad),
+    "training's settings": lambda hub, who, bad: trainings.enqueue(hub, who["premium"], 1, {"model.backbone": bad}),
+    "training's number": lambda hub, who, bad: trainings.cancel(hub, who["premium"], bad),
+    "label of a task": lambda hub, who, bad: submission.annotate(hub, who["supplier"], "0" * 64, "boats", {"boxes": bad}),
+    "task": lambda hub, who, bad: submission.annotate(hub, who["supplier"], "0" * 64, bad, {}),
+    "new account": lambda hub, who, bad: accounts.add(hub, bad, ["supplier"]),
+    "account": lambda hub, who, bad: accounts.find(hub, bad),
+}
+VALUES = {"NUL": "a\0b", "half a character": "\ud800", "over bigint": 2**70, "negative": -1, "nested JSON": "[" * 50_000,
+          "nested lists": NESTED, "list": ["a"], "long": "a" * 200_000}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_values_that_nothing_can_have_are_refused_in_words(hub, crowd, kind):
+    send(hub, crowd["supplier"], {"a.jpg": picture(0, 1)})
+    verification.verify(hub)
+    for what, call in BAD.items():
+        try:
+            call(hub, crowd, VALUES[kind])
+        except (ValueError, LookupError) as error:   # of which the web app makes 422 and 404
+            assert not isinstance(error, UnicodeError) and type(error) is not KeyError, (what, error)
+            assert len(str(error)) < 1000 and str(error).isprintable(), (what, str(error)[:200])
+        except (TypeError, AttributeError, RecursionError):   # of a type that the web app does not let in
+            assert not what.startswith(("query", "training's settings")), what
+
+
+def test_texts_of_a_submission_that_postgresql_cannot_take_spoil_no_other_file(hub, crowd):
+    for number, bad in enumerate(("a\0b", "\ud800", "[" * 50_000)):
+        items = [sources.Item("a.jpg", picture(0, 10 + number), {"licence": LICENCE, "author": bad}),
+                 sources.Item("b.jpg", picture(0, 20 + number), {"licence": LICENCE, "labels": [bad]}),
+                 sources.Item("c.jpg", picture(0, 30 + number), {"licence": LICENCE, "place": bad}),
+                 sources.Item("d.jpg", picture(0, 40 + number), {"licence": LICENCE, "task": "boats", "label": {"boxes": bad}}),
+                 sources.Item("e.jpg", picture(0, 50 + number), {"licence": LICENCE})]
+        receipt = submission.receive(hub, crowd["supplier"], f"k{number}", items)
+        found = outcomes(hub, crowd["supplier"], receipt.batch)
+        assert found == {"a.jpg": "new", "b.jpg": "refused", "c.jpg": "refused", "d.jpg": "refused", "e.jpg": "new"}
+    assert "\0" not in str(rows(hub, "SELECT author FROM hub.picture"))
+
+
+def test_a_file_whose_name_is_not_utf8_is_taken_with_an_escaped_name(hub, crowd, tmp_path):
+    (tmp_path / "in").mkdir()
+    with open(os.fsencode(tmp_path / "in") + b"/box\xff.jpg", "wb") as file:
+        file.write(picture(0, 1))
+    (tmp_path / "in" / "good.jpg").write_bytes(picture(0, 2))
+    for _ in range(2):
+        receipt = submission.submit(hub, crowd["supplier"], tmp_path / "in", licence=LICENCE)
+        assert outcomes(hub, crowd["supplier"], receipt.batch) == {"box\\udcff.jpg": "new", "good.jpg": "new"}
+
+
+def test_a_label_nested_too_deeply_is_refused_where_it_comes_in():
+    with pytest.raises(ValueError, match="boxes is JSON nested too deeply"):
+        annotations.checked("boats", {"boxes": "[" * 50_000})
+
+
 def zipped(path, files, **options):
     with zipfile.ZipFile(path, "w", **options) as archive:
         for name, data in files.items():
@@ -486,6 +615,69 @@ def test_each_decision_has_its_reason_and_its_figure(hub, crowd):
             assert reasons[check]["reason"] and reasons[check]["figure"] is not None and reasons[check]["limit"] is not None
         assert status in (None, found[name]["status"]), (name, found[name])
     assert len(rows(hub, "SELECT 1 FROM hub.finding WHERE verdict = 'accept'")) > 20   # good figures are kept too
+
+
+def in_the_dark(box, share, light):
+    """The bytes of a black picture with a box on `share` of its area, at `light` of its own brightness."""
+    import cv2
+
+    canvas = np.zeros((960, 1280, 3), np.uint8)
+    width, height = int(1280 * share ** 0.5), int(960 * share ** 0.5)
+    top, left = (960 - height) // 3, (1280 - width) // 3
+    canvas[top:top + height, left:left + width] = cv2.resize((box * light).astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA)
+    return jpeg(canvas)
+
+
+def refusals(data):
+    return {finding.name for finding in checks.judge(checks.measure(data, config.group("api")), config.group("hub"))
+            if finding.verdict == "refuse"}
+
+
+@pytest.mark.parametrize("light", [1.0, 0.3, 0.1])
+def test_a_sharp_box_of_core_in_the_dark_is_not_refused(light):
+    task = tasks.job("corners", "smoke")
+    for number in range(6):
+        box = images.read(task.sample(np.random.default_rng((5, number)), (640, 480))[0]).pixels
+        for share in (0.9, 0.5, 0.3, 0.12):
+            assert not refusals(in_the_dark(box, share, light)), (number, share)
+
+
+@pytest.mark.parametrize("light", [1.0, 0.3])
+def test_real_core_in_the_dark_is_not_refused(light):
+    if not (real := os.environ.get("COREBOX_REAL_DATA")):
+        pytest.skip("COREBOX_REAL_DATA is not set")
+    for path in sorted(Path(real, "coreboxes").glob("*labelled/*.jp*g"))[:24]:
+        for share in (0.5, 0.12):
+            assert not refusals(in_the_dark(images.read(path, at_least=(640, 480)).pixels, share, light)), (path.name, share)
+
+
+def test_a_picture_that_shows_nothing_anywhere_is_refused():
+    rng = np.random.default_rng(0)
+    for plain in (np.zeros((240, 320, 3)), np.full((240, 320, 3), 128.0), rng.normal(6, 1, (240, 320, 3)).clip(0, 255)):
+        assert "information" in refusals(jpeg(plain.astype(np.uint8), 100))
+
+
+def test_a_reviewer_sees_what_a_check_refused_and_can_overturn_it(hub, crowd):
+    send(hub, crowd["supplier"], {"plain.jpg": jpeg(np.full((240, 320, 3), 120, np.uint8)), "good.jpg": picture(0, 1)})
+    long = pixels(0, 53, (640, 100))
+    send(hub, crowd["other"], {"copy.jpg": picture(0, 1, quality=50), "long.jpg": jpeg(long)})
+    assert verification.verify(hub)["refused"] == 3
+    reviewer = crowd["reviewer"]
+    assert verification.waiting(hub, reviewer) == {"submitted": 0, "review": 0, "refused": 3, "refused_by_check": 3}
+    found = {finding["check"]: each for each in verification.queue(hub, reviewer, refused=True) for finding in each["findings"]}
+    assert set(found) == {"information", "blur", "duplicate", "aspect"} and all(each["findings"][0]["reason"] for each in found.values())
+    assert verification.queue(hub, reviewer) == []
+    verification.review(hub, reviewer, found["aspect"]["picture"], "accept")
+    verification.review(hub, reviewer, found["information"]["picture"], "refuse")
+    assert [each["picture"] for each in verification.queue(hub, reviewer, refused=True)] == [found["duplicate"]["picture"]]
+    send(hub, crowd["other"], {"again.jpg": jpeg(long, 60)}, key="later")   # another copy of what was overturned
+    rows(hub, "INSERT INTO hub.review (picture, person, verdict, was) SELECT id, %s, 'accept', 'x' FROM hub.picture "
+         "WHERE name = 'again.jpg' RETURNING 1", reviewer.id)
+    verification.verify(hub)
+    twin = rows(hub, "SELECT other FROM hub.finding JOIN hub.picture ON picture.id = picture WHERE picture.name = 'again.jpg' "
+                "AND finding.name = 'duplicate'")
+    assert twin in ([(found["aspect"]["picture"],)], []) and rows(hub, "SELECT 1 FROM hub.fingerprint WHERE picture = %s",
+                                                                    found["aspect"]["picture"])
 
 
 def test_of_twins_one_is_refused_whichever_is_verified_first(hub, crowd):

@@ -10,6 +10,8 @@ from lib.common import config
 from lib.hub import accounts, schema
 from lib.storage import postgres
 
+VALUE_ERRORS = (errors.NumericValueOutOfRange, errors.UntranslatableCharacter, errors.CharacterNotInRepertoire,
+                errors.InvalidTextRepresentation, errors.DatetimeFieldOverflow)   # the user's input, not a fault of the query
 GROUPS = ("hub", "data", "api", "compute")   # the settings the hub reads
 
 
@@ -87,6 +89,14 @@ class Hub:
                                      "was written, run again") from error
         except errors.InsufficientPrivilege as error:
             raise accounts.Forbidden(f"PostgreSQL does not allow it: {postgres.error_text(error)}") from error
+        except VALUE_ERRORS as error:
+            raise ValueError(f"PostgreSQL does not take a value: {postgres.error_text(error)[:200]}; put it right") from error
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the text {error.object[:60]!r} holds half a character (a surrogate); put it right") from error
+        except ValueError as error:
+            if "cannot contain NUL" not in str(error):
+                raise
+            raise ValueError("a text holds a NUL character, which PostgreSQL does not take; take it out") from error
 
 
 def open_hub(overrides=None):

@@ -69,7 +69,7 @@ def add(hub, name, roles, keep_position=False):
             number, = cursor.fetchone()
             cursor.execute("INSERT INTO hub.person_role SELECT %s, unnest(%s) ON CONFLICT DO NOTHING", (number, list(roles)))
         except errors.UniqueViolation as error:
-            raise ValueError(f"there is a person {name!r} already; choose another name") from error
+            raise ValueError(f"there is a person {name[:100]!r} already; choose another name") from error
         except errors.CheckViolation as error:
             raise ValueError(f"the name {name[:120]!r} is empty, too long, or begins or ends in a blank") from error
     return Account(number, name, tuple(sorted(roles)), keep_position), token
@@ -79,7 +79,7 @@ def find(hub, name):
     """The Person of this name; ValueError where there is none."""
     account = _select(hub, "SELECT id FROM hub.person WHERE name = %s", name)
     if account is None:
-        raise ValueError(f"there is no person {name!r}; add one: python -m lib hub people NAME --roles …")
+        raise ValueError(f"there is no person {name[:100]!r}; add one: python -m lib hub people NAME --roles …")
     return account
 
 

@@ -156,7 +156,7 @@ def _watch(arguments):
 def _query(arguments):
     try:
         return json.loads(arguments.query)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"--query is no JSON: {error}; write it as '{{\"labels\": [\"Dog\"]}}'") from error
 
 

@@ -51,7 +51,7 @@ class Schema:
         except errors.InsufficientPrivilege as error:
             connection.rollback()
             raise config.ConfigError(f"the schema {self.name} is missing or older than this program, and our role may "
-                                     f"not change it: {postgres.said(error)}; {self.remedy}") from error
+                                     f"not change it: {postgres.error_text(error)}; {self.remedy}") from error
         return [path.name for path in missing]
 
     def _missing(self, cursor):

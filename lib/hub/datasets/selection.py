@@ -73,7 +73,7 @@ def checked_query(query):
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not kind or kind is list and not all(isinstance(one, str) for one in value):
-            raise ValueError(f"{key} of a query is {value!r}; it must be "
+            raise ValueError(f"{key} of a query is {_shown(value)}; it must be "
                              f"{'a list of texts' if kind is list else kind.__name__}")
         if "\0" in str(value):
             raise ValueError(f"{key} of a query holds a NUL character; take it out")
@@ -87,6 +87,14 @@ def checked_query(query):
         raise ValueError("quality of a query must be from 0 to 1, per_label 0 or more")
     annotations.columns(full["task"])
     return full
+
+
+def _shown(value):
+    """A value of whatever kind as a short text for a message."""
+    try:
+        return repr(value)[:100]
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply"
 
 
 def _values(cursor, query):

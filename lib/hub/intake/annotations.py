@@ -1,10 +1,13 @@
 """Does a label hold what its task needs? Labels of tasks, as they are kept with a picture."""
 
 import functools
+import json
 import math
 
 from lib import tasks
 from lib.common import config
+
+MAX_TEXT = 100_000   # characters of a label's column
 
 
 def columns(task):
@@ -12,7 +15,7 @@ def columns(task):
     if not task:
         return {}
     if task not in tasks.names():
-        raise config.ConfigError(f"task is {task!r}; there are {', '.join(tasks.names())}{config.suggestion(task, tasks.names())}")
+        raise config.ConfigError(f"task is {task[:60]!r}; there are {', '.join(tasks.names())}{config.suggestion(task, tasks.names())}")
     return job(task).columns
 
 
@@ -31,14 +34,27 @@ def checked(task, label):
     return {name: _value(name, kind, label.get(name)) for name, kind in wanted.items()}
 
 
+def _not_nested(name, text):
+    """A text that is no JSON, or JSON that whoever reads the label later can parse; ValueError where it is nested too deeply."""
+    try:
+        json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{name} is JSON nested too deeply; send the lists of the task's format") from error
+    except ValueError:   # an ordinary text
+        pass
+    return text
+
+
 def _value(name, kind, value):
     if value is None or value == "":
         raise ValueError(f"the label lacks {name}")
     if kind is str:
         text = str(value)
-        if "\0" in text or len(text) > 100_000:
-            raise ValueError(f"{name} holds a NUL character or is too long")
-        return text
+        if "\0" in text or len(text) > MAX_TEXT:
+            raise ValueError(f"{name} holds a NUL character or is longer than {MAX_TEXT} characters")
+        if not text.isascii() and text.encode("utf-8", "ignore").decode() != text:
+            raise ValueError(f"{name} holds half a character (a surrogate); put it right")
+        return _not_nested(name, text)
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

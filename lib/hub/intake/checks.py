@@ -1,5 +1,6 @@
 """Is a picture good enough? Figures of one picture, and what each says against its limit."""
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +12,7 @@ from lib.imaging import images
 
 DECODE_SIZE = (480, 360)     # px a picture is decoded at, at least; a JPEG may be decoded smaller than it is
 SIDE = 480            # px, the longer side at which sharpness is measured
+PARTS = 4             # across and down; a picture shows as much as the busiest of these parts: a box may lie on black
 SEVERITY = {"accept": 0, "review": 1, "refuse": 2}
 
 
@@ -30,8 +32,8 @@ def measure(data, api, classic=True):
     """What is to be known of a picture's bytes, as a plain dict; `refused` says why it cannot be decoded.
 
     sharpness: the share of the picture's variance that its finest octave holds, in thousandths, 480 px across;
-    brightness: mean grey; information: entropy of its grey values, bits; hashes, keys, features, small (pixels at
-    most 256 px, for a network and for comparison).
+    brightness: mean grey; information: entropy of the grey values in the busiest of PARTS x PARTS parts, bits a pixel;
+    hashes, features, small (pixels at most 256 px, for a network and for comparison).
     """
     try:
         picture = images.read(data, at_least=DECODE_SIZE, formats=images.FORMATS, max_bytes=api.max_bytes,
@@ -44,11 +46,9 @@ def measure(data, api, classic=True):
 def pixel_figures(pixels, classic=True):
     """Those figures of `measure` that are told from the pixels alone, uint8 (h, w, 3) RGB."""
     grey = shrink(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
-    shares = counts[counts > 0] / grey.size
     small = shrink(pixels, near_duplicates.SIDE)
     return {"sharpness": _sharpness(grey), "brightness": cv2.mean(grey)[0],
-            "information": float(-(shares * np.log2(shares)).sum()), "hashes": near_duplicates.hashes(grey), "small": small,
+            "information": _information(grey), "hashes": near_duplicates.hashes(grey), "small": small,
             "features": features.classic(small) if classic else None}
 
 
@@ -69,6 +69,19 @@ def _sharpness(grey):
     fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.6)
     spread, all_of_it = cv2.meanStdDev(fine)[1].item(), cv2.meanStdDev(grey)[1].item()
     return 1000 * spread ** 2 / max(all_of_it ** 2, 1.0)
+
+
+def _information(grey):
+    """Bits a pixel that the grey values of the busiest part hold (Shannon's entropy)."""
+    rows, columns = (np.linspace(0, side, PARTS + 1).astype(int) for side in grey.shape)
+    return max(_entropy(grey[top:bottom, left:right]) for top, bottom in itertools.pairwise(rows)
+               for left, right in itertools.pairwise(columns) if bottom > top and right > left)
+
+
+def _entropy(grey):
+    counts = cv2.calcHist([np.ascontiguousarray(grey)], [0], None, [256], [0, 256]).ravel()
+    shares = counts[counts > 0] / grey.size
+    return float(-(shares * np.log2(shares)).sum())
 
 
 def judge(figures, settings):
@@ -97,7 +110,7 @@ def judge(figures, settings):
         finding("bright", "review" if grey > settings.bright else "accept", grey, settings.bright,
                 f"it is bright: mean grey {grey:.0f} of 255"),
         finding("information", "refuse" if bits < settings.information else "accept", bits, settings.information,
-                f"it shows next to nothing: {bits:.1f} bits a pixel"),
+                f"it shows next to nothing: {bits:.1f} bits a pixel in its busiest part"),
     ]
 
 

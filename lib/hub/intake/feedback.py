@@ -99,5 +99,5 @@ def _plain(cell):
     """A cell as the value it was: JSON where it is one, else text; None for an empty one."""
     try:
         return json.loads(cell) if cell else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return cell

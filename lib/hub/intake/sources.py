@@ -202,13 +202,16 @@ def _csv(hub, fs, path, task):
         raise ValueError(f"{path} has the column {unknown[0]!r}, which is none of image, {', '.join(COMMON_COLUMNS)}"
                          + (f" or of the task {task}" if task else "; name the task whose labels these are"))
     _check_count(hub, len(rows), path)
-    root = posixpath.dirname(path)
+    root, lines_of = posixpath.dirname(path), {}
     for number, row in enumerate(rows, 2):
         name = row["image"] or ""
         if None in row or None in row.values():
             raise ValueError(f"line {number} of {path} has another number of cells than its header; put it right")
         if wrong := unsafe(name):
             raise ValueError(f"line {number} of {path} names {name[:100]!r}, which {wrong}; put it right")
+        if lines_of.setdefault(name, number) != number:
+            raise ValueError(f"lines {lines_of[name]} and {number} of {path} both name {name[:100]!r}; write one line a picture, "
+                             "its labels with ; between them")
         yield Item(name, _reader(hub, fs, posixpath.join(root, name), root), _values(row, kinds, task))
 
 

@@ -110,7 +110,7 @@ def _close(hub, account, batch, done):
 
 def _row(hub, item, common):
     """What is entered of an Item; a file that cannot be taken has a reason instead."""
-    row = {"name": item.name.replace("\0", "?")[:1000], "stamp": item.stamp, "reason": ""}
+    row = {"name": _storable(item.name)[:1000], "stamp": item.stamp, "reason": ""}
     values = {**common, **{key: value for key, value in item.values.items() if value}}
     values["labels"] = [*common.get("labels", ()), *item.values.get("labels", ())]
     try:
@@ -118,16 +118,21 @@ def _row(hub, item, common):
         row |= _facts(hub, item.name, data)
         if values.get("task") and values.get("label"):
             row |= {"task": values["task"], "label": annotations.checked(values["task"], values["label"])}
-        told = metadata.read_exif(data)
-        row |= {"taken": told.taken, "author": str(values.get("author") or told.author)[:200].replace("\0", ""),
-                "position": told.position, "labels": values["labels"], "licence": values.get("licence", ""),
-                "where": geocoding.locate(hub, values.get("place", ""), told.position)}
+        exif = metadata.read_exif(data)
+        row |= {"taken": exif.taken, "author": _storable(str(values.get("author") or exif.author))[:200],
+                "position": exif.position, "labels": values["labels"], "licence": values.get("licence", ""),
+                "where": geocoding.locate(hub, values.get("place", ""), exif.position)}
         store.put(hub, data)
     except images.Refused as error:
         row["reason"] = f"{error.code}: {error}"
     except ValueError as error:
-        row["reason"] = str(error)[:500]
+        row["reason"] = _storable(str(error))[:500]
     return row
+
+
+def _storable(text):
+    """A text as PostgreSQL takes it: bytes of a name that is not UTF-8 are written as \\udc80 … and NUL is left out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "")
 
 
 def _facts(hub, name, data):
@@ -195,6 +200,7 @@ def _resolve_names(cursor, account, rows):
 
 def insert_rows(cursor, account, batch):
     """Take the rows of the temporary table `incoming` into a batch: pictures, labels, and what became of each file."""
+    _keep_receipts(cursor, batch)
     cursor.execute("CREATE TEMP TABLE fresh (id bigint, sha256 text, name text) ON COMMIT DROP")
     cursor.execute("""
         WITH sets AS MATERIALIZED (SELECT labels, hub.filed(labels) AS filed
@@ -226,6 +232,21 @@ def insert_rows(cursor, account, batch):
             stamp = excluded.stamp, picture = excluded.picture, at = clock_timestamp()
         WHERE (old.outcome, old.reason) IS DISTINCT FROM (excluded.outcome, excluded.reason)
             AND old.picture IS DISTINCT FROM excluded.picture""", (batch,))
+
+
+def _keep_receipts(cursor, batch):
+    """Give files of `incoming` another name where theirs is that of another picture, so that each keeps its receipt.
+
+    This happens where a file changed between two submissions of one folder.
+    """
+    cursor.execute("""UPDATE incoming SET name = name || ' (' || left(sha256, 12) || ')' WHERE reason = '' AND EXISTS (
+                      SELECT FROM incoming AS other WHERE other.name = incoming.name AND other.reason = ''
+                        AND other.sha256 < incoming.sha256)""")
+    cursor.execute("""UPDATE incoming SET name = incoming.name || ' (' || coalesce(left(sha256, 12), 'refused') || ')'
+                      FROM hub.submission AS old
+                      WHERE old.batch = %s AND old.name = incoming.name AND old.picture IS NOT NULL
+                        AND (incoming.reason <> '' OR NOT EXISTS (SELECT FROM hub.known(ARRAY[incoming.sha256]) AS known
+                                                         WHERE known.id = old.picture))""", (batch,))
 
 
 # --- what became of it

@@ -1,6 +1,8 @@
 """Pictures that come one by one over HTTP or from the page: which are wanted still, and taking them in."""
 
 import re
+from collections import Counter
+from operator import itemgetter
 
 from lib.hub import accounts
 from lib.hub.intake import submission
@@ -27,11 +29,30 @@ def wanted(hub, account, key, files):
 
 
 def receive(hub, account, key, items):
-    """Take Items (with their SHA-256 as stamp) into a batch; a dict of its counts and of what became of these `files`."""
+    """Take Items (with their SHA-256 as stamp) into a batch; a dict of its counts and of what became of these `files`.
+
+    A batch has one receipt a name, so ValueError where two files share one, or where the batch has another picture of it.
+    """
     accounts.database_role(account, "submit")
+    _check_names(hub, account, checked_key(key), items)
     receipt = submission.receive(hub, account, checked_key(key), items, source="page or HTTP", done=False)
     with hub.transaction(account, "own") as cursor:
         cursor.execute("SELECT name, outcome, reason FROM hub.submission WHERE batch = %s AND name = ANY(%s)",
                        (receipt.batch, [item.name for item in items]))
         files = [dict(zip(("name", "outcome", "reason"), row, strict=True)) for row in cursor.fetchall()]
     return {**receipt.plain(), "files": files}
+
+
+def _check_names(hub, account, key, items):
+    name, count = max(Counter(item.name for item in items).items(), key=itemgetter(1), default=("", 0))
+    if count > 1:
+        raise ValueError(f"{count} of the files are named {name[:100]!r}; give each a name of its own. Nothing was taken")
+    with hub.transaction(account, "submit") as cursor:
+        cursor.execute("""SELECT submission.name FROM hub.submission JOIN hub.batch ON batch.id = submission.batch
+                          JOIN unnest(%s::text[], %s::text[]) AS sent(name, stamp) ON sent.name = submission.name
+                          WHERE person = %s AND key = %s AND outcome <> 'refused' AND sent.stamp <> submission.stamp
+                          ORDER BY 1 LIMIT 1""",
+                       ([item.name for item in items], [item.stamp for item in items], account.id, key))
+        if there := cursor.fetchone():
+            raise ValueError(f"the batch {key!r} has another picture named {there[0][:100]!r} already; send this one under "
+                             "another name or in another batch. Nothing was taken")

@@ -20,6 +20,8 @@ CONCURRENT_CHUNKS = 2            # chunks at once: while one is with the databas
 CHUNK_TIMEOUT = 3600        # s that a chunk may take, on however slow a machine
 MAX_CANDIDATES = 8            # candidates that are looked at closely
 FIELDS = ("name", "verdict", "figure", "allowed", "reason", "other")
+REFUSED_BY_CHECK = """status = 'refused' AND NOT EXISTS (SELECT FROM hub.review WHERE review.picture = picture.id)
+    AND NOT EXISTS (SELECT FROM hub.finding WHERE finding.picture = picture.id AND name = 'decodes' AND verdict = 'refuse')"""
 
 
 def verify(hub, progress=None):
@@ -29,6 +31,8 @@ def verify(hub, progress=None):
     """
     counts, extract = Counter(), features.extractor(hub)
     with parallel.executor(hub.params.compute) as workers, ThreadPoolExecutor(CONCURRENT_CHUNKS) as pool, _stop_event() as until:
+        while _fingerprint_overturned(hub, workers, extract):
+            pass
         for chunks in [pool.submit(_chunks, hub, workers, extract, until, progress) for _ in range(CONCURRENT_CHUNKS)]:
             counts.update(chunks.result())
     _requeue_relabelled(hub)
@@ -72,9 +76,7 @@ def _chunk(hub, workers, extract):
         _check_task_labels(cursor, rows, findings)
         good = [number for number in measured if checks.verdict(findings[number]) != "refuse"]
         if good:
-            if not classic:
-                for number, vector in zip(good, extract([measured[number]["small"] for number in good]), strict=True):
-                    measured[number]["features"] = vector
+            _add_features({number: measured[number] for number in good}, extract, classic)
             _write_fingerprints(cursor, hub, {number: measured[number] for number in good})
             pairs = _candidates(cursor, hub, {number: measured[number] for number in good})
             for number, finding in _duplicate_findings(hub, workers, pairs).items():
@@ -90,6 +92,30 @@ def _measure(job):
         return checks.measure(store.read(hub, sha256), hub.params.api, classic)
     except ValueError as error:
         return {"refused": str(error)}
+
+
+def _fingerprint_overturned(hub, workers, extract):
+    """Fingerprint up to `hub.chunk` accepted pictures that have none, since a check had refused them; how many these were."""
+    with hub.transaction(accounts.OPERATOR, "work", CHUNK_TIMEOUT) as cursor:
+        cursor.execute("SELECT id, sha256 FROM hub.picture WHERE status = 'accepted' AND EXISTS (SELECT FROM hub.review WHERE "
+                       "review.picture = picture.id) AND NOT EXISTS (SELECT FROM hub.fingerprint WHERE fingerprint.picture = "
+                       "picture.id) ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED", (hub.settings.chunk,))
+        rows, classic = cursor.fetchall(), features.kind(hub) == "classic"
+        figures = zip((number for number, _ in rows), workers.map(_measure, [(hub, sha256, classic) for _, sha256 in rows]),
+                      strict=True)
+        measured = {number: each for number, each in figures if "refused" not in each}
+        if not measured:
+            return 0
+        _add_features(measured, extract, classic)
+        _write_fingerprints(cursor, hub, measured)
+        return len(measured)
+
+
+def _add_features(measured, extract, classic):
+    """Add what a network sees to measured pictures; classic features are measured already."""
+    if not classic:
+        for each, vector in zip(measured.values(), extract([each["small"] for each in measured.values()]), strict=True):
+            each["features"] = vector
 
 
 def _check_task_labels(cursor, rows, findings):
@@ -264,8 +290,11 @@ def rate_suppliers(hub):
 # --- review
 
 
-def queue(hub, account, limit=100):
-    """What waits for a reviewer, oldest first: dicts of picture, sha256, width, height, labels, annotations, findings."""
+def queue(hub, account, limit=100, refused=False):
+    """What waits for a reviewer, oldest first: dicts of picture, sha256, width, height, labels, annotations, findings.
+
+    With `refused`, instead the pictures that a check refused and no reviewer has looked at, but those that do not decode.
+    """
     with hub.transaction(account, "review") as cursor:
         cursor.execute("""
             SELECT picture.id, sha256, width, height,
@@ -276,9 +305,19 @@ def queue(hub, account, limit=100):
                 (SELECT coalesce(json_agg(json_build_object('check', name, 'figure', figure, 'limit', allowed,
                                                             'reason', reason, 'other', other) ORDER BY name), '[]')
                  FROM hub.finding WHERE finding.picture = picture.id AND verdict <> 'accept')
-            FROM hub.picture WHERE status = 'review' ORDER BY picture.id LIMIT %s""", (limit,))
+            FROM hub.picture WHERE """ + (REFUSED_BY_CHECK if refused else "status = 'review'") + """
+            ORDER BY picture.id LIMIT %s""", (limit,))
         names = ("picture", "sha256", "width", "height", "labels", "annotations", "findings")
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def waiting(hub, account):
+    """How many pictures there are by what they wait for: submitted, review, refused, and refused_by_check (see `queue`)."""
+    with hub.transaction(account, "review") as cursor:
+        cursor.execute("SELECT status, count(*) FROM hub.picture WHERE status <> 'accepted' GROUP BY 1")
+        counts = dict.fromkeys(("submitted", "review", "refused"), 0) | dict(cursor.fetchall())
+        cursor.execute("SELECT count(*) FROM hub.picture WHERE " + REFUSED_BY_CHECK)
+        return counts | {"refused_by_check": cursor.fetchone()[0]}
 
 
 def review(hub, account, picture, verdict, labels=None, note=""):

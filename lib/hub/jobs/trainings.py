@@ -83,11 +83,16 @@ def enqueue(hub, account, version, overrides=None, task="", profile=""):
 
 def _allowed(overrides):
     """The overrides by dotted key, where the one who asks may choose them all."""
-    flat = config.flat(config.nest(overrides))
+    try:
+        flat = config.flat(config.nested(overrides))
+    except RecursionError as error:
+        raise ValueError("the settings of a training are nested too deeply; write them by dotted key") from error
     for key, value in flat.items():
         if key not in ADJUSTABLE:
             raise ValueError(f"{key[:80]} cannot be chosen for a training{config.suggestion(key, ADJUSTABLE)}; what can is "
                              f"{', '.join(ADJUSTABLE)}")
+        if isinstance(value, str) and len(value) > 200:
+            raise ValueError(f"{key} is {value[:40]!r}…, which is longer than any of its values")
         if key == "model.weights" and value not in WEIGHTS:
             raise ValueError(f"model.weights is {str(value)[:80]!r}; for a training it must be one of {', '.join(WEIGHTS)}")
     return flat

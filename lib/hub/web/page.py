@@ -214,15 +214,13 @@ class Page(widgets.Cell):
     # --- reviews
 
     def queue(self, message):
-        """What waits for review."""
-        return {"queue": json.loads(json.dumps(verification.queue(self.hub, self.account, MAX_SHOWN), default=str))}
+        """What waits for review, or with `refused` what a check refused."""
+        waiting = verification.queue(self.hub, self.account, MAX_SHOWN, refused=bool(message.get("refused")))
+        return {"queue": json.loads(json.dumps(waiting, default=str))}
 
     def waiting(self, message):
-        """How many pictures wait for verification or review."""
-        accounts.database_role(self.account, "review")
-        with self.hub.transaction(self.account, "review") as cursor:
-            cursor.execute("SELECT status, count(*) FROM hub.picture WHERE status <> 'accepted' GROUP BY 1")
-            return {"waiting": dict(cursor.fetchall())}
+        """How many pictures wait for verification or review, and how many a check refused."""
+        return {"waiting": verification.waiting(self.hub, self.account)}
 
     def review(self, message):
         """A reviewer's verdict."""
