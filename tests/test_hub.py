@@ -629,7 +629,7 @@ def in_the_dark(box, share, light):
 
 
 def refusals(data):
-    return {finding.name for finding in checks.judge(checks.measure(data, config.group("api")), config.group("hub"))
+    return {finding.name for finding in checks.judge(checks.measure(data, config.resolve_group("api")), config.resolve_group("hub"))
             if finding.verdict == "refuse"}
 
 

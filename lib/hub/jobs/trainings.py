@@ -84,7 +84,7 @@ def enqueue(hub, account, version, overrides=None, task="", profile=""):
 def _allowed(overrides):
     """The overrides by dotted key, where the one who asks may choose them all."""
     try:
-        flat = config.flat(config.nested(overrides))
+        flat = config.flat(config.nest(overrides))
     except RecursionError as error:
         raise ValueError("the settings of a training are nested too deeply; write them by dotted key") from error
     for key, value in flat.items():
