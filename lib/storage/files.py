@@ -1,6 +1,7 @@
 """The one door for files: nothing half-written is ever seen under its final name."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -80,10 +81,17 @@ def write_json(path, content):
 
 
 def write_figure(path, figure):
-    """Write a matplotlib figure as PNG, and return it, so that a cell shows it."""
+    """Write a matplotlib figure as PNG, and return it; a cell that ends with it shows the file, and draws nothing again."""
     with writing(path) as temporary:
         figure.savefig(temporary, dpi=110, bbox_inches="tight")
+    figure._ipython_display_ = functools.partial(_show, path)  # goes before the notebook's own drawing of figures
     return figure
+
+
+def _show(path):
+    from IPython.display import Image, display
+
+    display(Image(path.read_bytes()))
 
 
 def read_json(path):
