@@ -147,7 +147,7 @@ def constant(hole):
 def _drawn(count=2000):
     """Training pictures for the methods that have to learn here, drawn as the shipped weights' were."""
     job = tasks.job("corners", overrides={**PLAIN, "corners.head": "heatmap"})
-    return weights.draw(job, FOLDER / "corners" / "drawn", count, SEEDS["training"])
+    return weights.draw_examples(job, FOLDER / "corners" / "drawn", count, SEEDS["training"])
 
 
 def classic(hole):

@@ -60,7 +60,7 @@ def run(way, labels, trials, seed):
     with postgres.connect(one) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {search.studies.SCHEMA} CASCADE")  # the study of the way before has the same name
         connection.commit()
-    study = search.begin(job(way, 0, seed), labels)
+    study = search.open_study(job(way, 0, seed), labels)
     if WAYS[way][2] == "random":
         rng = np.random.default_rng(seed)
         for _ in range(trials):

@@ -50,37 +50,53 @@ class Failed(RuntimeError):
 
 
 def parser():
+    """The commands with their words. Each says what it calls, as `call`."""
     top = argparse.ArgumentParser("python -m lib", description="Core Box: photographs of core boxes into data.")
     commands = top.add_subparsers(required=True, metavar="command")
+    for add in (_add_notebooks, _add_models, _add_labels, _add_training):
+        add(commands)
+    hub.add(commands)
+    return top
 
-    def command(name, call, help, *, job=True):
-        new = commands.add_parser(name, help=help, description=help)
-        new.set_defaults(call=call)
-        if job:
-            new.add_argument("--task", help="a file of lib/tasks; else as in params.yaml")
-            new.add_argument("--profile", help="smoke, demo, full …; else as in params.yaml")
-            new.add_argument("--run", help="name of a run; else the newest")
-            new.add_argument("--set", nargs="*", default=[], metavar="a.b=c", help="settings to override")
-        return new
 
-    run = command("run", _run, "run the notebooks by papermill")
+def _command(commands, name, call, help):
+    """A new command that is about a job."""
+    new = commands.add_parser(name, help=help, description=help)
+    new.set_defaults(call=call)
+    new.add_argument("--task", help="a file of lib/tasks; else as in params.yaml")
+    new.add_argument("--profile", help="smoke, demo, full …; else as in params.yaml, or that of the newest finished run")
+    new.add_argument("--run", help="name of a run; else the newest")
+    new.add_argument("--set", nargs="*", default=[], metavar="a.b=c", help="settings to override")
+    return new
+
+
+def _add_notebooks(commands):
+    run = _command(commands, "run", _run, "run the notebooks by papermill")
     run.add_argument("notebook", choices=["all", *NOTEBOOKS])
     run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="end a notebook of which a cell takes longer")
     run.add_argument("--params", metavar="FILE", help="another file than params.yaml, with the same five keys")
     run.add_argument("--with-stdin", action="store_true", help="end when standard input is closed: with who started this")
-    command("params", _params, "print the settings as they are settled")
-    predict = command("predict", _predict, "answer every picture of a folder into a CSV")
+    _command(commands, "params", _params, "print the settings as they are resolved")
+
+
+def _add_models(commands):
+    predict = _command(commands, "predict", _predict, "answer every picture of a folder into a CSV")
     predict.add_argument("folder")
     predict.add_argument("--out", default="answers.csv")
     predict.add_argument("--to-database", metavar="TABLE", help="write the answers into this table too")
-    serve = command("serve", _serve, "serve the newest finished run over HTTP")
+    serve = _command(commands, "serve", _serve, "serve the newest finished run over HTTP")
     serve.add_argument("--port", type=int)
-    promote = command("promote", _promote, "put a finished run into outputs/served, from which a running API takes it")
+    promote = _command(commands, "promote", _promote,
+                       "put a finished run into outputs/served, from which a running API takes it")
     promote.add_argument("which", nargs="?", default="", help="a run, or an alias of MLflow's registry such as champion")
-    command("tracker", _tracker, "open the page of the tracker (MLflow) that tracking.uri names")
     promote.add_argument("--to", type=Path, metavar="FOLDER", help="another served folder than outputs/served")
-    command("rollback", _rollback, "make the export current that was served before")
-    labels = command("labels", _labels, "labels from a file into the database, or out of it; corrections into your table")
+    _command(commands, "rollback", _rollback, "make the export current that was served before")
+    _command(commands, "tracker", _tracker, "open the page of the tracker (MLflow) that tracking.uri names")
+
+
+def _add_labels(commands):
+    labels = _command(commands, "labels", _labels,
+                      "labels from a file into the database, or out of it; corrections into your table")
     labels.add_argument("way", choices=["import", "export", "apply"],
                         help="apply: write the viewer's corrections into data.table; shows what would change first")
     labels.add_argument("file", nargs="?", help="of import and export; or a folder, for YOLO and LabelMe")
@@ -88,17 +104,20 @@ def parser():
     labels.add_argument("--format", default="csv", choices=FORMATS, help="docs/formats.md says what each keeps")
     labels.add_argument("--table", default="", help="another table than data.table; on export, instead of "
                                                     "the gathered labels")
-    search = command("search", _search, "find the settings that train best; the same command elsewhere helps, or goes on")
-    search.add_argument("--workers", type=int, help="processes on this machine; else search.workers")
-    search.add_argument("--trials", type=int, help="trainings in all; else search.trials")
-    hub.add(commands)
-    choose = command("choose", _choose, "choose pictures of a folder to label next, for the viewer")
+    choose = _command(commands, "choose", _choose, "choose pictures of a folder to label next, for the viewer")
     choose.add_argument("folder", help="or hub:NUMBER, a data set version of the image hub")
     choose.add_argument("--number", type=int, default=20)
-    pretrain = command("pretrain", _pretrain, "train the weights that ship, on generated pictures", job=False)
+
+
+def _add_training(commands):
+    search = _command(commands, "search", _search,
+                      "find the settings that train best; the same command elsewhere helps, or goes on")
+    search.add_argument("--workers", type=int, help="processes on this machine; else search.workers")
+    search.add_argument("--trials", type=int, help="trainings in all; else search.trials")
+    pretrain = commands.add_parser("pretrain", help="train the weights that ship, on generated pictures")
+    pretrain.set_defaults(call=_pretrain)
     pretrain.add_argument("task")
     pretrain.add_argument("--set", nargs="*", default=[], metavar="a.b=c")
-    return top
 
 
 def find_job(arguments):
@@ -161,10 +180,6 @@ def execute(number, job, values, seconds=None):
     One that fails is kept under failed/, and Failed says which cell ended and how; so is one whose kernel died, or of
     which a cell took more than `seconds`.
     """
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-
-    from lib.common import notebook_output
     from lib.storage import runs
 
     name = f"{NOTEBOOKS[number]}.ipynb"
@@ -173,34 +188,40 @@ def execute(number, job, values, seconds=None):
         files.require_writable(folder)
     working = failed.with_name(f".running-{name}")
     try:
-        papermill.execute_notebook(BOOKS / name, working, values, engine_name=notebook_output.register_engine(), kernel_name="python3",
-                                   execution_timeout=seconds, progress_bar=sys.stderr.isatty())
-    except papermill.PapermillExecutionError as error:
-        working.replace(failed)
-        plain = error.ename in (*EXITS, "ValueError", "BadExport", "AssertionError")
-        sentence = error.evalue if plain else f"{error.ename}: {error.evalue}"
-        raise Failed(error.ename, f"{name}, cell {error.exec_count}: {sentence}\n"
-                                  f"the notebook is kept in {failed}") from error
-    except (DeadKernelError, CellTimeoutError) as error:
-        working.replace(failed)
-        what = "its kernel died" if isinstance(error, DeadKernelError) else f"a cell did not end within {seconds} seconds"
-        raise Failed(type(error).__name__, f"{name}: {what}; what ran is kept, run again\n"
-                                           f"the notebook is kept in {failed}") from error
+        _execute(BOOKS / name, working, values, seconds)
+    except Failed as error:
+        raise Failed(error.kind, f"{error}\nthe notebook is kept in {failed}") from error.__cause__
     finally:
         if working.is_file() and sys.exc_info()[0]:
             working.replace(failed)
     failed.unlink(missing_ok=True)
-    if number == "01":
-        folder = job.folder
-    else:
-        folder = runs.newest(job).path("notebooks")
-        first = job.folder / f"{NOTEBOOKS['01']}.ipynb"
-        if first.is_file():
-            files.write(folder / first.name, first.read_bytes())
+    folder = job.folder if number == "01" else runs.newest(job).path("notebooks")
+    first = job.folder / f"{NOTEBOOKS['01']}.ipynb"
+    if number != "01" and first.is_file():
+        files.write(folder / first.name, first.read_bytes())
     with files.writing(folder / name) as temporary:
         shutil.copyfile(working, temporary)
     working.unlink()
     return folder / name
+
+
+def _execute(notebook, to, values, seconds):
+    """Run a notebook by papermill into the file `to`; Failed says in a sentence why it ended."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    from lib.common import notebook_output
+
+    try:
+        papermill.execute_notebook(notebook, to, values, engine_name=notebook_output.register_engine(), kernel_name="python3",
+                                   execution_timeout=seconds, progress_bar=sys.stderr.isatty())
+    except papermill.PapermillExecutionError as error:
+        plain = error.ename in (*EXITS, "ValueError", "BadExport", "AssertionError")
+        sentence = error.evalue if plain else f"{error.ename}: {error.evalue}"
+        raise Failed(error.ename, f"{notebook.name}, cell {error.exec_count}: {sentence}") from error
+    except (DeadKernelError, CellTimeoutError) as error:
+        what = "its kernel died" if isinstance(error, DeadKernelError) else f"a cell did not end within {seconds} seconds"
+        raise Failed(type(error).__name__, f"{notebook.name}: {what}; what ran is kept, run again") from error
 
 
 def _predict(arguments):

@@ -81,12 +81,15 @@ def test_a_killed_training_ends_as_an_undisturbed_one(prepared, monkeypatch):
 def test_a_finished_run_of_the_same_settings_and_data_is_taken(prepared):
     first = fitting.fit(toy.job(), prepared, progress=False)
     assert fitting.fit(toy.job(), prepared, progress=False).name == first.name
-    prepared.rows[0]["group"] = "another"
+    group, prepared.rows[0]["group"] = prepared.rows[0]["group"], "another"
     second = fitting.fit(toy.job(), prepared, progress=False)
     assert second.name != first.name
     with pytest.raises(ValueError, match="other settings or data"):
         fitting.fit(toy.job(first.name), prepared, progress=False)
     assert runs.newest(toy.job()).name == second.name
+    prepared.rows[0]["group"] = group
+    assert fitting.fit(toy.job(), prepared, progress=False).name == first.name
+    assert runs.newest(toy.job()).name == first.name, "what is verified next is the run in use"
 
 
 def test_weights_that_training_does_not_better_are_kept(prepared, monkeypatch):

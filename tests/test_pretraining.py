@@ -15,14 +15,14 @@ PLAIN = {"model.width": 192, "model.height": 144}
 
 def test_drawing_goes_on_where_it_stopped(tmp_path):
     job = tasks.job("corners", "smoke", overrides=PLAIN)
-    first = weights.draw(job, tmp_path, 3, seed=5, workers=1)
+    first = weights.draw_examples(job, tmp_path, 3, seed=5, workers=1)
     before = {part: np.array(array) for part, array in first.stored.items()}
     done = tmp_path / "rows-0.json"
     stamp = done.stat().st_mtime_ns
-    weights.draw(job, tmp_path, 3, seed=5, workers=1)
+    weights.draw_examples(job, tmp_path, 3, seed=5, workers=1)
     assert done.stat().st_mtime_ns == stamp
     done.unlink()
-    again = weights.draw(job, tmp_path, 3, seed=5, workers=1)
+    again = weights.draw_examples(job, tmp_path, 3, seed=5, workers=1)
     assert all(np.array_equal(before[part], again.stored[part]) for part in before)
     assert json.dumps(first.rows) == json.dumps(again.rows)
 

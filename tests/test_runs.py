@@ -56,7 +56,7 @@ def test_the_newest_finished_run_of_any_profile_is_found(job):
         one.profile = profile
         record = runs.start(type(one)(one.params, profile, name), "m")[0]
         if done:
-            os.utime(finish(record).path("done.json"), (at, at))
+            os.utime(finish(record).path("params.yaml"), (at, at))
     assert runs.newest_profile("toy") == "smoke" and runs.newest_profile("toy", "a") == "demo"
     assert runs.newest_profile("toy", "c") == "", "it is not finished"
 

@@ -35,9 +35,9 @@ def ready(home, monkeypatch, request):
 
 def test_a_study_is_trained_kept_and_used(ready, monkeypatch):
     job, table = ready(**{"search.pruner": "none"})
-    study = search.begin(job, table)
+    study = search.open_study(job, table)
     assert [trial.state.name for trial in study.trials] == ["WAITING"] * 3
-    search.work(job, table)
+    search.run_worker(job, table)
     found = search.search_settings(job, table, progress=False)   # nothing is left to do: no worker is started
     assert list(found.trials["state"]) == ["complete"] * 3
     assert set(found.trials["training.epochs"]) <= {2, 4} and list(found.trials["epochs"]) == \
@@ -55,9 +55,9 @@ def test_a_study_is_trained_kept_and_used(ready, monkeypatch):
     assert drawn["epochs"].axes[0].get_ylabel() == "validation loss" and not drawn["importance"].axes[0].get_title(loc="left")
 
     more, _ = ready(**{"search.pruner": "none", "search.trials": 5, "training.epochs": 4})
-    assert search.studies.name(more, table) == search.studies.name(job, table)   # more trials, and another value of what is searched
+    assert search.studies.study_name(more, table) == search.studies.study_name(job, table)   # more trials, and another value of what is searched
     other, _ = ready(**{"search.pruner": "none", "training.seed": 2})
-    assert search.studies.name(other, table) != search.studies.name(job, table)
+    assert search.studies.study_name(other, table) != search.studies.study_name(job, table)
 
 
 def _with(profile):
@@ -84,7 +84,7 @@ def test_no_search_is_asked_for_by_default(ready):
 def test_a_space_that_cannot_be_searched_is_said(ready, space, said):
     job, table = ready(**{"search.space": space})
     with pytest.raises(config.ConfigError, match=said):
-        search.begin(job, table)
+        search.open_study(job, table)
 
 
 def test_an_unpromising_training_ends_early_and_one_that_diverges_counts_as_such(ready, monkeypatch):
@@ -99,7 +99,7 @@ def test_an_unpromising_training_ends_early_and_one_that_diverges_counts_as_such
 
     monkeypatch.setattr(loop, "fit_network", fit)
     job, table = ready(**{"search.trials": 12})
-    search.work(job, table)
+    search.run_worker(job, table)
     found = search.search_settings(job, table, progress=False)
     assert set(found.trials["state"]) == {"complete", "pruned"}
     assert found.trials["epochs"].sum() < 0.7 * 9 * 12
@@ -116,7 +116,7 @@ def test_pictures_prepared_in_another_way_do_not_disturb_the_others(ready, monke
     monkeypatch.setattr(loop, "fit_network", fit)
     job, table = ready(**{"search.space": [{"key": "model.width", "choices": [16, 24]}], "search.trials": 6})
     mine = dataset.prepare(job, table, progress=False)
-    search.work(job, table)
+    search.run_worker(job, table)
     assert set(seen) == {(16, 16), (24, 24)}
     assert mine.stored["network"].shape[2] == 16 and list((job.folder / "cache").glob("*.npy"))
     search.search_settings(job, table, progress=False)
@@ -127,7 +127,7 @@ def test_a_killed_worker_costs_its_training_alone_and_that_is_tried_again(ready)
     job, table = ready(**{"search.workers": 2, "search.trials": 4, "search.pruner": "none", "training.threads": 1,
                           "search.space": [{"key": "training.learning_rate", "low": 0.001, "high": 0.01},
                                            {"key": "training.epochs", "choices": [30]}]})
-    study, killed = search.begin(job, table), []
+    study, killed = search.open_study(job, table), []
 
     def training():
         """The process of each running trial that is on its way."""

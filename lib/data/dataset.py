@@ -65,7 +65,7 @@ def prepare(job, table, progress=True, folder=None):
         missing = np.flatnonzero(~done.astype(bool))
         jobs = [(job, records[at]) for at in missing]
         with parallel.executor(job.params.compute, job.params.data.workers) as workers:
-            found = tqdm(workers.map(_prepare_picture, jobs), total=len(jobs), desc="prepare", disable=not progress)
+            found = tqdm(workers.map(_prepare_picture, jobs), total=len(jobs), desc="prepare", disable=not (progress and jobs))
             for at, pixels in zip(missing, found, strict=True):
                 for part, array in stored.items():
                     array[at] = pixels[part]

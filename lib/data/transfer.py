@@ -283,7 +283,8 @@ def copy_all(job, sources):
     pool = ThreadPoolExecutor(job.params.data.workers)
     try:
         futures = {pool.submit(_copy, job, source, journal.entries.get(key)): key for key, source in sources.items()}
-        for future in tqdm(as_completed(futures), total=len(futures), desc="copying", unit="picture"):
+        for future in tqdm(as_completed(futures), total=len(futures), desc="copying", unit="picture",
+                           disable=not futures):
             key = futures[future]
             try:
                 results[key], failed = future.result(), 0

@@ -107,7 +107,7 @@ class PictureFeatures:
         left, began = [path for path in paths if marks[path] not in self.known], time.monotonic()
         with ThreadPoolExecutor(self.job.params.data.workers) as pool:
             found = pool.map(lambda path: self._compute(path, ask), left)
-            for path, facts in zip(left, tqdm(found, "features", len(left), disable=not self.progress), strict=True):
+            for path, facts in zip(left, tqdm(found, "features", len(left), disable=not (self.progress and left)), strict=True):
                 self.known[marks[path]] = facts
                 if time.monotonic() - began > PAUSE:
                     files.write_json(self.path, self.known)

@@ -157,7 +157,7 @@ def _answered(run, name, mark, rows, progress, ask):
 
     with ThreadPoolExecutor(run.job.params.data.workers) as pool:
         left = range(len(known), len(rows))
-        for value in tqdm(pool.map(safely, left), total=len(left), desc=f"audit, {name}", disable=not progress):
+        for value in tqdm(pool.map(safely, left), total=len(left), desc=f"audit, {name}", disable=not (progress and left)):
             known.append(value)
             if time.monotonic() - began > PAUSE:
                 files.write_json(path, known)

@@ -102,6 +102,7 @@ def start(job, mark):
         usable = [r for r in same if job.params.training.reuse or not r.done]
         record = usable[-1] if usable else Run(job, new_name(job))
     if record.done and job.params.training.reuse:
+        record.path("params.yaml").touch()  # the run in use is the newest: that which the next notebooks mean
         return record, True
     record.folder.mkdir(parents=True, exist_ok=True)
     files.write(record.path("params.yaml"), settings_text(job))
@@ -125,9 +126,10 @@ def newest(job):
 
 
 def newest_profile(task, name=""):
-    """The profile whose run was finished last, of all profiles of a task, or of those that have a run `name`; "" for none."""
-    marks = config.outputs_folder(task, "x").parent.glob(f"*/{name or '*'}/done.json")
-    finished = [mark for mark in marks if mark.with_name("export").joinpath("export.json").is_file()]
+    """The profile of the newest finished run of a task, in any profile; with a `name`, of the runs of that name. Or ""."""
+    marks = config.outputs_folder(task, "x").parent.glob(f"*/{name or '*'}/params.yaml")
+    finished = [mark for mark in marks if mark.with_name("done.json").is_file()
+                and mark.with_name("export").joinpath("export.json").is_file()]
     newest = max(finished, key=lambda mark: (mark.stat().st_mtime_ns, mark.parent.name), default=None)
     return newest.parents[1].name if newest else ""
 

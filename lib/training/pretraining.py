@@ -15,20 +15,20 @@ from lib.storage import files
 CHUNK = 50
 
 
-def draw(job, folder, count, seed, workers=2):
+def draw_examples(job, folder, count, seed, workers=2):
     """Prepared examples of `count` scenes from `seed` on, drawn once into `folder`; a killed run goes on."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _open(job, folder, count)
+    _allocate(job, folder, count)
     chunks = [start for start in range(0, count, CHUNK) if not (folder / f"rows-{start}.json").is_file()]
     with ProcessPoolExecutor(workers) as pool:
-        work = [pool.submit(_chunk, job, folder, start, min(start + CHUNK, count), seed) for start in chunks]
+        work = [pool.submit(_draw_chunk, job, folder, start, min(start + CHUNK, count), seed) for start in chunks]
         for each in tqdm(work, desc="draw", unit="chunk"):
             each.result()
-    return read(job, folder, count)
+    return read_examples(job, folder, count)
 
 
-def read(job, folder, count):
+def read_examples(job, folder, count):
     """The Prepared of what is drawn in `folder`; the last twentieth is for validation."""
     rows = []
     for start in range(0, count, CHUNK):
@@ -38,7 +38,7 @@ def read(job, folder, count):
     return dataset.Prepared(rows, {part: np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in job.parts()})
 
 
-def _open(job, folder, count):
+def _allocate(job, folder, count):
     for part in job.parts():
         path = folder / f"{part}.npy"
         if not path.is_file():
@@ -49,7 +49,7 @@ def _open(job, folder, count):
             np.lib.format.open_memmap(path, "w+", np.uint8, (count, *shape)).flush()
 
 
-def _chunk(job, folder, start, stop, seed):
+def _draw_chunk(job, folder, start, stop, seed):
     """Draw the scenes of a chunk and write their rows last, as the sign that it is done."""
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r+") for part in job.parts()}
     rows = []
@@ -86,11 +86,11 @@ def pretrain(task, overrides=None):
     job = tasks.job(task, "pretrain", overrides=overrides)
     if not job.pretraining:
         raise ValueError(f"{task} ships no weights of its own; there is nothing to pretrain")
-    folder = job.outputs / _mark(job)
-    prepared = draw(job, folder / "drawn", job.params.data.generate, job.pretraining.SEED)
+    folder = job.outputs / _fingerprint(job)
+    prepared = draw_examples(job, folder / "drawn", job.params.data.generate, job.pretraining.SEED)
     networks, history = {}, []
     for part in job.parts():
-        networks[part], lines = fit_network(job, part, _teaching(job, part, prepared), folder)
+        networks[part], lines = fit_network(job, part, _examples_for(job, part, prepared), folder)
         history += lines
     for part, network in networks.items():
         pack(network, job.packed(part))
@@ -101,13 +101,13 @@ def pretrain(task, overrides=None):
                                              "versions": _versions()})
 
 
-def _teaching(job, part, prepared):
+def _examples_for(job, part, prepared):
     """The Prepared with those rows alone that can teach a part."""
     rows = [{**row, "split": row["split"] if job.teaches(part, row) else ""} for row in prepared.rows]
     return dataset.Prepared(rows, prepared.stored)
 
 
-def _mark(job):
+def _fingerprint(job):
     import hashlib
 
     settings = job.params.plain()

@@ -2,7 +2,7 @@
 
     space      which values may the searched settings take?
     studies    the study: its tables, its name, the trials that wait in it
-    workers    processes that train them, and the one who looks after these
+    workers    processes that train them, and the supervisor that restarts these
     plots      how did it go?
 """
 
@@ -14,10 +14,10 @@ from lib.common import config
 from lib.data import dataset
 from lib.storage import runs
 from lib.training.search import studies, workers
-from lib.training.search.studies import begin
-from lib.training.search.workers import work
+from lib.training.search.studies import open_study
+from lib.training.search.workers import run_worker
 
-__all__ = ["SearchResult", "begin", "search_settings", "trials", "work"]
+__all__ = ["SearchResult", "open_study", "search_settings", "trials", "run_worker"]
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ def search_settings(job, table, progress=True):
     if not job.params.search.trials:
         return SearchResult(job, {}, pd.DataFrame())
     dataset.prepare(job, table, progress)
-    study = begin(job, table)
+    study = open_study(job, table)
     if any(trial.state.name in ("WAITING", "RUNNING") for trial in study.get_trials(deepcopy=False)):
-        workers.oversee(job, table, study, progress)
+        workers.supervise(job, table, study, progress)
     return _keep(job, study)
 
 
 def _keep(job, study):
     """The SearchResult of a study whose trials are done; best.json is written and the tracker told."""
-    done = studies.done(study)
+    done = studies.ended_trials(study)
     if not any(trial.state.name == "COMPLETE" for trial in done):
         raise RuntimeError(f"none of the {len(done)} trials came to its end; lower the learning rates of search.space")
     found = SearchResult(type(job)(config.with_overrides(job.params, study.best_params, job.checks), job.profile, job.run),

@@ -17,8 +17,8 @@ def plot_study(study):
     import matplotlib
     from optuna.visualization import matplotlib as plots
 
-    several = len({tuple(trial.params.items()) for trial in studies.done(study)}) > 1 \
-        and sum(trial.state.name == "COMPLETE" for trial in studies.done(study)) > 1
+    several = len({tuple(trial.params.items()) for trial in studies.ended_trials(study)}) > 1 \
+        and sum(trial.state.name == "COMPLETE" for trial in studies.ended_trials(study)) > 1
     drawn = {"history": plots.plot_optimization_history, "epochs": plots.plot_intermediate_values}
     if several:
         drawn |= {"importance": plots.plot_param_importances, "slices": plots.plot_slice}

@@ -3,7 +3,7 @@
 from lib.common import config
 
 
-def lines(job):
+def checked_lines(job):
     """The lines of `search.space`; ConfigError names one that cannot be searched."""
     for at, line in enumerate(job.params.search.space):
         where = f"search.space[{at}]"
@@ -18,7 +18,7 @@ def lines(job):
     return job.params.search.space
 
 
-def number(job, key, value):
+def in_type(job, key, value):
     """A number in the type of the setting: a float or an int."""
     old = job.params
     for part in key.split("."):
@@ -30,8 +30,8 @@ def suggest(job, trial, line):
     """A value for a line of the space."""
     if "choices" in line:
         return trial.suggest_categorical(line["key"], line["choices"])
-    low, high = (number(job, line["key"], line[end]) for end in ("low", "high"))
+    low, high = (in_type(job, line["key"], line[end]) for end in ("low", "high"))
     how = {"log": bool(line.get("log", False))}
     if "step" in line:
-        how["step"] = number(job, line["key"], line["step"])
+        how["step"] = in_type(job, line["key"], line["step"])
     return (trial.suggest_int if isinstance(low, int) else trial.suggest_float)(line["key"], low, high, **how)

@@ -18,14 +18,14 @@ LOCK = 7_236_114_002    # any number, the same in all processes that begin a stu
 ENDED = ("COMPLETE", "PRUNED")
 
 
-def begin(job, table):
+def open_study(job, table):
     """The Optuna study of this job's settings, space and labels, with trials waiting to be taken; or what there is of it."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    title, settings = name(job, table), job.params.search
+    title, settings = study_name(job, table), job.params.search
     with postgres.connect(job) as connection:
-        _claim(connection)
+        _lock_schema(connection)
         study = optuna.create_study(study_name=title, storage=_storage(job, connection), load_if_exists=True,
                                     direction="minimize", pruner=_pruner(settings))
         trials = study.get_trials(deepcopy=False)
@@ -34,7 +34,7 @@ def begin(job, table):
     return study
 
 
-def _claim(connection):
+def _lock_schema(connection):
     """Be the only one who begins a study, until the connection is closed; and have a schema for it."""
     try:
         with connection.cursor() as cursor:  # two that begin at once would both make the tables
@@ -73,12 +73,12 @@ def _storage(job, connection):
                 **{key: value for key, value in more.items() if value}}})
 
 
-def name(job, table):
+def study_name(job, table):
     """Changes with the labels, the space and any setting that is not searched."""
-    first = {line["key"]: line["choices"][0] if "choices" in line else space.number(job, line["key"], line["low"])
-             for line in space.lines(job)}
+    first = {line["key"]: line["choices"][0] if "choices" in line else space.in_type(job, line["key"], line["low"])
+             for line in space.checked_lines(job)}
     neutral = type(job)(config.with_overrides(job.params, first, job.checks), job.profile)
-    return f"{job.name}/{job.profile}/{runs.fingerprint(neutral, dataset.as_records(table), space.lines(job))}"
+    return f"{job.name}/{job.profile}/{runs.fingerprint(neutral, dataset.as_records(table), space.checked_lines(job))}"
 
 
 def _pruner(settings):
@@ -99,6 +99,6 @@ def sampler(job, study, index):
     return kind(seed=seed)
 
 
-def done(study):
+def ended_trials(study):
     """The trials that came to their end, or were ended early."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name in ENDED]

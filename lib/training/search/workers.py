@@ -20,13 +20,13 @@ PATIENCE = 600          # s for another worker to prepare the pictures
 WAIT = 0.5              # s between looks at what the others do
 
 
-def work(job, table, index=0):
+def run_worker(job, table, index=0):
     """Take waiting trials of the study and train them, until none waits and none of another worker could yet die."""
     import optuna
 
-    study = studies.begin(job, table)
+    study = studies.open_study(job, table)
     study.sampler = studies.sampler(job, study, index)
-    prepared = _patiently(job, table)
+    prepared = _prepare_in_turn(job, table)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         while True:
@@ -45,10 +45,10 @@ def _train(job, table, prepared, trial):
     import optuna
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
-    own = type(job)(config.with_overrides(job.params, {line["key"]: space.suggest(job, trial, line) for line in space.lines(job)},
+    own = type(job)(config.with_overrides(job.params, {line["key"]: space.suggest(job, trial, line) for line in space.checked_lines(job)},
                                    job.checks), job.profile)
     if dataset.cache_key(own, prepared.rows) != dataset.cache_key(job, prepared.rows):
-        prepared = _patiently(own, table, job.outputs / "search" / "cache" / dataset.cache_key(own, prepared.rows))
+        prepared = _prepare_in_turn(own, table, job.outputs / "search" / "cache" / dataset.cache_key(own, prepared.rows))
     known = trial.study.get_trials(deepcopy=False)[trial.number]
     first = RetryHeartbeatStaleTrialCallback.retried_trial_number(known)  # goes on after the last epoch of a killed one
     number = trial.number if first is None else first
@@ -70,7 +70,7 @@ def _train(job, table, prepared, trial):
     return min(line["val_loss"] for line in history)
 
 
-def _patiently(job, table, folder=None):
+def _prepare_in_turn(job, table, folder=None):
     """The prepared pictures; another worker that is preparing them is waited for."""
     end = time.monotonic() + PATIENCE
     while True:
@@ -82,7 +82,7 @@ def _patiently(job, table, folder=None):
             time.sleep(WAIT)
 
 
-def oversee(job, table, study, progress):
+def supervise(job, table, study, progress):
     """Start the workers, show how far they are, and start another one for each that is killed, up to search.retries."""
     settings, context = job.params.search, multiprocessing.get_context("spawn")
     threads = job.params.training.threads or max(1, (os.cpu_count() or 1) // settings.workers)
@@ -91,7 +91,7 @@ def oversee(job, table, study, progress):
     def start():
         nonlocal started
         with _environment(threads):
-            workers.append(context.Process(target=work, args=(job, table, started), daemon=True))
+            workers.append(context.Process(target=run_worker, args=(job, table, started), daemon=True))
             workers[-1].start()
         started += 1
 
@@ -112,7 +112,7 @@ def oversee(job, table, study, progress):
     finally:
         for worker in workers:
             worker.terminate()
-    left = settings.trials - len(studies.done(study))
+    left = settings.trials - len(studies.ended_trials(study))
     if left > 0:
         raise RuntimeError(f"{left} of {settings.trials} trials are not done, for the workers ended; "
                            "run the same command again, it goes on")
@@ -135,7 +135,7 @@ def _environment(threads):
 
 
 def _show(study, bar):
-    done = studies.done(study)
+    done = studies.ended_trials(study)
     values = [trial.value for trial in done if trial.state.name == "COMPLETE"]
     bar.n = len(done)
     bar.set_postfix({"best": f"{min(values):.4g}"} if values else {})
