@@ -63,31 +63,51 @@ def stones(rng, count, radius, spread=0.45):
     """
     light, tone = np.full((SIZE, SIZE), 40, np.uint8), np.full((SIZE, SIZE), 90, np.uint8)
     sizes = np.sort(radius * np.exp(rng.normal(0, spread, count)))[::-1]
-    for r in sizes:
-        n = int(rng.integers(5, 9))
-        t = np.sort(rng.uniform(0, 2 * np.pi, n))
-        turn, flat = rng.uniform(0, np.pi), rng.uniform(0.55, 1.0)
-        ring = np.stack([np.cos(t), flat * np.sin(t)], 1) * (r * rng.uniform(0.75, 1.1, (n, 1)))
-        ring = ring @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) + rng.uniform(
-            0, SIZE, 2
-        )
-        ridge = ring.mean(0) + rng.normal(0, 0.25 * r, 2)
-        base, k = rng.uniform(120, 205), int(rng.integers(0, n))
-        facet = np.array([ridge, ring[k], ring[k - 1], ring[k - 2]])
-        solid(light, ring + (0.16 * r, 0.24 * r), rng.uniform(22, 60))
-        solid(light, ring, base)
-        solid(light, facet, base * rng.uniform(0.5, 1.25))
-        solid(light, np.array([ridge, ring[(k + 1) % n], ring[k]]), base * rng.uniform(0.75, 1.2))
-        solid(tone, ring, rng.uniform(0, 255))
+    corners, shadow, ring, facet, other, greys = _outlines(sizes, [_random_stone(rng, r) for r in sizes])
+    for n, *points, values in zip(corners, shadow, ring, facet, other, greys, strict=True):
+        for polygon, value in zip((points[0][:n], points[1][:n], *points[2:]), values, strict=False):
+            cv2.fillPoly(light, [polygon], value, cv2.LINE_AA, 3)
+        cv2.fillPoly(tone, [points[1][:n]], values[4], cv2.LINE_AA, 3)
     rough = octaves(rng, (64, 64), 5, 0.8)
     light = np.clip(light + 7 * rough, 0, 255).astype(np.uint8)
     tone = np.clip(tone + 10 * octaves(rng, (32, 32), 5, 0.7), 0, 255).astype(np.uint8)
     return np.dstack([light, tone])
 
 
-def solid(field, points, value):
-    """A filled polygon with smooth edges on a grey field."""
-    cv2.fillPoly(field, [np.round(points * 8).astype(np.int32)], int(min(value, 255)), cv2.LINE_AA, 3)
+def _random_stone(rng, radius):
+    """The random numbers of one stone, in their order: corners (5 to 8), angles, turn, flatness, …, greys."""
+    n = int(rng.integers(5, 9))
+    angles, turn, flat = rng.uniform(0, 2 * np.pi, n), rng.uniform(0, np.pi), rng.uniform(0.55, 1.0)
+    reach, place = rng.uniform(0.75, 1.1, (n, 1)), rng.uniform(0, SIZE, 2)
+    ridge, base, k = rng.normal(0, 0.25 * radius, 2), rng.uniform(120, 205), int(rng.integers(0, n))
+    greys = (rng.uniform(22, 60), base, base * rng.uniform(0.5, 1.25), base * rng.uniform(0.75, 1.2), rng.uniform(0, 255))
+    return n, angles, turn, flat, reach[:, 0], place, ridge, k, greys
+
+
+def _outlines(sizes, stones):
+    """Of all stones at once: corners (s,), polygons of shadow, stone (s, 8, 2) and facets (s, 4, 2), (s, 3, 2); greys.
+
+    Points are in eighths of a pixel, as fillPoly wants them; of eight points the first `corners` count.
+    """
+    n, angles, turn, flat, reach, place, ridge, k, greys = zip(*stones, strict=True)
+    n, turn, flat, k, r = (np.array(each)[:, None] for each in (n, turn, flat, k, sizes))
+    there = np.arange(8) < n
+    t, out = np.full(there.shape, np.inf), np.zeros(there.shape)
+    t[there], out[there] = np.concatenate(angles), np.concatenate(reach)
+    t = np.where(there, np.sort(t, 1), 0.0)
+    ring = np.stack([np.cos(t), flat * np.sin(t)], 2) * (r * out)[..., None]
+    turned = np.stack([np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn)], 2).reshape(-1, 2, 2)
+    ring = np.where(there[..., None], ring @ turned + np.array(place)[:, None], 0.0)
+    top = (ring.sum(1) / n + np.array(ridge))[:, None]
+
+    def corner(at):
+        return np.take_along_axis(ring, (at % n)[..., None], 1)
+
+    facet = np.concatenate([top, corner(k), corner(k - 1), corner(k - 2)], 1)
+    other = np.concatenate([top, corner(k + 1), corner(k)], 1)
+    shadow = ring + np.stack([0.16 * r, 0.24 * r], 2)
+    return (n[:, 0].tolist(), *(np.round(points * 8).astype(np.int32) for points in (shadow, ring, facet, other)),
+            np.minimum(greys, 255).astype(int).tolist())
 
 
 def bands(rng, period, rough):
