@@ -1,6 +1,7 @@
 """The command line: thin calls of papermill and of the modules. `python -m lib --help` lists the commands."""
 
 import argparse
+import contextlib
 import json
 import shutil
 import signal
@@ -260,15 +261,29 @@ def _promote(arguments):
 
 
 def _tracker(arguments):
-    import subprocess
-
     from lib.storage import runs
 
     address = runs.tracker_uri(find_job(arguments))
     if address.startswith("http"):
         print(f"the tracker is at {address}")
         return 0
-    return subprocess.run([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address]).returncode
+    return _run_group([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address])
+
+
+def _run_group(command):
+    """Run a command to its end and return its exit status; whatever ends this process ends all that the command started."""
+    import os
+    import subprocess
+
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        return process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _rollback(arguments):
