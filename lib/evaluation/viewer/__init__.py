@@ -10,7 +10,7 @@ import numpy as np
 from lib.common import widgets
 from lib.evaluation.viewer import review
 from lib.evaluation.viewer.outbox import Outbox
-from lib.evaluation.viewer.pictures import Pictures
+from lib.evaluation.viewer.previews import Pictures
 from lib.storage import revisions
 from lib.tasks import Refusal
 
