@@ -3,6 +3,7 @@
 import base64
 import queue
 
+from lib.common import widgets
 from lib.evaluation import viewer
 
 MODEL = """
@@ -40,7 +41,7 @@ class Host:
         return found
 
     def ask(self, message):
-        self.view._reply(self.view._answers[message["do"]][1], message)
+        self.view._reply(self.view._handlers[message["do"]][1], message)
         return self.pull()
 
     def open(self, browser, who):
@@ -50,7 +51,7 @@ class Host:
         page.expose_function("pull", self.pull)
         page.set_content("<!doctype html><body></body>")
         page.add_style_tag(path=viewer.FOLDER / "page.css")
-        page.add_script_tag(content=(viewer.FOLDER / "page.js").read_text().replace("export default", "window.app ="))
+        page.add_script_tag(content=widgets.script(viewer.FOLDER / "page.js").replace("export default", "window.app ="))
         page.add_script_tag(content=MODEL)
         page.locator(".corebox[data-shown]").wait_for(timeout=60_000)
         page.wait_for_function("document.activeElement.classList.contains('corebox')")  # its keys are at hand at once

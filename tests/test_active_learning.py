@@ -58,7 +58,7 @@ def test_a_folder_is_looked_through_once_and_the_best_stand_in_the_viewers_queue
         "x": revisions.Revision("e", str(folder / "labelled.jpg"), 1, "accepted", {}, None, "anna")})
     found = active_learning.choose(job, record, folder, 3, progress=False)
     assert str(found).startswith("3 of 7 pictures are to be labelled next, 1 are labelled already, 1 cannot be read")
-    queued = review.queued(record)
+    queued = review.read_queue(record)
     assert [each["queue"] for each in queued] == [0, 1, 2] and {each["group"] for each in queued} == {"box 7"}
     assert all((job.folder / "images" / each["image"]).is_file() and each["truth"] is None for each in queued)
     assert transfer.find_picture(queued[0]["source"], transfer.storage_locations(job)).path == queued[0]["source"], "notebook 01 finds it"
@@ -73,10 +73,10 @@ def test_what_is_labelled_in_the_queue_begins_at_the_answer_and_is_a_new_label(t
     record.write("review", {"items": []})
     saved = []
     view = viewer.Viewer(job, record)
-    monkeypatch.setattr(view.outbox, "put", lambda change, replaces: saved.append(change))
-    opened, _ = view.open({})
+    monkeypatch.setattr(view.labels.outbox, "add", lambda change, replaces: saved.append(change))
+    opened = view.open({})
     assert opened["order"] == "queue" and [each["truth"] for each in opened["items"]] == [None, None]
-    view.save({"at": 0, "edit": "e", "number": 1, "status": "accepted", "label": {"label": "red"}, "was": None, "who": "anna",
+    view.labels.save({"at": 0, "edit": "e", "number": 1, "status": "accepted", "label": {"label": "red"}, "was": None, "who": "anna",
                "seconds": 2.5})
     assert saved[0].was is None and saved[0].label == {"label": "red"} and saved[0].seconds == 2.5
     assert saved[0].source == view.items[0]["source"]

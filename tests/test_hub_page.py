@@ -71,7 +71,7 @@ class Visitor:
 
     def ask(self, what, buffers=(), **facts):
         number = next(NUMBERS)
-        self.page.hear({"do": what, "ask": number, "view": "v", **facts}, buffers)
+        self.page.on_message({"do": what, "ask": number, "view": "v", **facts}, buffers)
         for _ in range(3000):
             for message in list(self.page.page):
                 if message.get("ask") == number:
@@ -104,10 +104,10 @@ def tokens(hub):
 
 def test_nothing_is_told_without_a_token_and_a_wrong_one_is_no_token(hub):
     visitor = Visitor(hub)
-    assert "token first" in visitor.ask("overview")["trouble"]
-    assert "nobody has this token" in visitor.ask("enter", token="' OR '1'='1")["trouble"]
-    assert "token first" in visitor.ask("select", query={})["trouble"]
-    assert "token first" in visitor.ask("part", [b"x"], id="f", last=False)["trouble"] and not visitor.page._parts
+    assert "token first" in visitor.ask("overview")["error"]
+    assert "nobody has this token" in visitor.ask("enter", token="' OR '1'='1")["error"]
+    assert "token first" in visitor.ask("select", query={})["error"]
+    assert "token first" in visitor.ask("part", [b"x"], id="f", last=False)["error"] and not visitor.page._parts
 
 
 def test_a_visitor_may_what_the_roles_allow_and_is_told_so(hub, tokens):
@@ -118,23 +118,23 @@ def test_a_visitor_may_what_the_roles_allow_and_is_told_so(hub, tokens):
     for role, token in tokens.items():
         visitor = Visitor(hub, token)
         for name, facts in calls.items():
-            trouble = visitor.ask(name, **facts).get("trouble", "")
+            trouble = visitor.ask(name, **facts).get("error", "")
             assert ("may not" in trouble) == (name not in allowed[role]) and "Error: " not in trouble, (role, name, trouble)
 
 
 def test_a_file_in_parts_is_taken_whole_and_one_that_is_too_large_is_not_held(hub, tokens):
     visitor, data = Visitor(hub, tokens["supplier"]), jpeg(next(NUMBERS))
     words = {"key": "k1", "name": "a.jpg", "values": {"labels": "saw; axe", "licence": "CC0-1.0"}}
-    assert "trouble" not in visitor.ask("part", [memoryview(data[:1000])], id="f", last=False)
+    assert "error" not in visitor.ask("part", [memoryview(data[:1000])], id="f", last=False)
     taken = visitor.ask("part", [memoryview(data[1000:])], id="f", last=True, **words)
     assert taken["new"] == 1 and taken["files"] == [{"name": "a.jpg", "outcome": "new", "reason": ""}]
     lie = visitor.ask("part", [b"x"], id="g", last=True, **words | {"name": "../a.jpg"})
-    assert "leads out of the folder" in lie["trouble"]
+    assert "leads out of the folder" in lie["error"]
     most = hub.params.api.max_bytes
     part, answer = bytes(8 * 2**20), {}
     for _ in range(most // len(part) + 2):
         answer = visitor.ask("part", [part], id="h", last=False, **words | {"name": "b.jpg"})
-        if answer.get("trouble") or "files" in answer:
+        if answer.get("error") or "files" in answer:
             break
     assert answer["files"][0]["outcome"] == "refused" and "MiB" in answer["files"][0]["reason"] and not visitor.page._parts
 
@@ -149,7 +149,7 @@ def test_what_is_chosen_is_shown_with_thumbnails_and_becomes_a_version(hub, toke
     assert thumbs["buffers"][-1] == b""
     made = visitor.ask("version", query={"labels": ["saw"]})["version"]
     assert made["pictures"] == 4 and made["id"] in [each["id"] for each in visitor.ask("versions")["versions"]]
-    assert "serve" in visitor.ask("ticket", of="version", number=made["id"])["trouble"]  # no app runs beside this one
+    assert "serve" in visitor.ask("ticket", of="version", number=made["id"])["error"]  # no app runs beside this one
 
 
 def test_a_picture_that_waits_is_seen_by_reviewers_alone(hub, tokens):
@@ -169,7 +169,7 @@ def test_a_picture_that_waits_is_seen_by_reviewers_alone(hub, tokens):
 def test_what_goes_wrong_in_a_thread_is_told_on_the_page(hub, tokens, monkeypatch):
     visitor = Visitor(hub, tokens["customer"])
     monkeypatch.setattr(page.selection, "select", lambda *_, **__: 1 / 0)
-    assert visitor.ask("select", query={})["trouble"].startswith("ZeroDivisionError")
+    assert visitor.ask("select", query={})["error"].startswith("ZeroDivisionError")
 
 
 @pytest.mark.parametrize("name", dashboard.FIGURES)

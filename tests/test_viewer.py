@@ -71,7 +71,7 @@ def opened(make_job):
 
     yield make
     for view in made:
-        view.outbox.close()
+        view.labels.outbox.close()
 
 
 class Page(list):
@@ -118,11 +118,11 @@ def test_answers_are_kept_with_the_run_worst_first_and_as_pages_without_a_kernel
     found = pd.DataFrame({"error": [1.0, 3.0, 2.0], "rank": [3, 1, 2]})
     truths = [job.truth(row) for row in rows]
     made = SimpleNamespace(job=job, rows=rows, truths=truths, answers=answers, found=found)
-    figure = review.keep(made, record)
+    figure = review.store(made, record)
     assert [each["image"] for each in review.read(record)] == ["1.jpg", "2.jpg", "0.jpg"]
     assert pd.read_csv(record.path("review.csv"))["image"].tolist() == ["1.jpg", "2.jpg", "0.jpg"]
     assert record.path("figures", "review.png").is_file() and len(figure.axes) == 2
-    assert review.folded(figure).startswith("<details>") and "src=\"data:image/jpeg" in review.folded(figure)
+    assert review.collapsible(figure).startswith("<details>") and "src=\"data:image/jpeg" in review.collapsible(figure)
 
 
 def test_what_is_no_number_is_stored_as_none():
@@ -174,23 +174,23 @@ def test_a_label_of_a_class_is_suspect_where_the_model_thinks_it_improbable():
 
 def test_copies_are_made_once_and_anew_when_the_picture_changes(opened):
     view = opened(**{"viewer.side": 200})
-    row, shown = view.items[0], view.pictures
-    assert pixels(shown.screen(row)).shape == (135, 180, 3) and pixels(shown.thumb(row)).shape == (99, 132, 3)
+    row, shown = view.items[0], view.pictures.previews
+    assert pixels(shown.preview(row)).shape == (135, 180, 3) and pixels(shown.thumbnail(row)).shape == (99, 132, 3)
     assert len(list(shown.folder.rglob("*.jpg"))) == 2
     source = view.job.folder / "images" / row["image"]
     Image.new("RGB", (360, 270), "red").save(source)
-    assert pixels(shown.screen(row))[67, 90] == pytest.approx([254, 0, 0], abs=3)
+    assert pixels(shown.preview(row))[67, 90] == pytest.approx([254, 0, 0], abs=3)
 
 
-def test_a_piece_is_cut_at_full_resolution(opened):
+def test_a_crop_is_cut_at_full_resolution(opened):
     view = opened()
     whole = np.asarray(Image.open(view.job.folder / "images" / "0.jpg")).astype(int)
-    code, rect = view.pictures.piece(view.items[0], [99.6, 49.2, 60.0, 40.0], 500)
+    code, rect = view.pictures.previews.crop(view.items[0], [99.6, 49.2, 60.0, 40.0], 500)
     assert rect == [99, 49, 61, 41]
     assert np.abs(pixels(code).astype(int) - whole[49:90, 99:160]).mean() < 12
-    assert pixels(view.pictures.piece(view.items[0], [-50, -50, 1e6, 1e6], 90)[0]).shape == (68, 90, 3)
+    assert pixels(view.pictures.previews.crop(view.items[0], [-50, -50, 1e6, 1e6], 90)[0]).shape == (68, 90, 3)
     with pytest.raises(ValueError, match="has nothing at"):
-        view.pictures.piece(view.items[0], [900, 0, 10, 10], 90)
+        view.pictures.previews.crop(view.items[0], [900, 0, 10, 10], 90)
 
 
 def test_the_rectified_box_has_its_corners_in_the_corners(opened):
@@ -199,10 +199,10 @@ def test_the_rectified_box_has_its_corners_in_the_corners(opened):
     square = np.zeros((270, 360, 3), np.uint8)
     square[60:180, 90:270] = 255
     Image.fromarray(square).save(source, quality=95)
-    box = pixels(view.pictures.rectified(view.items[0], [[90, 60], [270, 60], [270, 180], [90, 180]]))
+    box = pixels(view.pictures.previews.rectified(view.items[0], [[90, 60], [270, 60], [270, 180], [90, 180]]))
     assert box.shape == (427, 640, 3) and box[8:-8, 8:-8].min() > 230
     with pytest.raises(ValueError, match="no box"):
-        view.pictures.rectified(view.items[0], [[0, 0], [9, 9], [0, 0], [9, 9]])
+        view.pictures.previews.rectified(view.items[0], [[0, 0], [9, 9], [0, 0], [9, 9]])
 
 
 def test_a_picture_that_is_gone_or_broken_is_a_message(opened):
@@ -210,31 +210,31 @@ def test_a_picture_that_is_gone_or_broken_is_a_message(opened):
     (view.job.folder / "images" / "0.jpg").unlink()
     (view.job.folder / "images" / "1.jpg").write_bytes(b"\xff\xd8\xff no picture")
     for at, words in ((0, "no longer there"), (1, "can no longer be read"), (99, "no picture number 99")):
-        for do in ("picture", "piece"):
-            view.hear({"do": do, "at": at, "rect": [0, 0, 9, 9], "most": 64})
-            assert "run notebook 01" in view.page.wait(do, at=at)["trouble"] or words in view.page.wait(do, at=at)["trouble"]
-    view.hear({"do": "thumbs", "many": [0, 1, 2, 99]})
-    assert [bool(code) for code in view.page.wait("thumbs")["buffers"]] == [False, False, True]
+        for do in ("picture", "crop"):
+            view.on_message({"do": do, "at": at, "rect": [0, 0, 9, 9], "most": 64})
+            assert "run notebook 01" in view.page.wait(do, at=at)["error"] or words in view.page.wait(do, at=at)["error"]
+    view.on_message({"do": "thumbnails", "many": [0, 1, 2, 99]})
+    assert [bool(code) for code in view.page.wait("thumbnails")["buffers"]] == [False, False, True]
 
 
 def test_what_no_page_sends_kills_nothing(opened):
     view = opened()
-    for message in ({}, {"do": "nothing"}, {"do": "picture", "at": "x"}, {"do": "save", "at": 0}, {"do": "piece", "at": 0}):
-        view.hear(message)
-    assert "KeyError" in view.page.wait("save")["trouble"]
-    view.hear({"do": "picture", "at": 0})
+    for message in ({}, {"do": "nothing"}, {"do": "picture", "at": "x"}, {"do": "save", "at": 0}, {"do": "crop", "at": 0}):
+        view.on_message(message)
+    assert "KeyError" in view.page.wait("save")["error"]
+    view.on_message({"do": "picture", "at": 0})
     assert view.page.wait("picture", at=0)["buffers"]
 
 
 def test_a_task_without_an_edit_mode_is_shown_as_it_draws(opened, monkeypatch):
     view = opened()
     monkeypatch.setattr(type(view.job), "edit", None)
-    view.hear({"do": "open"})
+    view.on_message({"do": "open"})
     assert view.page.wait("open")["read_only"] and view.page.wait("open")["points"] == []
-    view.hear({"do": "picture", "at": 0})
+    view.on_message({"do": "picture", "at": 0})
     assert pixels(view.page.wait("picture", at=0)["buffers"][0]).shape[2] == 3
-    view.hear(correction())
-    assert "read-only" in view.page.wait("save")["trouble"]
+    view.on_message(correction())
+    assert "read-only" in view.page.wait("save")["error"]
 
 
 # --- corrections
@@ -242,72 +242,72 @@ def test_a_task_without_an_edit_mode_is_shown_as_it_draws(opened, monkeypatch):
 
 def test_a_correction_is_a_revision_and_the_next_visit_knows_it(opened):
     view = opened()
-    view.hear(correction(note="lid"))
+    view.on_message(correction(note="lid"))
     saved = view.page.wait("saved")["revision"]
     assert saved["label"]["p1x"] == 40.25 and saved["who"] == "anna" and saved["note"] == "lid" and saved["seconds"] == 3.5
-    assert not list(view.outbox.folder.glob("*.json"))
-    view.hear({"do": "open"})
+    assert not list(view.labels.outbox.folder.glob("*.json"))
+    view.on_message({"do": "open"})
     assert view.page.wait("open")["revisions"] == [saved]
-    view.hear({"do": "history", "at": 0})
+    view.on_message({"do": "history", "at": 0})
     assert view.page.wait("history")["revisions"] == [saved]
-    view.hear({"do": "news", "last": saved["id"]})
-    assert view.page.wait("news")["revisions"] == []
+    view.on_message({"do": "updates", "last": saved["id"]})
+    assert view.page.wait("updates")["revisions"] == []
 
 
 def test_a_label_that_the_task_refuses_is_not_saved_and_its_reason_told(opened):
     view = opened()
     label = {**correction()["label"], "p1x": 200.0, "p1y": 150.0}
-    view.hear(correction(label=label, edit="e-1"))
+    view.on_message(correction(label=label, edit="e-1"))
     message = view.page.wait("save", edit="e-1")
-    assert "not saved" in message["trouble"] and revisions.latest(view.job) == {}
-    view.hear(correction(label=label, status="bad"))
+    assert "not saved" in message["error"] and revisions.latest(view.job) == {}
+    view.on_message(correction(label=label, status="bad"))
     assert view.page.wait("saved")["revision"]["status"] == "bad"
 
 
 def test_a_read_only_viewer_saves_nothing(opened):
     view = opened(**{"viewer.read_only": True})
-    view.hear(correction())
-    assert "read-only" in view.page.wait("save")["trouble"] and revisions.latest(view.job) == {}
+    view.on_message(correction())
+    assert "read-only" in view.page.wait("save")["error"] and revisions.latest(view.job) == {}
 
 
 def test_without_a_name_nothing_is_saved(opened):
     view = opened()
-    view.hear(correction(who="  "))
+    view.on_message(correction(who="  "))
     assert "reviewer's name" in view.page.wait("refused")["text"]
 
 
 def test_the_second_of_two_is_in_conflict_and_may_save_on_top(opened):
     view = opened()
-    view.hear(correction(who="bob"))
+    view.on_message(correction(who="bob"))
     first = view.page.wait("saved")["revision"]
     mine = correction(note="mine")
-    view.hear(mine)
+    view.on_message(mine)
     conflict = view.page.wait("conflict")
     assert conflict["revision"] == first and conflict["edit"] == mine["edit"]
-    assert [path.stem for path in view.outbox.folder.glob("*.json")] == [mine["edit"]], "it is not lost"
+    assert [path.stem for path in view.labels.outbox.folder.glob("*.json")] == [mine["edit"]], "it is not lost"
     view.page.clear()
-    view.hear({"do": "again"})
+    view.on_message({"do": "retry"})
     assert view.page.wait("conflict")["change"]["note"] == "mine", "a page that is opened later is told, too"
     again = correction(number=2, note="mine", replaces=mine["edit"])
-    view.hear(again)
+    view.on_message(again)
     assert view.page.wait("saved", edit=again["edit"])["revision"]["number"] == 2
-    assert not list(view.outbox.folder.glob("*.json"))
+    assert not list(view.labels.outbox.folder.glob("*.json"))
 
 
 def test_a_correction_given_up_is_dropped(opened):
     view = opened()
-    view.hear(correction(who="bob"))
+    view.on_message(correction(who="bob"))
     view.page.wait("saved")
     mine = correction()
-    view.hear(mine)
+    view.on_message(mine)
     view.page.wait("conflict")
-    view.hear({"do": "drop", "edit": mine["edit"], "tag": 1})
-    view.page.wait("drop", tag=1)
-    assert not list(view.outbox.folder.glob("*.json"))
+    view.on_message({"do": "discard", "edit": mine["edit"], "tag": 1})
+    view.page.wait("discard", tag=1)
+    assert not list(view.labels.outbox.folder.glob("*.json"))
 
 
 def test_a_lost_line_keeps_the_correction_and_sends_it_again(opened, monkeypatch):
-    monkeypatch.setattr(outbox, "PAUSE", 0.05)
+    monkeypatch.setattr(outbox, "RETRY_AFTER", 0.05)
     save, broken = revisions.save, [True]
 
     def flaky(job, change):
@@ -318,12 +318,12 @@ def test_a_lost_line_keeps_the_correction_and_sends_it_again(opened, monkeypatch
     monkeypatch.setattr(revisions, "save", flaky)
     view = opened()
     first = correction()
-    view.hear(first)
+    view.on_message(first)
     assert "kept on this machine" in view.page.wait("waiting", edit=first["edit"])["text"]
     second = correction(note="and more", replaces=first["edit"])
-    view.hear(second)
+    view.on_message(second)
     view.page.wait("waiting", edit=second["edit"])
-    assert len(list(view.outbox.folder.glob("*.json"))) == 1
+    assert len(list(view.labels.outbox.folder.glob("*.json"))) == 1
     broken[0] = False
     assert view.page.wait("saved")["revision"]["note"] == "and more"
     assert len(revisions.history(view.job, view.items[0]["source"])) == 1
@@ -332,15 +332,15 @@ def test_a_lost_line_keeps_the_correction_and_sends_it_again(opened, monkeypatch
 def test_what_a_killed_kernel_left_is_sent_by_the_next_one(opened):
     view = opened()
     change = revisions.Change(str(uuid.uuid4()), view.items[0]["source"], 1, "accepted", correction()["label"], None, "anna")
-    (view.outbox.folder).mkdir(parents=True)
-    (view.outbox.folder / f"{change.edit}.json").write_text(json.dumps(change.__dict__))
-    (view.outbox.folder / "damaged.json").write_text("{")
+    (view.labels.outbox.folder).mkdir(parents=True)
+    (view.labels.outbox.folder / f"{change.edit}.json").write_text(json.dumps(change.__dict__))
+    (view.labels.outbox.folder / "damaged.json").write_text("{")
     again = viewer.Viewer(view.job, view.record)
     for _ in range(500):
         if found := revisions.latest(view.job):
             break
         time.sleep(0.01)
-    again.outbox.close()
+    again.labels.outbox.close()
     assert found[change.source].edit == change.edit
 
 
@@ -351,7 +351,7 @@ def test_a_change_that_replaces_one_which_just_got_through_is_built_on_it(make_j
     first = revisions.Change(edit=str(uuid.uuid4()), **base)
     revisions.save(job, first)
     second = revisions.Change(edit=str(uuid.uuid4()), **{**base, "label": {"p1x": 2.0}})
-    box.put(second, first.edit)
+    box.add(second, first.edit)
     for _ in range(1000):
         if told:
             break
@@ -621,7 +621,7 @@ def hosted(home, browser):
 
     yield start
     for view in made:
-        view.outbox.close()
+        view.labels.outbox.close()
 
 
 def kept(view, image):
@@ -721,9 +721,9 @@ def test_a_box_that_is_none_is_not_saved(opened, monkeypatch):
     monkeypatch.setattr(type(view.job), "columns", {"boxes": str})
     for box in ([5, 5, 5, 9], [1, 2, float("nan"), 4], [1, 2]):
         with pytest.raises(ValueError, match="is no box"):
-            view._columns(view.items[0], {"boxes": [box]})
-    assert view._columns(view.items[0], {"boxes": [[1, 2, 3.5, 4]]}) == {"boxes": "[[1.0, 2.0, 3.5, 4.0]]"}
+            view.labels.form.columns(view.items[0], {"boxes": [box]})
+    assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3.5, 4]]}) == {"boxes": "[[1.0, 2.0, 3.5, 4.0]]"}
     monkeypatch.setattr(type(view.job), "kinds", ("cat", "dog"))
-    assert view._columns(view.items[0], {"boxes": [[1, 2, 3, 4, "dog"]]}) == {"boxes": '[[1.0, 2.0, 3.0, 4.0, "dog"]]'}
+    assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "dog"]]}) == {"boxes": '[[1.0, 2.0, 3.0, 4.0, "dog"]]'}
     with pytest.raises(ValueError, match="one of cat, dog"):
-        view._columns(view.items[0], {"boxes": [[1, 2, 3, 4, "cow"]]})
+        view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "cow"]]})

@@ -53,7 +53,7 @@ def choose(job, run, folder, number, progress=True):
     centres = [facts["features"] for facts in labelled.values() if facts]
     order = k_centre([seen[path]["features"] for path in good], [seen[path]["doubt"] for path in good], centres, number)
     items = _queue(job, [(good[at], seen[good[at]]) for at in order])
-    review.queue(run, items)
+    review.store_queue(run, items)
     return Chosen(items, len(names), len(names) - len(fresh), len(fresh) - len(good))
 
 

@@ -16,7 +16,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def main(words=None):
-    """Serve notebooks/viewer.ipynb by voila until told to end; what cannot be is one sentence and exit status 2."""
+    """Serve notebooks/viewer.ipynb by voila until a signal ends it; an error is one sentence and exit status 2."""
     given = _parser().parse_args(words)
     try:
         values = _values(given)
@@ -31,7 +31,7 @@ def main(words=None):
     print(said, flush=True)
     os.chdir(config.home())
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
-    os.execv(command[0], command)  # voila takes this process over, and its signals with it
+    os.execv(command[0], command)  # voila replaces this process, so signals reach it
 
 
 def _parser():
@@ -46,7 +46,7 @@ def _parser():
 
 
 def _values(given):
-    """The parameters of the notebook: those of params.yaml, with what the command line says instead."""
+    """The parameters of the notebook: those of params.yaml, with the command line's in their place."""
     values = config.read_file()
     own = {"viewer.reviewer": given.reviewer, "viewer.read_only": given.read_only or None, "viewer.port": given.port}
     overrides = {**(values["overrides"] or {}), **config.parse_overrides(" ".join(given.set)),
@@ -58,7 +58,7 @@ def _values(given):
 
 
 def _page(record, values):
-    """The notebook with its parameters, where voila is to find it: in the run's folder."""
+    """Write the notebook with its parameters into the run's folder, for voila; returns its path."""
     import nbformat
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
@@ -71,7 +71,7 @@ def _page(record, values):
 
 
 def _command(settings, path):
-    """What starts voila, and the words that say where it is."""
+    """The command that starts voila, and the sentence that says where it listens."""
     command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={settings.port}",
                f"--Voila.ip={settings.host}", "--template=corebox",
                "--strip_sources=True"]

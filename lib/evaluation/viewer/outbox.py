@@ -1,4 +1,4 @@
-"""Corrections on their way to PostgreSQL: on disk until they are in, whatever breaks meanwhile."""
+"""Edits on their way to PostgreSQL: each stays on disk until the database has it."""
 
 import contextlib
 import threading
@@ -7,40 +7,39 @@ from dataclasses import asdict, replace
 from lib.common import config
 from lib.storage import files, revisions
 
-PAUSE = 4.0   # seconds before a correction that did not get through is sent again
-LATER = "not saved yet, kept on this machine and tried again"
+RETRY_AFTER = 4.0   # seconds
+WAITING = "not saved yet, kept on this machine and tried again"
 
 
 class Outbox:
-    """Sends Changes in the background. `told(event, edit, change, **facts)` hears what became of each.
+    """Sends Changes to PostgreSQL in a thread, and calls `on_event(event, edit, change, **facts)` for each.
 
-    Events: "saved" (revision), "waiting" (text; it is sent again), "conflict" (revision: theirs, text) and
-    "refused" (text). A change in conflict stays on disk until it is
-    replaced or dropped.
+    Events: "saved" (revision), "waiting" (text; it is sent again), "conflict" (revision: the other person's, text) and
+    "refused" (text). A change in conflict stays on disk until it is replaced or discarded.
     """
 
-    def __init__(self, job, told):
-        self.job, self.told, self.folder = job, told, job.folder / "outbox"
-        self._wake, self._end, self._lock = threading.Event(), threading.Event(), threading.Lock()
-        self._aside, self._replaced = set(), {}
+    def __init__(self, job, on_event):
+        self.job, self.on_event, self.folder = job, on_event, job.folder / "outbox"
+        self._wake, self._stop, self._lock = threading.Event(), threading.Event(), threading.Lock()
+        self._conflicts, self._replaced = set(), {}
         self._thread = threading.Thread(target=self._run, daemon=True, name="outbox")
         if self._waiting():
             self.start()
 
     def start(self):
-        """Begin to send; what an earlier kernel left is sent first."""
+        """Start the thread; what an earlier kernel left is sent first."""
         self._wake.set()
         if not self._thread.is_alive():
             self._thread.start()
 
-    def again(self):
-        """Try all that is still here once more, and tell what becomes of it: for a page that was just opened."""
-        self._aside.clear()
+    def retry(self):
+        """Send everything that is still on disk, those in conflict too: for a page that was just opened."""
+        self._conflicts.clear()
         if self._waiting():
             self.start()
 
-    def put(self, change, replaces=""):
-        """Keep a change, on disk when this returns, and send it; `replaces` names one that it takes the place of."""
+    def add(self, change, replaces=""):
+        """Write a change to disk and send it; it takes the place of the change `replaces`, where one is named."""
         with self._lock:
             files.write_json(self._path(change.edit), asdict(change))
             if replaces:
@@ -48,21 +47,21 @@ class Outbox:
                 self._replaced[change.edit] = {replaces, *self._replaced.pop(replaces, ())}
         self.start()
 
-    def drop(self, edit):
-        """Forget a change that its reviewer gave up."""
+    def discard(self, edit):
+        """Delete a change."""
         with self._lock:
             self._path(edit).unlink(missing_ok=True)
 
     def close(self):
-        """Send no more; what waits stays on disk."""
-        self._end.set()
+        """Stop the thread; unsent changes stay on disk."""
+        self._stop.set()
         self._wake.set()
 
     def _path(self, edit):
         return self.folder / f"{''.join(letter for letter in edit if letter in '0123456789abcdef-')}.json"
 
     def _waiting(self):
-        """The changes that are still here, oldest first."""
+        """The changes on disk, oldest first."""
         found = []
         for path in self.folder.glob("*.json") if self.folder.is_dir() else []:
             with contextlib.suppress(FileNotFoundError):  # another viewer of the same folder may have sent it
@@ -70,43 +69,43 @@ class Outbox:
         return [edit for _, edit in sorted(found)]
 
     def _read(self, edit):
-        """A kept Change, or None where it is gone or damaged."""
+        """A Change from disk; None where its file is gone or damaged."""
         try:
             return revisions.Change(**files.read_json(self._path(edit)))
         except (ValueError, TypeError):
             return None
 
     def _run(self):
-        while not self._end.is_set():
+        while not self._stop.is_set():
             self._wake.clear()
             with self._lock:
-                edits = [edit for edit in self._waiting() if edit not in self._aside]
+                edits = [edit for edit in self._waiting() if edit not in self._conflicts]
             late = [edit for edit in edits if not self._send(edit)]
-            self._wake.wait(PAUSE if late else None)
+            self._wake.wait(RETRY_AFTER if late else None)
 
     def _send(self, edit):
-        """Whether nothing more is to be tried for a change."""
+        """Send a change; False where it has to be sent again later."""
         change = self._read(edit)
         if change is None:
             return True
         try:
             event, facts = "saved", {"revision": self._save(change)}
         except revisions.Conflict as error:
-            self._aside.add(edit)
+            self._conflicts.add(edit)
             event, facts = "conflict", {"revision": error.theirs, "text": str(error)}
         except config.ConfigError as error:
-            event, facts = "waiting", {"text": f"{LATER}: {error}"}
+            event, facts = "waiting", {"text": f"{WAITING}: {error}"}
         except ValueError as error:
             event, facts = "refused", {"text": str(error)}
-        except Exception as error:  # a line that broke in a new way must not end the thread that tries again
-            event, facts = "waiting", {"text": f"{LATER}: {error}"}
+        except Exception as error:  # an unexpected error must not end the thread that retries
+            event, facts = "waiting", {"text": f"{WAITING}: {error}"}
         if event in ("saved", "refused"):
-            self.drop(edit)
-        self.told(event, edit, change, **facts)
+            self.discard(edit)
+        self.on_event(event, edit, change, **facts)
         return event != "waiting"
 
     def _save(self, change):
-        """The Revision of a change; one that it replaces may have got through at the same moment, and is built on."""
+        """The Revision of a change. A change that it replaces may have been saved meanwhile: then this one follows it."""
         try:
             return revisions.save(self.job, change)
         except revisions.Conflict as error:

@@ -323,8 +323,8 @@ class View {
   hear(message, buffers) {
     if (message.view && message.view !== this.id) return;
     const heard = `hear_${message.do}`;
-    if (message.trouble && !this[heard + "_trouble"]) this.trouble(message.trouble);
-    else if (message.trouble) this[heard + "_trouble"](message);
+    if (message.error && !this[heard + "_error"]) this.trouble(message.error);
+    else if (message.error) this[heard + "_error"](message);
     else this[heard]?.(message, buffers ?? []);
   }
 
@@ -353,13 +353,13 @@ class View {
     this.buildChoices();
     this.learn(message);
     this.arrange();
-    this.say({ do: "again" });
-    this.clock = setInterval(() => { if (!document.hidden) this.say({ do: "news", last: this.last }); },
+    this.say({ do: "retry" });
+    this.clock = setInterval(() => { if (!document.hidden) this.say({ do: "updates", last: this.last }); },
                              1000 * message.refresh);
   }
 
-  hear_open_trouble(message) {
-    this.message.textContent = message.trouble;
+  hear_open_error(message) {
+    this.message.textContent = message.error;
   }
 
   learn(message) {
@@ -375,7 +375,7 @@ class View {
     this.last = Math.max(this.last ?? 0, revision.id);
   }
 
-  hear_news(message) {
+  hear_updates(message) {
     const before = this.item && this.revisions.get(this.item.source)?.id;
     for (const revision of message.revisions) this.meet(revision);
     this.learn(message);
@@ -397,17 +397,17 @@ class View {
       this.bitmaps.set(message.at, bitmap);
       if (message.at === this.at) { this.showMessage(); this.draw(); this.detail(); }
       this.fetch();
-    }, () => this.hear_picture_trouble({ ...message, trouble: "the browser cannot show this picture" }));
+    }, () => this.hear_picture_error({ ...message, error: "the browser cannot show this picture" }));
   }
 
-  hear_picture_trouble(message) {
+  hear_picture_error(message) {
     this.asked.delete(message.at);
-    this.broken.set(message.at, message.trouble);
+    this.broken.set(message.at, message.error);
     if (message.at === this.at) { this.showMessage(); this.draw(); }
     this.fetch();
   }
 
-  hear_thumbs(message, buffers) {
+  hear_thumbnails(message, buffers) {
     message.many.forEach((at, number) => {
       const bytes = buffers[number];
       this.thumbs.set(at, bytes.byteLength ? URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })) : "");
@@ -415,7 +415,7 @@ class View {
     this.drawStrip();
   }
 
-  hear_piece(message, buffers) {
+  hear_crop(message, buffers) {
     createImageBitmap(new Blob([buffers[0]], { type: "image/jpeg" })).then((bitmap) => {
       this.pieces[message.tag] = { at: message.at, rect: message.rect, bitmap };
       if (message.at !== this.at) return;
@@ -424,7 +424,7 @@ class View {
     });
   }
 
-  hear_piece_trouble() { /* the copy is shown; why the picture cannot be read, the picture's own message says */ }
+  hear_crop_error() { /* the copy is shown; why the picture cannot be read, the picture's own message says */ }
 
   hear_rectify(message, buffers) {
     createImageBitmap(new Blob([buffers[0]], { type: "image/jpeg" })).then((bitmap) => {
@@ -435,9 +435,9 @@ class View {
     });
   }
 
-  hear_rectify_trouble(message) {
+  hear_rectify_error(message) {
     this.boxAsked = false;
-    if (message.at === this.at) { this.rectified = null; this.boxText.textContent = message.trouble; this.drawBox(); }
+    if (message.at === this.at) { this.rectified = null; this.boxText.textContent = message.error; this.drawBox(); }
     if (this.boxAgain) this.rectify();
   }
 
@@ -480,8 +480,8 @@ class View {
     this.trouble(message.text);
   }
 
-  hear_save_trouble(message) {
-    this.hear_refused({ edit: message.edit, text: message.trouble });
+  hear_save_error(message) {
+    this.hear_refused({ edit: message.edit, text: message.error });
   }
 
   restore({ change }) {
@@ -742,7 +742,7 @@ class View {
     const draft = this.drafts.get(this.at);
     if (!draft?.conflict) return;
     if (mine) return this.save(this.at, true);
-    if (draft.sending) this.say({ do: "drop", edit: draft.sending });
+    if (draft.sending) this.say({ do: "discard", edit: draft.sending });
     draft.undo.push(draft.now);
     Object.assign(draft, { sending: "", conflict: null, now: this.base(this.at) });
     this.edited();
@@ -1099,7 +1099,7 @@ class View {
               Math.min(this.item.height - rect[1], this.stage.clientHeight / this.scale));
     if (rect[2] <= 1 || rect[3] <= 1) return;
     const most = Math.ceil(Math.max(rect[2], rect[3]) * Math.min(1, ratio));
-    this.later1("detail", () => this.say({ do: "piece", tag: "stage", at: this.at, rect, most: Math.max(64, most) }), 90);
+    this.later1("detail", () => this.say({ do: "crop", tag: "stage", at: this.at, rect, most: Math.max(64, most) }), 90);
   }
 
   target() {
@@ -1116,7 +1116,7 @@ class View {
       middle[axis] - 60 > piece.rect[axis] - 1 && middle[axis] + 60 < piece.rect[axis] + piece.rect[axis + 2] + 1
       || middle[axis] < 120 || middle[axis] > [this.item.width, this.item.height][axis] - 120);
     if (inside && Math.hypot(...[0, 1].map((axis) => middle[axis] - piece.rect[axis] - piece.rect[axis + 2] / 2)) < 300) return;
-    this.later1("look", () => this.say({ do: "piece", tag: "loupe", at: this.at, most: 640,
+    this.later1("look", () => this.say({ do: "crop", tag: "loupe", at: this.at, most: 640,
                                          rect: [middle[0] - 256, middle[1] - 256, 512, 512] }), 60);
   }
 
@@ -1493,7 +1493,7 @@ class View {
   askThumbs(wanted) {
     const many = wanted.filter((at) => !this.thumbs.has(at)).slice(0, 24);
     for (const at of many) this.thumbs.set(at, "");
-    if (many.length) this.say({ do: "thumbs", many });
+    if (many.length) this.say({ do: "thumbnails", many });
   }
 
   thumb(place, wanted) {

@@ -1,4 +1,4 @@
-"""Pictures as they are looked at: scaled copies made once, and pieces at full resolution."""
+"""Pictures for the viewer: scaled copies on disk, and crops at full resolution."""
 
 import threading
 from collections import OrderedDict
@@ -19,23 +19,26 @@ LARGE = 2                # pictures held at full resolution: 72 MB each for 24 m
 QUALITY = 88
 
 
-class Pictures:
-    """The pictures of a job by their rows. ValueError where one cannot be read, with what to do."""
+class PreviewCache:
+    """JPEG copies of the pictures of a job, kept in its cache folder. ValueError: a picture cannot be read; it says what to do."""
 
     def __init__(self, job):
         self.job, self.folder = job, job.folder / "cache" / "viewer"
         self._large, self._lock = OrderedDict(), threading.Lock()
 
-    def screen(self, row):
-        """JPEG bytes of the copy that is looked at, its longer side `viewer.side` px at most and 3/4 of it at least."""
+    def preview(self, row):
+        """JPEG bytes of the whole picture, its longer side at most `viewer.side` px and at least 3/4 of it."""
         return self._copy(row, f"{self.job.params.viewer.side}", self._reduced)
 
-    def thumb(self, row):
+    def thumbnail(self, row):
         """JPEG bytes of the thumbnail."""
-        return self._copy(row, "thumb", lambda row: _fit(_decode(self.screen(row)), THUMB))
+        return self._copy(row, "thumb", lambda row: _fit(_decode(self.preview(row)), THUMB))
 
-    def piece(self, row, rect, most):
-        """JPEG bytes of a part of the picture, its longer side `most` px at most, and the part: x, y, width, height."""
+    def crop(self, row, rect, most):
+        """JPEG bytes of a rectangle of the picture, its longer side at most `most` px, and the rectangle that was cut.
+
+        Rectangles are (x, y, width, height) in pixels of the picture; ValueError: nothing of the picture lies there.
+        """
         picture = self._full(row)
         width, height = picture.size
         x, y = max(0, int(rect[0])), max(0, int(rect[1]))
@@ -45,7 +48,7 @@ class Pictures:
         return jpeg(_fit(picture.pixels[y:bottom, x:right], (most, most))), [x, y, right - x, bottom - y]
 
     def rectified(self, row, corners):
-        """JPEG bytes of the quadrilateral with these corners (4, 2), seen from straight above."""
+        """JPEG bytes of the quadrilateral with these corners (4, 2), clockwise in px, seen from straight above."""
         corners = np.asarray(corners, float)
         if not geometry.is_convex(geometry.order(corners)) or not np.isfinite(corners).all():
             raise ValueError("the corners make no box: they must go round it once, clockwise")
@@ -54,11 +57,11 @@ class Pictures:
         size = tuple(int(each) for each in np.maximum((size * min(np.array(BOX) / size)).round(), 8))
         square = np.array([[0, 0], [size[0], 0], size, [0, size[1]]], np.float32)
         matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), square)
-        shown = images.Picture(_decode(self.screen(row)), (row["width"], row["height"]))
+        shown = images.Picture(_decode(self.preview(row)), (row["width"], row["height"]))
         return jpeg(crops.of(shown, matrix, size))
 
-    def drawn(self, row, truth, answer):
-        """JPEG bytes of the picture with truth and answer as the task draws them, for tasks that are only shown."""
+    def overlay(self, row, truth, answer):
+        """JPEG bytes of the picture with truth and answer as the task draws them, for tasks whose labels are not edited."""
         return review.jpeg(figures.overlay(self.job, figures.small(self.job, row, 1200), truth, answer))
 
     def _reduced(self, row):
@@ -68,7 +71,7 @@ class Pictures:
         return _fit(dataset.read_picture(self.job, row, at_least=least).pixels, (side, side))
 
     def _copy(self, row, kind, make):
-        """The bytes of a copy, from the cache where it is as old as its picture."""
+        """The bytes of a copy; made anew when the size or the time of the picture has changed."""
         source = dataset.picture_path(self.job, row)
         try:
             about = source.stat()
@@ -82,7 +85,7 @@ class Pictures:
         return path.read_bytes()
 
     def _full(self, row):
-        """The whole picture at full resolution; the last few are held."""
+        """The whole picture at full resolution; the last LARGE ones stay in memory."""
         with self._lock:
             if row["image"] not in self._large:
                 self._large[row["image"]] = dataset.read_picture(self.job, row, at_least=(row["width"], row["height"]))
@@ -102,7 +105,7 @@ def _decode(code):
 
 
 def _fit(pixels, size):
-    """Pixels reduced by area to fit into (width, height); never enlarged."""
+    """Pixels reduced by area averaging to fit into (width, height); never enlarged."""
     scale = min(size[0] / pixels.shape[1], size[1] / pixels.shape[0])
     if scale >= 1:
         return pixels

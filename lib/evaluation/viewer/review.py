@@ -1,4 +1,4 @@
-"""What is looked at: a run's answers as notebook 03 stores them, and the static pages that say the same."""
+"""The stored answers of a run (review.json), and the contact sheet and table made of them."""
 
 import base64
 import io
@@ -6,65 +6,64 @@ import math
 
 from lib.evaluation import figures
 
-NAME = "review"   # .json: what the viewer opens; .csv: the list, worst first
+NAME = "review"   # .json: what the viewer opens; .csv: the same as a table
 
 
-def keep(verification, record, audited=None):
-    """Store the answers of a verification in the run's folder: review.json, review.csv and figures/review.png.
+def store(verification, record, audited=None):
+    """Write review.json, review.csv and figures/review.png of a Verification; returns the contact sheet, worst first.
 
-    With an Audit, its suspicions take the place of each label's surprise, and suspect labels of other splits are added.
-    Returns the figure: the contact sheet, worst first.
+    With an Audit, its suspicion of a label takes the place of the task's own, and suspect labels of other splits come in.
     """
     job = verification.job
-    items = [_item(verification, at) for at in ranked(verification)]
+    items = [_item(verification, at) for at in ranking(verification)]
     if audited is not None:
-        items = _suspected(job, items, audited)
+        items = _with_audit(job, items, audited)
     record.write(NAME, {"task": job.name, "profile": job.profile, "run": record.name, "headline": job.headline,
                         "best_is": job.best_is, "items": items})
-    record.keep_table(listed(job, items), NAME)
-    return record.keep(figures.answers(verification, ranked(verification)[:job.params.viewer.sheet], 6), NAME)
+    record.keep_table(table(job, items), NAME)
+    return record.keep(figures.answers(verification, ranking(verification)[:job.params.viewer.sheet], 6), NAME)
 
 
-def _suspected(job, items, audited):
-    """The items with the suspicions of an Audit, and those of its suspects that are not among them; worst first."""
+def _with_audit(job, items, audited):
+    """The items with the suspicions of an Audit, and its suspect labels that are not among them; worst first."""
     known = {row["image"]: suspicion for row, suspicion in zip(audited.rows, audited.suspicions, strict=True)}
     there = {each["image"] for each in items}
     items = [each | {"surprise": known.get(each["image"], each["surprise"]),
                      "suspect": (known.get(each["image"]) or 0) > 1} for each in items]
-    items += [_item_of(job, *each) | {"suspect": True} for each in zip(audited.rows, audited.truths, audited.answers, audited.suspicions,
-                                                   strict=True)
+    judged = zip(audited.rows, audited.truths, audited.answers, audited.suspicions, strict=True)
+    items += [_item_of(job, *each) | {"suspect": True} for each in judged
               if each[0]["image"] not in there and (each[3] or 0) > 1]
     sign = 1 if job.best_is == "high" else -1
     return sorted(items, key=lambda each: sign * (each["scores"].get(job.headline) or 0.0))
 
 
-def queue(record, items):
-    """Keep pictures that have no label yet for the viewer, the most useful first: their row, answer and doubt."""
+def store_queue(record, items):
+    """Write queue.json: pictures without a label, the most useful first, as dicts of their row, answer and doubt."""
     record.write("queue", {"items": [plain({"split": "queue", "truth": None, "scores": {}, "surprise": None, "group": "",
                                             **each, "queue": at}) for at, each in enumerate(items)]})
 
 
-def queued(record):
-    """The pictures to be labelled next; none where none were chosen."""
+def read_queue(record):
+    """The pictures to label next; [] where none were chosen."""
     return record.read("queue")["items"] if record.path("queue.json").is_file() else []
 
 
-def order(items):
-    """How the page sorts at first: what is to be labelled, else suspect labels, else the worst answers."""
+def initial_order(items):
+    """The page's first order, by its name there: pictures to label, else suspect labels, else the worst answers."""
     if any("queue" in each for each in items):
         return "queue"
     return "surprise" if any(each.get("suspect") for each in items) else "rank"
 
 
 def jpeg(figure):
-    """A figure as JPEG bytes, small enough to stand in a notebook."""
+    """A figure as JPEG bytes, small enough for a notebook."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
     return buffer.getvalue()
 
 
-def folded(figure):
-    """A figure as HTML that opens at a click, complete in itself."""
+def collapsible(figure):
+    """A figure as HTML that opens at a click; the picture is inside."""
     code = base64.b64encode(jpeg(figure)).decode()
     return (f"<details><summary>Contact sheet, worst first (figures/{NAME}.png and {NAME}.csv in the run)</summary>"
             f'<img alt="contact sheet" style="max-width: 100%" src="data:image/jpeg;base64,{code}"></details>')
@@ -77,13 +76,21 @@ def read(record):
     return record.read(NAME)["items"]
 
 
-def ranked(verification):
+def item_at(items, message):
+    """The item whose position a message of the page names (`at`); ValueError where there is none."""
+    at = message.get("at")
+    if not isinstance(at, int) or not 0 <= at < len(items):
+        raise ValueError(f"there is no picture number {at!r}; reload the page")
+    return items[at]
+
+
+def ranking(verification):
     """Positions of the pictures, worst first."""
     return verification.found["rank"].sort_values(kind="stable").index.tolist()
 
 
-def listed(job, items):
-    """The answers as a table, worst first: what a person would want in a spreadsheet."""
+def table(job, items):
+    """The answers as a DataFrame, worst first."""
     import pandas as pd
 
     return pd.DataFrame([{"image": each["image"], "group": each["group"], "split": each["split"], **each["scores"],
@@ -103,7 +110,7 @@ def _item_of(job, row, truth, answer, surprise):
 
 
 def plain(value):
-    """The value as JSON has it: what is not a finite number becomes None."""
+    """The value as plain JSON; a number that is not finite becomes None."""
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

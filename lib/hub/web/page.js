@@ -104,7 +104,7 @@ class Hub {
     const waiting = this.asked.get(message.ask);
     this.asked.delete(message.ask);
     if (!waiting) return;
-    if (message.trouble) waiting.reject(new Error(message.trouble));
+    if (message.error) waiting.reject(new Error(message.error));
     else waiting.resolve({ ...message, buffers: (buffers ?? []).map((each) => each.buffer ?? each) });
   }
 

@@ -22,13 +22,13 @@ PART_BYTES = 512 * 1024  # bytes of a file in one message
 MAX_PARTIAL_FILES = 8           # files that may be on their way at once
 
 
-class Page(widgets.Cell):
+class Page(widgets.Widget):
     """A page for one visitor, who is known by a token; it asks by messages, and threads answer.
 
     What a visitor may is asked of the database at every step; the page only hides what would be refused.
     """
 
-    trouble = (*widgets.Cell.trouble, LookupError)
+    errors = (*widgets.Widget.errors, LookupError)
 
     def __init__(self, hub):
         self._pool = pool = ThreadPoolExecutor(6)
@@ -44,11 +44,11 @@ class Page(widgets.Cell):
 
     # --- messages
 
-    def hear(self, message, buffers=()):
-        """As a Cell; parts of files are taken at once, in the order they come in."""
+    def on_message(self, message, buffers=()):
+        """As a Widget; parts of files are taken at once, in the order they come in."""
         if message.get("do") == "part":
             return self._part(message, buffers)
-        super().hear(message, buffers)
+        super().on_message(message, buffers)
 
     def _reply(self, answer, message):
         super()._reply(answer if self.account or answer == self.enter else self._refuse, message)
