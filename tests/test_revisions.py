@@ -87,6 +87,30 @@ def test_an_unsure_revision_decides_nothing(tcp_job):
     assert revisions.latest(job, decided=True)[first.source] == first
 
 
+def test_an_edit_is_no_decision_and_a_decision_can_be_taken_back(tcp_job):
+    job = tcp_job()
+    edited = revisions.save(job, change(status="edited"))
+    assert revisions.latest(job) == {edited.source: edited} and revisions.latest(job, decided=True) == {}
+    accepted = revisions.save(job, change(number=2))
+    revisions.save(job, change(number=3, status="edited"))
+    assert revisions.latest(job, decided=True) == {edited.source: accepted}
+    revisions.save(job, change(number=4, status="open"))
+    assert revisions.latest(job, decided=True) == {} and revisions.first(job) == {edited.source: edited}
+    again = revisions.save(job, change(number=5, status="bad"))
+    assert revisions.latest(job, decided=True) == {edited.source: again}
+
+
+def test_a_database_made_before_edits_had_a_status_takes_them_and_keeps_what_was_accepted(tcp_job, server):
+    job = tcp_job()
+    old = revisions.save(job, change("old"))
+    server.sql("ALTER TABLE corebox.revision DROP CONSTRAINT revision_status_check; ALTER TABLE corebox.revision ADD "
+               "CONSTRAINT revision_status_check CHECK (status IN ('accepted', 'refused', 'bad', 'unsure')) NOT VALID; "
+               "DELETE FROM corebox.migration WHERE name = '003_edited.sql'")
+    assert revisions.latest(job, decided=True) == {"old": old}
+    revisions.save(job, change("new", status="edited"))
+    assert revisions.latest(job, decided=True) == {"old": old}
+
+
 def test_labels_of_another_table_are_others(tcp_job):
     revisions.save(tcp_job(), change())
     assert revisions.latest(tcp_job(**{"data.table": "other"})) == {}
@@ -133,11 +157,13 @@ def test_notebook_01_takes_the_latest_decided_revision(tcp_job, tmp_path):
     job = tcp_job(**{"data.path_rules": [{"from": "D:\\", "to": str(tmp_path / "pictures")}]})
     insert(job, [label(f"D:\\{seed}.jpg", site=f"S{seed}") for seed in range(20)])
     for n, row in enumerate((change("D:\\1.jpg"), change("D:\\2.jpg", status="bad", note="only a thumb"),
-                             change("D:\\3.jpg"), change("D:\\3.jpg", 2, status="unsure"))):
+                             change("D:\\3.jpg"), change("D:\\3.jpg", 2, status="unsure"),
+                             change("D:\\5.jpg", status="edited"), change("D:\\6.jpg"), change("D:\\6.jpg", 2, status="open"))):
         revisions.save(job, replace(row, seconds=float(n)))
     found = ingest.ingest_labels(job)
     rows = found.table.set_index("source")
     assert found.counts["revised"] == 2 and found.counts["kept"] == 19
     assert rows.loc["D:\\1.jpg", "p1x"] == rows.loc["D:\\3.jpg", "p1x"] == 6 and rows.loc["D:\\4.jpg", "p1x"] == 5
+    assert rows.loc["D:\\5.jpg", "p1x"] == rows.loc["D:\\6.jpg", "p1x"] == 5, "not accepted, or no longer"
     assert found.dropped.iloc[0]["reason"] == "marked bad" and "anna" in found.dropped.iloc[0]["detail"]
     assert "only a thumb" in found.dropped.iloc[0]["detail"]

@@ -199,3 +199,16 @@ def test_the_command_shows_first_and_writes_with_yes(mine, capsys, monkeypatch):
     assert command.main(["labels", "apply", "--yes"]) == 0
     assert "1 were changed" in capsys.readouterr().out and column(mine, "p1x")[FILE.format(0)] == "6.25"
     assert command.main(["labels", "export"]) == 1 and "needs the name of a file" in capsys.readouterr().err
+
+
+def test_only_what_was_accepted_and_still_is_goes_into_the_table(mine):
+    correct(mine, 1, 0, status="edited", p1x=7.0)
+    correct(mine, 1, 1)
+    correct(mine, 2, 1, status="open", was={**told(label("")), "p1x": 6.25})
+    correct(mine, 1, 2, status="edited", p1x=7.0)
+    correct(mine, 2, 2, was={**told(label("")), "p1x": 7.0})
+    correct(mine, 1, 3)
+    correct(mine, 2, 3, status="edited", p1x=9.0, was={**told(label("")), "p1x": 6.25})
+    lines = write_back.apply(mine, write=True)
+    assert states(lines) == {FILE.format(2): "change", FILE.format(3): "change"}
+    assert [column(mine, "p1x")[FILE.format(n)] for n in range(4)] == ["5", "5", "6.25", "6.25"]

@@ -46,15 +46,15 @@ def apply(job, write=False):
     that the reviewer saw nor the one written last is a conflict: told, and left. What stood there is noted beside the
     revisions. ConfigError: our role may not write the table; postgres.Unreachable; ValueError: PostgreSQL does not take it.
     """
-    chains, written = revisions.histories(job), revisions.applied(job)
+    decided, first, written = revisions.latest(job, decided=True), revisions.first(job), revisions.applied(job)
     pictures = KnownPictures(job, must=True)
     where = f"{postgres.schema(job)}.{job.params.data.table}"
     try:
         with postgres.connect(job) as connection, \
                 postgres.time_limit(connection, postgres.GRACE + job.params.data.statement_timeout):
-            rows = _rows(connection, job, list(chains), write)
-            lines = [_plan(job, chain, rows.get(source, []), written.get(source), pictures)
-                     for source, chain in chains.items()]
+            rows = _rows(connection, job, list(decided), write)
+            lines = [_plan(job, revision, first[source].was, rows.get(source, []), written.get(source), pictures)
+                     for source, revision in decided.items()]
             if write:
                 _write(connection, job, [line for line in lines if line.state in ("change", "new")])
             return lines
@@ -78,8 +78,7 @@ def summary(lines, write=False):
 # --- what would be
 
 
-def _plan(job, chain, rows, written, pictures):
-    last, first = chain[-1], chain[0]
+def _plan(job, last, was, rows, written, pictures):
     if last.status != "accepted":
         return PlannedChange(last, "marked", why=f"marked {last.status}; the table keeps its label")
     if len(rows) > 1:
@@ -91,13 +90,13 @@ def _plan(job, chain, rows, written, pictures):
     except (ValueError, OSError, KeyError) as error:
         return PlannedChange(last, "lost", why=f"the picture cannot be looked at: {error}")
     if not rows:
-        if first.was is None and written is None:
+        if was is None and written is None:
             return PlannedChange(last, "new", None, after)
         return PlannedChange(last, "conflict", why="the table has no row for this picture any more")
     before, present = {name: rows[0][ours] for ours, name in _columns(job).items()}, _label(job, rows[0], entry)
     if _agree(job, present, last.label):
         return PlannedChange(last, "there", before, after, "the table has this label")
-    seen = written or first.was
+    seen = written or was
     if seen is None or not _agree(job, present, seen):
         return PlannedChange(last, "conflict", before, after, "the table's label was changed since it was looked at: " + ", ".join(
             f"{name} is {before[name]}" for name in before if not _same(before[name], after[name])))

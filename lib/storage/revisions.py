@@ -12,7 +12,8 @@ from lib.common import config
 from lib.storage import postgres, schemas
 
 SCHEMA = "corebox"
-STATUSES = ("accepted", "refused", "bad", "unsure")
+DECIDED = ("accepted", "refused", "bad")                 # notebook 01 and `labels apply` act on these alone
+STATUSES = (*DECIDED, "unsure", "edited", "open")        # edited: changed, not accepted; open: a decision taken back
 MIGRATIONS = schemas.Schema(SCHEMA, Path(__file__).with_name("migrations"), lock=7_236_114_001,
                             remedy="let its owner run the viewer once")
 FIELDS = "edit, source, number, status, label, was, who, why, note, run, seconds, sha256"
@@ -76,13 +77,17 @@ def save(job, change):
 
 
 def latest(job, decided=False):
-    """By picture (the table's own name), its newest Revision; with `decided`, the newest that is not "unsure"."""
+    """By picture (the table's own name), its newest Revision; with `decided`, the one that counts.
+
+    That is the newest in DECIDED: an edit that nobody accepted changes nothing, and neither does "unsure". A later
+    "open" takes the decision back: then the picture is left out.
+    """
     with _open(job) as cursor:
         if cursor is None:
             return {}
-        unsure = "status <> 'unsure'" if decided else "true"
-        found = _select(job, cursor, f"{unsure} ORDER BY source, number DESC", (), "DISTINCT ON (source)")
-    return {revision.source: revision for revision in found}
+        condition, values = ("status = ANY(%s)", ([*DECIDED, "open"],)) if decided else ("true", ())
+        found = _select(job, cursor, f"{condition} ORDER BY source, number DESC", values, "DISTINCT ON (source)")
+    return {revision.source: revision for revision in found if not decided or revision.status != "open"}
 
 
 def history(job, source):
@@ -91,13 +96,11 @@ def history(job, source):
         return _select(job, cursor, "source = %s ORDER BY number DESC", (source,)) if cursor else []
 
 
-def histories(job):
-    """By picture, all its Revisions that decide something (not "unsure"), oldest first."""
-    found = {}
+def first(job):
+    """By picture, its oldest Revision: `was` is the table's label as its reviewer saw it."""
     with _open(job) as cursor:
-        for each in _select(job, cursor, "status <> 'unsure' ORDER BY source, number", ()) if cursor else []:
-            found.setdefault(each.source, []).append(each)
-    return found
+        found = _select(job, cursor, "true ORDER BY source, number", (), "DISTINCT ON (source)") if cursor else []
+    return {revision.source: revision for revision in found}
 
 
 def new_pictures(job):
