@@ -1,10 +1,45 @@
-"""The viewer's page in a real browser without a Jupyter around it: messages go straight to a Viewer and back."""
+"""Stored answers to look at, and the viewer's page in a real browser without a Jupyter around it: messages go straight
+to a Viewer and back."""
 
 import base64
 import queue
 
+import numpy as np
+from PIL import Image
+
 from lib.common import widgets
 from lib.evaluation import viewer
+from lib.storage import runs
+
+SIZE = (1800, 1350)
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">.jpg"
+
+
+def item(image, number=0, size=SIZE, **values):
+    """A stored answer whose box fills most of the picture, the model a little off."""
+    width, height = size
+    truth = dict(zip(("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"),
+                     (0.1 * width, 0.1 * height, 0.9 * width, 0.1 * height, 0.9 * width, 0.85 * height, 0.1 * width,
+                      0.85 * height), strict=True))
+    answer = {name: value + 5 + number for name, value in truth.items()}
+    return {"image": image, "source": f"D:\\{image}", "sha256": "", "group": f"hole {number % 3}", "split": "test",
+            "width": width, "height": height, "truth": {**truth, "row_nb": 4},
+            "answer": {**answer, "row_nb": 4 + number % 2, "radius": [12.0] * 4, "confidence": 0.9, "refused": None},
+            "scores": {"error_px": 7.0 + number, "error": 10.0 - number, "rows_right": 1.0}, "surprise": number / 4,
+            **values}
+
+
+def store(job, items, size=SIZE):
+    """A finished run with these answers, and a picture for each."""
+    record = runs.Run(job, "r1")
+    for values in (("done", {}), ("export/export", {}), ("review", {"items": items})):
+        record.write(*values)
+    (record.folder / "params.yaml").write_text("")
+    (job.folder / "images").mkdir(parents=True, exist_ok=True)
+    for number, each in enumerate(items):
+        noise = np.random.default_rng(number).integers(0, 255, (27, 36, 3), np.uint8)
+        Image.fromarray(noise).resize(size, Image.Resampling.NEAREST).save(job.folder / "images" / each["image"], quality=80)
+    return record
 
 MODEL = """
 window.model = {
@@ -44,9 +79,9 @@ class Host:
         self.view._reply(self.view._handlers[message["do"]][1], message)
         return self.pull()
 
-    def open(self, browser, who):
+    def open(self, browser, who, size=(1400, 900), **context):
         """A page of a reviewer, once its first picture is shown."""
-        page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+        page = browser.new_context(viewport={"width": size[0], "height": size[1]}, **context).new_page()
         page.expose_function("ask", self.ask)
         page.expose_function("pull", self.pull)
         page.set_content("<!doctype html><body></body>")
@@ -55,6 +90,6 @@ class Host:
         page.add_script_tag(content=MODEL)
         page.locator(".corebox[data-shown]").wait_for(timeout=60_000)
         page.wait_for_function("document.activeElement.classList.contains('corebox')")  # its keys are at hand at once
-        page.get_by_label("reviewer").fill(who)
+        page.get_by_label("reviewer", exact=True).fill(who)
         page.locator(".corebox").focus()
         return page

@@ -1,21 +1,17 @@
-"""The viewer: stored answers, scaled pictures, corrections that are not lost; and the page in a real browser."""
+"""The viewer: stored answers, scaled pictures, corrections that are not lost."""
 
 import io
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hosted import Host
+from hosted import item, store
 from PIL import Image
 
 from lib import tasks
@@ -25,36 +21,6 @@ from lib.evaluation.viewer import __main__ as served
 from lib.evaluation.viewer import outbox, review
 from lib.storage import postgres as door
 from lib.storage import revisions, runs
-
-SIZE = (1800, 1350)
-HOSTILE = "<img src=x onerror=\"document.title='owned'\">.jpg"
-
-
-def item(image, number=0, size=SIZE, **values):
-    """A stored answer whose box fills most of the picture, the model a little off."""
-    width, height = size
-    truth = dict(zip(("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"),
-                     (0.1 * width, 0.1 * height, 0.9 * width, 0.1 * height, 0.9 * width, 0.85 * height, 0.1 * width,
-                      0.85 * height), strict=True))
-    answer = {name: value + 5 + number for name, value in truth.items()}
-    return {"image": image, "source": f"D:\\{image}", "sha256": "", "group": f"hole {number % 3}", "split": "test",
-            "width": width, "height": height, "truth": {**truth, "row_nb": 4},
-            "answer": {**answer, "row_nb": 4 + number % 2, "radius": [12.0] * 4, "confidence": 0.9, "refused": None},
-            "scores": {"error_px": 7.0 + number, "error": 10.0 - number, "rows_right": 1.0}, "surprise": number / 4,
-            **values}
-
-
-def store(job, items, size=SIZE):
-    """A finished run with these answers, and a picture for each."""
-    record = runs.Run(job, "r1")
-    for values in (("done", {}), ("export/export", {}), ("review", {"items": items})):
-        record.write(*values)
-    (record.folder / "params.yaml").write_text("")
-    (job.folder / "images").mkdir(parents=True, exist_ok=True)
-    for number, each in enumerate(items):
-        noise = np.random.default_rng(number).integers(0, 255, (27, 36, 3), np.uint8)
-        Image.fromarray(noise).resize(size, Image.Resampling.NEAREST).save(job.folder / "images" / each["image"], quality=80)
-    return record
 
 
 @pytest.fixture
@@ -362,6 +328,20 @@ def test_a_change_that_replaces_one_which_just_got_through_is_built_on_it(make_j
     assert facts["revision"].was == {"p1x": 1.0}
 
 
+def test_a_box_that_is_none_is_not_saved(opened, monkeypatch):
+    view = opened()
+    monkeypatch.setattr(type(view.job), "edit", "boxes")
+    monkeypatch.setattr(type(view.job), "columns", {"boxes": str})
+    for box in ([5, 5, 5, 9], [1, 2, float("nan"), 4], [1, 2]):
+        with pytest.raises(ValueError, match="is no box"):
+            view.labels.form.columns(view.items[0], {"boxes": [box]})
+    assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3.5, 4]]}) == {"boxes": "[[1.0, 2.0, 3.5, 4.0]]"}
+    monkeypatch.setattr(type(view.job), "kinds", ("cat", "dog"))
+    assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "dog"]]}) == {"boxes": '[[1.0, 2.0, 3.0, 4.0, "dog"]]'}
+    with pytest.raises(ValueError, match="one of cat, dog"):
+        view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "cow"]]})
+
+
 # --- the app
 
 
@@ -388,342 +368,3 @@ def test_the_page_is_given_its_run_and_its_reviewer(make_job):
     path = served._page(record, served._values(given))
     source = "".join(cell.source for cell in nbformat.read(path, 4).cells if "injected-parameters" in cell.metadata.get("tags", []))
     assert 'run = "r1"' in source and '"viewer.reviewer": "anna"' in source and "900" in source
-
-
-# --- in a browser
-
-
-class App:
-    """`python -m lib.viewer` on stored answers of its own."""
-
-    def __init__(self, home, items):
-        os.environ["COREBOX_HOME"] = str(home)
-        self.home, self.job = home, tasks.job("corners", "smoke", "r1")
-        self.record = store(self.job, items)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        revisions.latest(self.job)
-        with door.connect(self.job):  # the database is up before the page asks for it
-            pass
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "lib.viewer", "--profile", "smoke", f"--port={self.port}", "--set",
-             "viewer.autosave=600.0", "viewer.refresh=600.0"],
-            cwd=config.REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/voila/static/none").close()
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.1)
-
-    def open(self, browser, who):
-        """A page of a reviewer, once its first picture is shown."""
-        page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
-        page.add_init_script(f"localStorage.setItem('corebox-reviewer', {json.dumps(who)})")
-        page.goto(f"http://127.0.0.1:{self.port}/", timeout=120_000)
-        page.locator(".corebox[data-shown]").wait_for(timeout=120_000)
-        page.locator(".corebox").focus()
-        return page
-
-    def label(self, image):
-        """The label of the newest revision of a picture."""
-        return revisions.latest(self.job)[f"D:\\{image}"].label
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    """The viewer served by voila: five pictures, one of them with a hostile name."""
-    before = os.environ.get("COREBOX_HOME")
-    home = tmp_path_factory.mktemp("app")
-    home.chmod(0o755)
-    made = App(home, [item(name, n) for n, name in enumerate(("a.jpg", "b.jpg", HOSTILE.replace("/", ""), "d.jpg", "e.jpg"))])
-    yield made
-    made.process.terminate()
-    made.process.wait(20)
-    os.environ.pop("COREBOX_HOME") if before is None else os.environ.update(COREBOX_HOME=before)
-    for pid in home.glob("data/postgres/postmaster.pid"):
-        os.kill(int(pid.read_text().split("\n")[0]), signal.SIGQUIT)
-
-
-@pytest.fixture
-def in_app(app, monkeypatch):
-    """The app, and COREBOX_HOME set to its home for this test."""
-    monkeypatch.setenv("COREBOX_HOME", str(app.home))
-    return app
-
-
-def shown(page, image):
-    """Wait until a picture of this name is on the screen."""
-    page.wait_for_function("name => document.querySelector('.corebox').dataset.shown === name", arg=image, timeout=30_000)
-
-
-def state(page, text):
-    page.locator(f".corebox[data-state^={json.dumps(text)}]").wait_for(timeout=20_000)
-
-
-def drag(page, corner, by):
-    """Drag a corner by so many CSS pixels; the CSS pixels a pixel of the picture has."""
-    box = page.get_by_role("button", name=f"corner {corner}", exact=True).bounding_box()
-    x, y = box["x"] + box["width"] / 2 + 2, box["y"] + box["height"] / 2 - 3  # not grasped at its very centre
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + by[0] / 2, y + by[1] / 2)
-    page.mouse.move(x + by[0], y + by[1])
-    page.mouse.up()
-
-
-def scale(page):
-    """CSS pixels in a pixel of the picture, read from two corners of its label."""
-    one, other = (page.get_by_role("button", name=f"corner {n}", exact=True).bounding_box() for n in (1, 2))
-    return (other["x"] - one["x"]) / (0.8 * SIZE[0])
-
-
-def test_a_corner_is_dragged_undone_and_saved_in_voila_to_half_a_pixel_at_any_zoom(in_app, browser):
-    page = in_app.open(browser, "anna")
-    for name in ("b.jpg", HOSTILE.replace("/", ""), "d.jpg"):
-        page.keyboard.press("ArrowRight")
-        shown(page, name)
-    page.keyboard.press("PageUp")
-    page.keyboard.press("PageUp")
-    shown(page, "b.jpg")
-    truth, per = item("b.jpg", 1)["truth"], scale(page)
-    drag(page, 3, (-31, 22))
-    state(page, "not saved yet")
-    page.keyboard.press("Control+z")
-    drag(page, 1, (40, 25))
-    page.keyboard.press("s")
-    state(page, "saved")
-    label = in_app.label("b.jpg")
-    assert label["p3x"] == truth["p3x"] and label["p3y"] == truth["p3y"], "that was undone"
-    assert label["p1x"] == pytest.approx(truth["p1x"] + 40 / per, abs=0.5)
-    assert label["p1y"] == pytest.approx(truth["p1y"] + 25 / per, abs=0.5)
-    page.keyboard.press("Tab")   # corner 2 in hand: the zoom is about it
-    for _ in range(9):
-        page.keyboard.press("+")
-    drag(page, 2, (-30, 12))
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("7")
-    page.keyboard.press("s")
-    page.wait_for_function("document.querySelectorAll('.corebox .revision').length === 3")
-    near, zoomed = in_app.label("b.jpg"), per * 1.25**9
-    assert near["p2x"] == pytest.approx(truth["p2x"] - 30 / zoomed + 10, abs=0.5)
-    assert near["p2y"] == pytest.approx(truth["p2y"] + 12 / zoomed - 1, abs=0.5)
-    assert near["row_nb"] == 7 and near["p1x"] == label["p1x"]
-    history = revisions.history(in_app.job, "D:\\b.jpg")
-    assert [each.number for each in history] == [2, 1] and history[0].was == history[1].label
-    assert history[1].who == "anna" and history[1].why == "corner moved" and history[1].run == "r1"
-    page.locator(".corebox .revision", has_text="the table").get_by_role("button").click()
-    page.locator(".corebox").focus()
-    page.keyboard.press("s")
-    page.wait_for_function("document.querySelectorAll('.corebox .revision').length === 4")
-    assert in_app.label("b.jpg") == truth
-
-
-def test_two_browsers_conflict_and_lose_nothing(in_app, browser):
-    anna, bob = in_app.open(browser, "anna"), in_app.open(browser, "bob")
-    anna.keyboard.press("5")
-    anna.keyboard.press("s")
-    state(anna, "saved")
-    bob.keyboard.press("9")
-    bob.keyboard.press("n")
-    bob.keyboard.type("I count nine")
-    bob.keyboard.press("Escape")
-    bob.keyboard.press("s")
-    state(bob, "conflict")
-    assert "anna changed this picture" in bob.locator(".corebox .banner").inner_text()
-    assert in_app.label("a.jpg")["row_nb"] == 5
-    bob.get_by_role("button", name="save mine on top").click()
-    state(bob, "saved")
-    history = revisions.history(in_app.job, "D:\\a.jpg")
-    assert [(each.who, each.label["row_nb"], each.note) for each in history] == [("bob", 9, "I count nine"), ("anna", 5, "")]
-
-
-def test_names_and_notes_are_shown_as_text(in_app, browser):
-    page = in_app.open(browser, "<b onclick=1>eve</b>")
-    page.keyboard.press("End")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    shown(page, HOSTILE.replace("/", ""))
-    page.keyboard.press("n")
-    page.keyboard.type("<script>document.title='owned'</script>")
-    page.keyboard.press("Escape")
-    page.keyboard.press("u")
-    page.keyboard.press("s")
-    state(page, "saved")
-    page.locator(".corebox .revision i").wait_for()
-    assert page.locator(".corebox .title").inner_text() == HOSTILE.replace("/", "")
-    assert page.locator(".corebox :is(img, script, .revision b b)").count() == 0 and "owned" not in page.title()
-
-
-def test_filters_and_keys_lead_to_the_picture(in_app, browser):
-    page = in_app.open(browser, "anna")
-    page.keyboard.press("/")
-    page.keyboard.type("e.jp")
-    page.keyboard.press("Enter")
-    shown(page, "e.jpg")
-    assert page.locator(".corebox .count").inner_text() == "1 of 1"
-    page.locator("input[type=search]").fill("")
-    page.get_by_label("order", exact=True).select_option("surprise")
-    page.locator(".corebox").focus()
-    page.keyboard.press("Home")
-    shown(page, "e.jpg")
-    page.keyboard.press("?")
-    assert page.get_by_text("take the next corner, or box, in hand").is_visible()
-    page.keyboard.press("Escape")
-    assert not page.get_by_text("take the next corner, or box, in hand").is_visible()
-    page.get_by_label("answer", exact=True).select_option("refused")
-    assert "no picture fits" in page.locator(".corebox .message").inner_text()
-
-
-def test_what_was_shown_as_saved_outlives_a_killed_kernel(in_app, browser):
-    import psutil
-
-    page = in_app.open(browser, "anna")
-    page.keyboard.press("End")
-    shown(page, "e.jpg")
-    page.keyboard.press("6")
-    page.keyboard.press("s")
-    state(page, "saved")
-    page.keyboard.press("2")   # and this one was not saved
-    for child in psutil.Process(in_app.process.pid).children(recursive=True):
-        if "ipykernel_launcher" in " ".join(child.cmdline()):
-            child.kill()
-    assert in_app.label("e.jpg")["row_nb"] == 6
-    again = in_app.open(browser, "anna")
-    again.keyboard.press("End")
-    shown(again, "e.jpg")
-    state(again, "saved")
-    assert again.locator(".corebox .pick .on").inner_text() == "6"
-
-
-class Things(tasks.Job):
-    """Boxes of two kinds."""
-
-    columns, edit, kinds, headline = {"boxes": str}, "boxes", ("boat", "buoy"), "f1"
-
-    def check(self, row):
-        return row
-
-
-@pytest.fixture
-def hosted(home, browser):
-    """A function that opens items of a job in a browser: (page, viewer)."""
-    made = []
-
-    def start(kind, items):
-        job = kind(config.resolve("corners", "smoke", {"viewer.autosave": 600.0}), f"h{uuid.uuid4().hex[:8]}", "r1")
-        view = viewer.Viewer(job, store(job, items))
-        made.append(view)
-        return Host(view).open(browser, "anna"), view
-
-    yield start
-    for view in made:
-        view.labels.outbox.close()
-
-
-def kept(view, image):
-    """The label of the newest revision of a picture."""
-    return revisions.latest(view.job)[f"D:\\{image}"].label
-
-
-BOXES = [[200.0, 300.0, 700.0, 600.0, "boat"], [1000.0, 500.0, 1500.0, 1100.0, "boat"]]
-
-
-def test_boxes_are_moved_resized_drawn_named_and_removed_to_half_a_pixel(hosted):
-    found = {"boxes": [[205.0, 305.0, 690.0, 610.0, "boat"]]}
-    page, view = hosted(Things, [item("a.jpg", truth={"boxes": BOXES}, answer=found, scores={"f1": 0.5}),
-                                 item("b.jpg", 1, truth={"boxes": BOXES[:1]}, answer=found, scores={"f1": 1.0})])
-    page.keyboard.press("Tab")   # the first box in hand: its corners say where pictures' pixels are on the page
-    one, two = (page.get_by_role("button", name=f"corner {n}", exact=True).bounding_box() for n in (1, 2))
-    per = (two["x"] - one["x"]) / 500
-
-    def pull(start, end):
-        (x, y), (right, down) = ((one["x"] + one["width"] / 2 + (at[0] - 200) * per,
-                                  one["y"] + one["height"] / 2 + (at[1] - 300) * per) for at in (start, end))
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move((x + right) / 2, (y + down) / 2)
-        page.mouse.move(right, down)
-        page.mouse.up()
-
-    pull((700, 600), (750, 640))                # the corner at the right below
-    pull((1200, 800), (1240, 780))              # another box, by its middle
-    page.keyboard.press("ArrowRight")
-    page.keyboard.down("Shift")
-    pull((300, 900), (100, 1200))               # a new one, drawn from the right above
-    page.keyboard.up("Shift")
-    page.keyboard.press("2")
-    page.keyboard.press("a")
-    pull((800, 100), (900, 200))                # one more, and gone again
-    page.keyboard.press("Delete")
-    pull((1250, 800), (1300, 800))
-    page.keyboard.press("Control+z")
-    assert "label: 3 boxes" in page.locator(".corebox .chips").inner_text()
-    page.keyboard.press("s")
-    state(page, "saved")
-    boxes = json.loads(kept(view, "a.jpg")["boxes"])
-    assert [box[4] for box in boxes] == ["boat", "boat", "buoy"]
-    wanted = [[200, 300, 750, 640], [1041, 480, 1541, 1080], [100, 900, 300, 1200]]
-    assert np.abs(np.array([box[:4] for box in boxes]) - wanted).max() < 0.5
-    assert json.loads(revisions.history(view.job, "D:\\a.jpg")[0].was["boxes"]) == BOXES
-    page.keyboard.press("Escape")
-    page.keyboard.press("End")
-    shown(page, "b.jpg")
-    page.keyboard.press("p")
-    page.keyboard.press("s")
-    state(page, "saved")
-    assert json.loads(kept(view, "b.jpg")["boxes"]) == found["boxes"]
-    page.locator(".corebox .revision", has_text="the table").get_by_role("button").click()
-    page.locator(".corebox").focus()
-    page.keyboard.press("s")
-    page.wait_for_function("document.querySelectorAll('.corebox .revision').length === 3")
-    assert json.loads(kept(view, "b.jpg")["boxes"]) == BOXES[:1]
-
-
-def test_a_class_is_set_by_its_number_and_suspects_stand_first(hosted):
-    page, view = hosted(Colours, [
-        item(f"{name}.jpg", truth={"label": "red"}, answer={"label": "green", "probabilities": {"red": 0.1, "green": 0.9}},
-             scores={"right": 0.0}, surprise=surprise, suspect=surprise > 1)
-        for name, surprise in (("a", 0.2), ("b", 1.4), ("c", 1.8))])
-    shown(page, "c.jpg")
-    assert "2 suspect labels to look at" in page.locator(".corebox .foot").inner_text()
-    assert page.locator(".corebox .chip").all_inner_texts() == ["label: red", "model: green"]
-    page.keyboard.press("2")
-    page.keyboard.press("s")
-    state(page, "saved")
-    assert kept(view, "c.jpg") == {"label": "green"}
-    assert "1 suspect label to look at" in page.locator(".corebox .foot").inner_text()
-    page.get_by_label("answer", exact=True).select_option("doubt")
-    assert page.locator(".corebox .count").inner_text() == "1 of 2"
-
-
-def test_what_is_to_be_labelled_next_begins_at_the_answer_and_is_told_apart(hosted):
-    new = {"truth": None, "scores": {}, "surprise": None, "split": "queue"}
-    page, view = hosted(Colours, [item("known.jpg", truth={"label": "red"}, answer={"label": "red"}, scores={"right": 1.0}),
-                                  item("new.jpg", 1, answer={"label": "green"}, queue=0, **new)])
-    shown(page, "new.jpg")
-    assert "1 to label" in page.locator(".corebox .foot").inner_text()
-    page.keyboard.press("Enter")
-    shown(page, "known.jpg")
-    page.wait_for_function("document.querySelector('.corebox .foot').innerText.includes('1/2 reviewed')")
-    revision = revisions.latest(view.job)["D:\\new.jpg"]
-    assert revision.label == {"label": "green"} and revision.was is None and revision.number == 1
-    assert revisions.new_pictures(view.job) == {"D:\\new.jpg"}
-    assert "s a picture" in page.locator(".corebox .foot").inner_text()
-
-
-def test_a_box_that_is_none_is_not_saved(opened, monkeypatch):
-    view = opened()
-    monkeypatch.setattr(type(view.job), "edit", "boxes")
-    monkeypatch.setattr(type(view.job), "columns", {"boxes": str})
-    for box in ([5, 5, 5, 9], [1, 2, float("nan"), 4], [1, 2]):
-        with pytest.raises(ValueError, match="is no box"):
-            view.labels.form.columns(view.items[0], {"boxes": [box]})
-    assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3.5, 4]]}) == {"boxes": "[[1.0, 2.0, 3.5, 4.0]]"}
-    monkeypatch.setattr(type(view.job), "kinds", ("cat", "dog"))
-    assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "dog"]]}) == {"boxes": '[[1.0, 2.0, 3.0, 4.0, "dog"]]'}
-    with pytest.raises(ValueError, match="one of cat, dog"):
-        view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "cow"]]})

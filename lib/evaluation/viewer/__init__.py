@@ -1,15 +1,17 @@
 """The viewer widget: shows the stored answers of a run beside their labels, and lets people correct the labels."""
 
 import getpass
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lib.common import widgets
+from lib.data import dataset
 from lib.evaluation.viewer import review
 from lib.evaluation.viewer.label_messages import LabelMessages
 from lib.evaluation.viewer.picture_messages import PictureMessages
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("page")   # page.js, the modules it imports, page.css
 
 
 def show(verification, record, audited=None):
@@ -31,12 +33,13 @@ class Viewer(widgets.Widget):
 
     def __init__(self, job, record):
         self.job, self.record = job, record
+        self._lock = threading.Lock()
         self.items = review.read(record) + review.read_queue(record)
         self.pictures = PictureMessages(job, self.items)
         self.labels = LabelMessages(job, record, self.items, self._send)
         readers, writer = ThreadPoolExecutor(3), ThreadPoolExecutor(1)
         super().__init__(FOLDER, {
-            "open": (writer, self.open),
+            **{each.__name__: (writer, each) for each in (self.open, self.whole_table, self.compare)},
             **{name: (writer, handler) for name, handler in self.labels.handlers().items()},
             **{name: (readers, handler) for name, handler in self.pictures.handlers().items()},
         }, echoed=("view", "do", "at", "tag", "edit"))
@@ -55,10 +58,24 @@ class Viewer(widgets.Widget):
                 "task": job.name, "profile": job.profile, "run": self.record.name,
                 "question": job.question, "headline": job.headline, "best": job.best_is, "edit": job.edit,
                 "choices": job.choices if job.edit else {}, "points": _points(job), "kinds": list(job.kinds),
-                "order": review.initial_order(self.items),
+                "order": review.initial_order(self.items), "runs": review.other_runs(self.record),
+                "splits": sorted({*dataset.SPLITS, *(item["split"] for item in self.items)}),
                 "reviewer": settings.reviewer, "read_only": settings.read_only or job.edit is None,
                 "guess": _user_name(), "autosave": settings.autosave, "refresh": settings.refresh,
                 **self.labels.newest()}
+
+    def whole_table(self, message):
+        """The pictures of the table that the run did not answer; they are added to the items once."""
+        with self._lock:
+            new = review.unanswered(self.job, self.items)
+            self.items += new
+        return {"items": [self.labels.form.item(item) for item in new]}
+
+    def compare(self, message):
+        """The answers of another run and their scores, by image."""
+        items = review.read(review.other_run(self.record, str(message["run"])))
+        return {"run": message["run"], "answers": {item["image"]: {
+            "answer": self.labels.form.values(item["answer"]), "scores": item["scores"]} for item in items}}
 
 
 def _points(job):

@@ -4,7 +4,9 @@ import base64
 import io
 import math
 
+from lib.data import dataset, ingest
 from lib.evaluation import figures
+from lib.storage import runs
 
 NAME = "review"   # .json: what the viewer opens; .csv: the same as a table
 
@@ -84,6 +86,27 @@ def item_at(items, message):
     return items[at]
 
 
+def unanswered(job, items):
+    """Items without an answer: the pictures of labels.csv that are not among `items`."""
+    known = {item["image"] for item in items}
+    rows = [row for row in dataset.rows(ingest.read(job)) if row["image"] not in known]
+    return [plain({**_of_row(row), "truth": job.truth(row), "answer": {}, "scores": {}, "surprise": None, "unanswered": True})
+            for row in rows]
+
+
+def other_runs(record):
+    """Names of the other finished runs with stored answers, newest first."""
+    return [each.name for each in reversed(runs.all_runs(record.job))
+            if each.done and each.name != record.name and each.path(f"{NAME}.json").is_file()]
+
+
+def other_run(record, name):
+    """The Record of one of `other_runs`; ValueError for any other name."""
+    if name not in other_runs(record):
+        raise ValueError(f"there is no other run {name[:100]!r} with stored answers")
+    return runs.Run(record.job, name)
+
+
 def ranking(verification):
     """Positions of the pictures, worst first."""
     return verification.found["rank"].sort_values(kind="stable").index.tolist()
@@ -104,9 +127,13 @@ def _item(verification, at):
 
 
 def _item_of(job, row, truth, answer, surprise):
-    return plain({"image": row["image"], "source": row.get("source", row["image"]), "sha256": row.get("sha256", ""),
-                  "group": row.get("group", ""), "split": row["split"], "width": row["width"], "height": row["height"],
-                  "truth": truth, "answer": answer, "scores": job.score(truth, answer), "surprise": surprise})
+    return plain({**_of_row(row), "truth": truth, "answer": answer, "scores": job.score(truth, answer), "surprise": surprise})
+
+
+def _of_row(row):
+    """What an item says of its picture."""
+    return {"image": row["image"], "source": row.get("source", row["image"]), "sha256": row.get("sha256", ""),
+            "group": row.get("group", ""), "split": row["split"], "width": row["width"], "height": row["height"]}
 
 
 def plain(value):
