@@ -346,9 +346,9 @@ def test_a_box_that_is_none_is_not_saved(opened, monkeypatch):
 
 
 def test_the_app_is_bound_to_this_machine_unless_a_token_guards_it():
-    own, said = served._command(SimpleNamespace(host="127.0.0.1", port=8866), "page.ipynb")
+    own, said = served._command(SimpleNamespace(host="127.0.0.1", port=8866, views=8), "page.ipynb")
     assert "--Voila.ip=127.0.0.1" in own and not [word for word in own if "token" in word] and said.endswith("8866/")
-    other, said = served._command(SimpleNamespace(host="0.0.0.0", port=8866), "page.ipynb")
+    other, said = served._command(SimpleNamespace(host="0.0.0.0", port=8866, views=8), "page.ipynb")
     token = next(word for word in other if word.startswith("--token=")).removeprefix("--token=")
     assert len(token) >= 32 and said.endswith(f"?token={token}")
 

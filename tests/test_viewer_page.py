@@ -109,6 +109,54 @@ def scale(page):
     return (other["x"] - one["x"]) / (0.8 * SIZE[0])
 
 
+def kernels_of(app):
+    """How many kernels the app has."""
+    import psutil
+
+    return sum("ipykernel_launcher" in " ".join(child.cmdline()) for child in psutil.Process(app.process.pid).children(recursive=True))
+
+
+def test_no_get_starts_a_kernel_and_no_foreign_page_does(in_app, browser):
+    address = f"http://127.0.0.1:{in_app.port}/"
+    before = kernels_of(in_app)
+    for path, headers in (("", {}), ("view/guessed", {}), ("", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"})):
+        for _ in range(7):
+            with urllib.request.urlopen(urllib.request.Request(address + path, headers=headers)) as answer:
+                assert b"a Python process of its own" in answer.read()
+                assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}, {}, {"Sec-Fetch-Site": "same-origin", "Host": "evil.example"}):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(f"{address}open", b"", headers))
+    assert kernels_of(in_app) == before
+    page = browser.new_page()
+    page.set_content(f"<img src='{address}'><img src='{address}open'><iframe src='{address}'></iframe>")
+    page.wait_for_timeout(1500)
+    assert kernels_of(in_app) == before
+    page.close()
+
+
+def test_a_page_that_is_closed_or_loaded_again_ends_its_kernel(in_app, browser):
+    before = kernels_of(in_app)
+    page = in_app.open(browser, "anna")
+    for _ in range(2):
+        page.reload(timeout=120_000)
+        page.locator(".corebox[data-shown]").wait_for(timeout=120_000)
+    for _ in range(100):
+        if kernels_of(in_app) <= before + 1:
+            break
+        time.sleep(0.1)
+    assert kernels_of(in_app) <= before + 1
+    assert "#picture=" in page.url, "the address names the picture, for a link"
+    footer = page.locator(".corebox .foot").bounding_box()
+    assert footer["y"] + footer["height"] <= 900 and footer["height"] > 20, "the line below is whole"
+    page.close(run_before_unload=True)
+    for _ in range(100):
+        if kernels_of(in_app) <= before:
+            break
+        time.sleep(0.1)
+    assert kernels_of(in_app) <= before
+
+
 def test_a_corner_is_dragged_undone_and_saved_in_voila_to_half_a_pixel_at_any_zoom(in_app, browser):
     page = in_app.open(browser, "anna")
     for name in ("b.jpg", HOSTILE.replace("/", ""), "d.jpg"):

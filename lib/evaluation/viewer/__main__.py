@@ -4,15 +4,12 @@ import argparse
 import os
 import secrets
 import sys
-from pathlib import Path
 
 from lib import tasks
-from lib.common import config
+from lib.common import config, notebook_app
+from lib.common.http.server import is_loopback
 from lib.evaluation.viewer import review
 from lib.storage import files, runs
-
-SHARE = Path(__file__).with_name("share")   # with the template of the page
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def main(words=None):
@@ -30,8 +27,7 @@ def main(words=None):
         return 2
     print(said, flush=True)
     os.chdir(config.home())
-    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
-    os.execv(command[0], command)  # voila replaces this process, so signals reach it
+    os.execve(command[0], command, notebook_app.environment())  # voila replaces this process, so signals reach it
 
 
 def _parser():
@@ -72,14 +68,9 @@ def _page(record, values):
 
 def _command(settings, path):
     """The command that starts voila, and the sentence that says where it listens."""
-    command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={settings.port}",
-               f"--Voila.ip={settings.host}", "--template=corebox",
-               "--strip_sources=True"]
-    address = f"http://{settings.host}:{settings.port or '…'}/"
-    if settings.host in LOCAL:
-        return command, f"the viewer is at {address}"
-    token = secrets.token_urlsafe(24)
-    return [*command, f"--token={token}"], f"the viewer is at {address}?token={token}"
+    token = "" if is_loopback(settings.host) else secrets.token_urlsafe(24)
+    address = f"http://{settings.host}:{settings.port or '…'}/" + (f"?token={token}" if token else "")
+    return notebook_app.command(path, settings.host, settings.port, settings.views, token), f"the viewer is at {address}"
 
 
 if __name__ == "__main__":

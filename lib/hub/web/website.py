@@ -4,14 +4,11 @@ import os
 import secrets
 import subprocess
 import sys
-from pathlib import Path
 
-from lib.common import config
+from lib.common import config, notebook_app
 from lib.common.http.server import free_port, is_loopback
 from lib.hub.web import server
 from lib.storage import files
-
-SHARE = Path(__file__).parents[2] / "evaluation" / "viewer" / "share"   # with the template of the page
 
 
 def run(hub, overrides=None):
@@ -27,18 +24,15 @@ def run(hub, overrides=None):
     path = hub.folder / "hub.ipynb"
     files.write(path, _notebook(given))
     words = [f"{key}={_in_yaml(value)}" for key, value in config.flat(given).items()]
-    paths = os.pathsep.join(filter(None, (str(config.REPOSITORY), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": paths}
+    environment = notebook_app.environment()
     app = subprocess.Popen([sys.executable, "-m", "lib", "hub", "serve", "--with-stdin", "--set", *words],
                            stdin=subprocess.PIPE, env=environment)
     os.set_inheritable(app.stdin.fileno(), True)   # held by what this process becomes: the app ends with it
-    command = [str(Path(sys.executable).with_name("voila")), str(path), "--no-browser", f"--port={port}",
-               f"--Voila.ip={settings.host}", "--template=corebox", "--strip_sources=True"]
     token = "" if is_loopback(settings.host) else secrets.token_urlsafe(24)
     print(f"the hub's page is at http://{settings.host}:{port}/{f'?token={token}' if token else ''}", flush=True)
-    environment["JUPYTER_PATH"] = os.pathsep.join([str(SHARE), *filter(None, [os.environ.get("JUPYTER_PATH")])])
+    command = notebook_app.command(path, settings.host, port, settings.page_views, token)
     os.chdir(config.home())
-    os.execve(command[0], [*command, f"--token={token}"] if token else command, environment)
+    os.execve(command[0], command, environment)
 
 
 def _notebook(overrides):

@@ -2,6 +2,7 @@
 import { addOptions, button, icon, input, make, recall, remember, select } from "./dom.js";
 import { exportCsv } from "./export.js";
 import { STATUS } from "./labels.js";
+import { buildTools } from "./tools.js";
 import { ANSWERED, SORTS, WHOLE_TABLE } from "./list.js";
 import { askWholeTable, compare } from "./sets.js";
 
@@ -31,13 +32,16 @@ export class Bar {
     this.who = input("reviewer", "your name");
     this.who.classList.add("who");
     this.who.addEventListener("change", () => this.named());
-    this.node = make("div", "bar", "", [
+    this.caption = make("span", "caption");
+    const choose = make("div", "line", "", [
       button("‹", "previous (←)", () => view.navigation.step(-1)), this.count, button("›", "next (→)", () => view.navigation.step(1)),
-      this.search, this.sorter, this.direction, ...Object.values(this.selects), this.clearer, this.runs, make("span", "grow"), this.who,
-      button("CSV", "save the pictures of this list as a table", () => exportCsv(view)),
+      this.search, this.sorter, this.direction, ...Object.values(this.selects), this.clearer]);
+    const look = make("div", "line", "", [
+      buildTools(view), this.caption, make("span", "grow"), this.runs, this.who, button("CSV", "save the pictures of this list as a table", () => exportCsv(view)),
       icon("M8 1a7 7 0 1 0 0 14zM8 1a7 7 0 0 1 0 14", "dark or light (D)", () => view.dark(!view.night)),
       icon("M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4", "full screen (X)", () => view.fullScreen()),
       button("?", "keys (?)", () => view.dialogs.help())]);
+    this.node = make("div", "bar", "", [choose, look, view.adjust.panel]);
   }
 
   filterBy(name, options) {
@@ -100,5 +104,12 @@ export class Bar {
     this.direction.textContent = list.backwards ? "↑" : "↓";
     this.direction.setAttribute("aria-label", `order: ${list.backwards ? "turned round" : "as named"}`);
     this.clearer.disabled = !list.isFiltered;
+    this.caption.textContent = list.item ? this.hole(list) : "";
+  }
+
+  // The hole in sight, and which of its pictures in the list this is.
+  hole({ item, at, order }) {
+    const same = order.filter((each) => this.view.items[each].group === item.group);
+    return `${item.group || "no hole"} · ${same.indexOf(at) + 1} of ${same.length} · ${item.split}`;
   }
 }

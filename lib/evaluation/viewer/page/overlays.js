@@ -1,18 +1,11 @@
-// What stands on the stage beside the lines: messages, a conflict, the label in words, the hole, and buttons for fingers.
+// What stands on the stage beside the lines: messages, a conflict, the label in words.
 import { button, clock, make, short } from "./dom.js";
 
 export function showOverlays(view) {
-  const { item, at, order } = view.list, { stage } = view;
+  const { item, at } = view.list, { stage } = view;
   stage.message.textContent = at >= 0 ? view.pictures.broken.get(at) ?? "" : view.items.length ? "no picture fits the search and the filters" : "";
-  stage.caption.textContent = item ? caption(view, item, order) : "";
   stage.chips.replaceChildren(...item && !view.labels.points.length ? chips(view, item) : []);
   showConflict(view);
-}
-
-// The hole in sight, and which of its pictures in the list this is.
-function caption(view, item, order) {
-  const same = order.filter((at) => view.items[at].group === item.group);
-  return [item.group || "no hole", `${same.indexOf(view.list.at) + 1} of ${same.length}`, item.split].join(" · ");
 }
 
 function chips(view, item) {
@@ -45,21 +38,4 @@ function settle(view, mine) {
   view.root.focus({ preventScroll: true });   // the button that had the keys is gone
   view.show();
   view.pictures.rectify();
-}
-
-// Buttons on the stage: all that otherwise needs a keyboard or a wheel.
-export function buildTools(view) {
-  const { actions, boxes, adjust } = view;
-  const tool = (text, title, act) => button(text, title, act);
-  const tools = make("div", "tools-bar", "", [
-    tool("−", "smaller (−)", () => actions.zoom(0.8)), tool("+", "larger (+)", () => actions.zoom(1.25)),
-    tool("Fit", "whole picture (F)", () => actions.fit()),
-    tool("1:1", "full resolution (G)", () => actions.zoom(1 / view.stage.camera.scale / devicePixelRatio)),
-    tool("↻", "turn the view (V)", () => view.turn(1)), tool("◐", "brightness, contrast, gamma (I, K, L)", () => tools.classList.toggle("adjusting")),
-    tool("Lines", "hide or show the lines (H)", () => view.toggleLines()),
-    tool("‹ corner", "previous corner or box (Shift Tab)", () => actions.hold(-1)),
-    tool("corner ›", "next corner or box (Tab)", () => actions.hold(1)), tool("New box", "draw a box (A)", () => boxes.pen()),
-    adjust.panel]);
-  tools.querySelectorAll("button").forEach((node) => node.setAttribute("aria-label", node.title));
-  return tools;
 }

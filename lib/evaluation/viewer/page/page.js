@@ -18,7 +18,7 @@ import { Side } from "./side.js";
 import { Foot, Strip } from "./strip.js";
 import { Gestures } from "./gestures.js";
 import { Session } from "./session.js";
-import { buildTools, showOverlays } from "./overlays.js";
+import { showOverlays } from "./overlays.js";
 
 class View {
   constructor(model, el) {
@@ -61,7 +61,6 @@ class View {
     this.adjust = new Adjustments(this.root, this.id);
     this.dialogs = new Dialogs(this);
     [this.bar, this.side, this.strip, this.foot] = [new Bar(this), new Side(this), new Strip(this), new Foot(this)];
-    this.stage.node.append(buildTools(this));
     this.root.append(this.bar.node, make("div", "middle", "", [this.stage.node, this.side.node]), this.strip.node, this.foot.node,
                      this.dialogs.node);
     this.keys = new Keys(this);

@@ -4,7 +4,7 @@ import { Camera } from "./camera.js";
 import { COLOURS } from "./stage.js";
 
 const ENLARGED = 4;            // CSS pixels of the loupe for a pixel of the picture
-const [SHORTEST, TALLEST] = [150, 420];   // CSS pixels, the height of the rectified box
+const SHORTEST = 130;           // CSS pixels, the height of the rectified box
 
 export class Loupe {
   constructor(view) {
@@ -107,7 +107,8 @@ export class RectifiedBox {
   }
 
   setHeight(bitmap) {
-    const height = Math.min(TALLEST, Math.max(SHORTEST, this.layers.node.clientWidth * bitmap.height / bitmap.width));
+    const { side } = this.view, most = (side.wide ? 0.6 : 0.34) * side.node.clientHeight;
+    const height = Math.max(SHORTEST, Math.min(most, this.layers.node.clientWidth * bitmap.height / bitmap.width));
     this.layers.node.style.height = `${Math.round(height)}px`;
   }
 

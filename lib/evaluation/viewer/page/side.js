@@ -26,10 +26,10 @@ export class Side {
     this.note.addEventListener("input", () => actions.note(this.note.value));
     this.past = make("div", "past");
     this.edits = make("div", "edits", "", [this.choices,
-      make("div", "tools", "", [keyButton("Prediction", "label as the model predicts", "P", () => actions.reset("prediction")),
-        keyButton("Table", "label as the table has it", "T", () => actions.reset("table")), this.undo, this.redo]),
       make("div", "marks", "", [...this.marks, keyButton("Accept many", "accept all sure answers that agree with their labels", "M",
-                                                         () => view.dialogs.acceptMany())]), this.note]);
+                                                         () => view.dialogs.acceptMany())]),
+      make("div", "tools", "", [keyButton("Prediction", "label as the model predicts", "P", () => actions.reset("prediction")),
+        keyButton("Table", "label as the table has it", "T", () => actions.reset("table")), this.undo, this.redo]), this.note]);
     this.node = make("aside", "side", "", [make("div", "head", "", [this.title, this.link, this.wider]),
       make("div", "panels", "", [view.loupe.node, view.rectifiedBox.node]), this.edits, this.facts, make("h4", "", "History"), this.past]);
     this.node.tabIndex = 0;
@@ -60,7 +60,8 @@ export class Side {
   copyLink() {
     const { item } = this.view.list;
     if (!item) return;
-    const link = `${location.href.split("#")[0]}${LINK}${encodeURIComponent(item.image)}`;
+    const page = this.view.session.alone ? new URL("/", location.href) : location.href.split("#")[0];
+    const link = `${page}${LINK}${encodeURIComponent(item.image)}`;
     navigator.clipboard?.writeText(link).then(() => this.view.notify("the link is copied", "good"), () => this.view.notify(link, "good"));
   }
 

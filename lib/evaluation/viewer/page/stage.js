@@ -23,8 +23,7 @@ export class Stage {
     this.banner = make("div", "banner");
     this.message = make("div", "message");
     this.chips = make("div", "chips");
-    this.caption = make("div", "caption");
-    this.node = make("div", "stage", "", [this.layers.node, ...this.handles, this.chips, this.caption, this.banner, this.message]);
+    this.node = make("div", "stage", "", [this.layers.node, ...this.handles, this.chips, this.banner, this.message]);
     this.camera = new Camera(this.node);
   }
 
