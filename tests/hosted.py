@@ -84,7 +84,7 @@ class Host:
         page = browser.new_context(viewport={"width": size[0], "height": size[1]}, **context).new_page()
         page.expose_function("ask", self.ask)
         page.expose_function("pull", self.pull)
-        page.set_content("<!doctype html><body></body>")
+        page.set_content("<!doctype html><html lang='en'><title>viewer</title><body></body></html>")
         page.add_style_tag(path=viewer.FOLDER / "page.css")
         page.add_script_tag(content=widgets.script(viewer.FOLDER / "page.js").replace("export default", "window.app ="))
         page.add_script_tag(content=MODEL)

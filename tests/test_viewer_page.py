@@ -13,6 +13,7 @@ import uuid
 
 import numpy as np
 import pytest
+from accessibility import violations
 from hosted import HOSTILE, SIZE, Host, item, store
 
 from lib import tasks
@@ -237,6 +238,7 @@ def test_names_and_notes_are_shown_as_text(in_app, browser):
 
 def test_filters_and_keys_lead_to_the_picture(in_app, browser):
     page = in_app.open(browser, "anna")
+    assert violations(page) == []
     page.keyboard.press("/")
     page.keyboard.type("e.jp")
     page.keyboard.press("Enter")
@@ -843,3 +845,23 @@ def test_two_fingers_zoom_and_buttons_do_what_keys_do_on_a_tablet(hosted):
     assert scale(page) == pytest.approx(whole, rel=0.02)
     page.get_by_role("button", name="next corner or box (Tab)").tap()
     assert page.locator(".corebox .handle.held").get_attribute("aria-label") == "corner 1"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_is_accessible(hosted, dark):
+    page, view = hosted(CORNERS, [*two(), item("c.jpg", 2, suspect=True, surprise=1.5)], color_scheme="dark" if dark else "light")
+    page.locator(".corebox .box[data-guides]").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("5")
+    page.keyboard.press("s")
+    state(page, "saved, not accepted")
+    page.locator(".corebox .revision").first.wait_for()
+    assert violations(page) == []
+    page.keyboard.press("b")
+    page.keyboard.press("s")
+    state(page, "saved")
+    for key in ("?", "j", "m"):
+        page.keyboard.press(key)
+        page.get_by_role("dialog").wait_for()
+        assert violations(page) == []
+        page.keyboard.press("Escape")

@@ -107,7 +107,7 @@ export class RectifiedBox {
   }
 
   setHeight(bitmap) {
-    const { side } = this.view, most = (side.wide ? 0.6 : 0.34) * side.node.clientHeight;
+    const { side } = this.view, most = (side.wide ? 0.5 : 0.28) * side.node.clientHeight;
     const height = Math.max(SHORTEST, Math.min(most, this.layers.node.clientWidth * bitmap.height / bitmap.width));
     this.layers.node.style.height = `${Math.round(height)}px`;
   }

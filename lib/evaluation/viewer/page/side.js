@@ -11,6 +11,7 @@ export class Side {
     this.view = view;
     const { actions } = view;
     this.title = make("div", "title");
+    this.summary = make("div", "summary");
     this.link = button("Link", "copy a link to this picture", () => this.copyLink(), "small");
     this.wider = button("⤢", "larger loupe and rectified box, or smaller", () => this.widen(!this.wide), "small");
     this.facts = make("div", "facts");
@@ -30,7 +31,7 @@ export class Side {
                                                          () => view.dialogs.acceptMany())]),
       make("div", "tools", "", [keyButton("Prediction", "label as the model predicts", "P", () => actions.reset("prediction")),
         keyButton("Table", "label as the table has it", "T", () => actions.reset("table")), this.undo, this.redo]), this.note]);
-    this.node = make("aside", "side", "", [make("div", "head", "", [this.title, this.link, this.wider]),
+    this.node = make("aside", "side", "", [make("div", "head", "", [make("div", "name", "", [this.title, this.summary]), this.link, this.wider]),
       make("div", "panels", "", [view.loupe.node, view.rectifiedBox.node]), this.edits, this.facts, make("h4", "", "History"), this.past]);
     this.node.tabIndex = 0;
     this.widen(recall("wide") === "1");
@@ -69,6 +70,7 @@ export class Side {
     const { item, at } = this.view.list, { drafts } = this.view, now = item && this.view.now;
     this.title.textContent = item?.image ?? "";
     this.title.title = item?.source ?? "";
+    this.summary.textContent = item ? this.summarise(item) : "";
     for (const [name, value, node] of this.picks) {
       node.classList.toggle("on", now?.label[name] === value);
       node.setAttribute("aria-pressed", now?.label[name] === value);
@@ -83,6 +85,14 @@ export class Side {
     this.offer(this.undo, drafts.done, at);
     this.offer(this.redo, drafts.undone, at);
     this.showFacts(item);
+  }
+
+  // What one wants to know of a picture at first sight.
+  summarise({ scores, answer, surprise, suspect, unanswered }) {
+    const { headline } = this.view.about;
+    return [unanswered && "no answer", scores[headline] !== undefined && `${headline.replace(/_/g, " ")} ${short(scores[headline])}`,
+      answer.confidence != null && `confidence ${Math.round(100 * answer.confidence)} %`, answer.refused && `refused: ${answer.refused}`,
+      (suspect || surprise > 1) && "suspect label"].filter(Boolean).join(" · ");
   }
 
   // Say on a button what it takes back, and of which picture.
