@@ -299,7 +299,7 @@ def hosted(home, browser):
     made = []
 
     def start(kind, items, who="anna", autosave=600.0, **context):
-        job = kind(config.settle("corners", "smoke", {"viewer.autosave": autosave}), f"h{uuid.uuid4().hex[:8]}", "r1")
+        job = kind(config.resolve("corners", "smoke", {"viewer.autosave": autosave}), f"h{uuid.uuid4().hex[:8]}", "r1")
         view = viewer.Viewer(job, store(job, items))
         made.append(view)
         return Host(view).open(browser, who, **context), view
@@ -398,7 +398,7 @@ def test_what_is_to_be_labelled_next_begins_at_the_answer_and_is_told_apart(host
     page.wait_for_function("document.querySelector('.corebox .foot').innerText.includes('1/2 reviewed')")
     revision = revisions.latest(view.job)["D:\\new.jpg"]
     assert revision.label == {"label": "green"} and revision.was is None and revision.number == 1
-    assert revisions.added(view.job) == {"D:\\new.jpg"}
+    assert revisions.new_pictures(view.job) == {"D:\\new.jpg"}
     assert "s a picture" in page.locator(".corebox .foot").inner_text()
 
 

@@ -89,7 +89,7 @@ def item_at(items, message):
 def unanswered(job, items):
     """Items without an answer: the pictures of labels.csv that are not among `items`."""
     known = {item["image"] for item in items}
-    rows = [row for row in dataset.rows(ingest.read(job)) if row["image"] not in known]
+    rows = [row for row in dataset.as_records(ingest.read_labels(job)) if row["image"] not in known]
     return [plain({**_of_row(row), "truth": job.truth(row), "answer": {}, "scores": {}, "surprise": None, "unanswered": True})
             for row in rows]
 
