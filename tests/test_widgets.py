@@ -1,11 +1,14 @@
 """Messages of a page are answered whatever happens: facts, bytes, or what went wrong."""
 
 import queue
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from lib.common.widgets import Widget
+from lib.common.widgets import Widget, script
+from lib.evaluation import viewer
 
 
 class Page:
@@ -67,3 +70,24 @@ def test_a_widget_shows_the_script_and_style_of_its_folder_and_its_name_where_th
     assert shown["text/plain"] == repr(widget)
     assert "application/vnd.jupyter.widget-view+json" in shown
     assert widget.page._esm == "export default { render() {} }" and widget.page._css == "b { color: red }"
+
+
+def test_a_script_holds_the_modules_that_it_imports_once_and_before_it(tmp_path):
+    (tmp_path / "page.js").write_text('import { two } from "./a.js";\nimport { one } from "./b.js";\nexport default { render() { one(two); } }\n')
+    (tmp_path / "a.js").write_text('import { one } from "./b.js";\nexport const two = () => one("export const");\n')
+    (tmp_path / "b.js").write_text("export function one(value) {}\nexport class Three {}\n")
+    assert script(tmp_path / "page.js") == ('function one(value) {}\nclass Three {}\n\nconst two = () => one("export const");\n\n'
+                                            "export default { render() { one(two); } }\n")
+
+
+def test_the_modules_of_a_page_name_what_they_import_and_no_two_things_alike():
+    for page in Path(viewer.FOLDER).parents[2].rglob("page.js"):
+        text, names = script(page), []
+        for path in page.parent.glob("*.js"):
+            own = re.findall(r"^(?:export )?(?:const|class|function|async function) (\w+)", path.read_text(), re.M)
+            names += own
+            used = {name for line in re.findall(r"^import \{ (.*?) \} from", path.read_text(), re.M) for name in line.split(", ")}
+            for name in used:
+                assert len(re.findall(rf"\b{name}\b", path.read_text())) > 1, f"{path.name} imports {name} and does not use it"
+        assert len(names) == len(set(names)), page
+        assert "import " not in text
