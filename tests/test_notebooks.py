@@ -233,13 +233,14 @@ def test_the_viewer_is_worked_with_in_jupyterlab(home, lab, browser, monkeypatch
     page.keyboard.press("y")
     page.keyboard.press("ArrowDown")   # the corner is in hand: one pixel, not another picture
     page.keyboard.press("s")
-    page.locator(".corebox[data-state=saved]").wait_for(timeout=30_000)
+    page.locator(".corebox[data-state^=saved]").wait_for(timeout=30_000)
     page.screenshot(path=home / "lab.png")
     revision, = revisions.latest(tasks.job("corners", "smoke")).values()
     found = json.loads(next(home.glob("outputs/corners/smoke/*/review.json")).read_text())["items"]
     truth = next(each["truth"] for each in found if each["image"] == second)
     by = np.array([revision.label["p1x"] - truth["p1x"], revision.label["p1y"] - truth["p1y"] - 1])
     assert by[0] > 3 and by[1] == pytest.approx(2 * by[0], abs=0.5) and revision.who == "anna"
+    assert revision.status == "edited", "it was not accepted"
     assert {name: revision.label[name] for name in truth if name[:2] != "p1"} == pytest.approx(
         {name: value for name, value in truth.items() if name[:2] != "p1"})
 
