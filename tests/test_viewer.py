@@ -356,7 +356,7 @@ def test_the_app_is_bound_to_this_machine_unless_a_token_guards_it():
 def test_the_app_says_in_one_sentence_what_is_missing(home, capsys):
     assert served.main(["--profile", "full"]) == 2
     assert "run notebook 02 first" in capsys.readouterr().err
-    assert served.main(["--set", "viewer.prot=1"]) == 2
+    assert served.main(["--profile", "smoke", "--set", "viewer.prot=1"]) == 2
     assert "did you mean 'port'" in capsys.readouterr().err
 
 
