@@ -167,7 +167,7 @@ def split_off(rest, bad, seed, part=0.15):
 
 def unlike(found, good, settings):
     """The largest distance (n,) of each picture's patches from the memory of the good ones at these positions."""
-    layer = layers.Memory(settings.memory)
+    layer = layers.MemoryBank(settings.memory)
     patches = found[nails.network.PATCHES]
     layer.build((None, *patches.shape[2:]))
     coreset.remember(layer, patches[good].reshape(-1, *patches.shape[2:]))

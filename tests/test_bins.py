@@ -102,9 +102,9 @@ def test_every_count_comes_back(head):
 def test_the_ordinal_head_shares_one_score_over_its_ranks():
     import keras
 
-    from lib.tasks.bins.layers import Thresholds
+    from lib.tasks.bins.layers import CoralRanks
 
-    ranks = Thresholds(5, 4.0, 0.5)
+    ranks = CoralRanks(5, 4.0, 0.5)
     found = np.array(ranks(np.float32([[-3.0], [8.0], [30.0]])))   # 8 is two items, at 4 an item
     assert found.shape == (3, 5) and (np.diff(found, axis=1) <= 0).all() and (np.diff(found, axis=0) >= 0).all()
     assert (found > 0.5).sum(1).tolist() == [0, 2, 5]
@@ -131,14 +131,14 @@ def test_the_maps_say_where_each_item_is_and_whose_each_cell_is():
 
 
 def test_of_a_real_bin_the_maps_are_not_known_and_cost_nothing():
-    from lib.models.losses import Peaks
-    from lib.tasks.bins.losses import Parts
+    from lib.models.losses import CentreFocalLoss
+    from lib.tasks.bins.losses import CentreOffsetLoss
 
     one = job()
     target = one.encode({"count": 3, "width": 320, "height": 240})
     assert not target["places"].any() and not target["parts"].any()
     places, parts = np.full((1, *one.grid, 1), 0.7, np.float32), np.ones((1, *one.grid, 3), np.float32)
-    assert float(Peaks()(target["places"][None], places)) == 0 == float(Parts()(target["parts"][None], parts))
+    assert float(CentreFocalLoss()(target["places"][None], places)) == 0 == float(CentreOffsetLoss()(target["parts"][None], parts))
 
 
 def test_a_layout_of_another_shape_is_refused():
@@ -168,21 +168,21 @@ def test_a_varied_picture_has_maps_that_fit_it():
 
 
 def test_the_highest_peaks_are_read_off_a_map():
-    from lib.tasks.bins.layers import Highest
+    from lib.tasks.bins.layers import TopKPeaks
 
     heat = np.zeros((1, 4, 5, 1), np.float32)
     heat[0, 0, 0], heat[0, 0, 1], heat[0, 2, 3], heat[0, 3, 1] = 0.9, 0.8, 0.5, 0.6   # the second lies on the first's slope
-    assert np.array(Highest(4)(heat))[0].tolist() == pytest.approx([0.9, 0.6, 0.5, 0.0])
+    assert np.array(TopKPeaks(4)(heat))[0].tolist() == pytest.approx([0.9, 0.6, 0.5, 0.0])
 
 
 def test_cells_that_know_their_item_cost_less_than_those_that_do_not():
-    from lib.tasks.bins.losses import Parts
+    from lib.tasks.bins.losses import CentreOffsetLoss
 
     right = np.zeros((1, 3, 4, 4), np.float32)
     right[..., 3] = 1
     right[0, 1, 1] = (0.5, -0.25, 1, 1)
     told = np.concatenate([right[..., :2], np.where(right[..., 2:3] > 0, 20, -20)], -1)
-    loss = Parts()
+    loss = CentreOffsetLoss()
     assert float(loss(right, told)) < 1e-6
     assert float(loss(right, told * (-1, -1, 1))) == pytest.approx(2 * 1.5 / 6)
     assert float(loss(right, told * (1, 1, -1))) > 10

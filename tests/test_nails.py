@@ -92,12 +92,12 @@ def test_a_window_stays_in_the_picture():
 
 
 def measures(bow=0.0, flip=(False, False)):
-    from lib.tasks.nails.layers import Midline
+    from lib.tasks.nails.layers import CentreLineFeatures
 
     light = bar(0.0, length=170, centre=(96, 48), bow=bow, size=(192, 96))
     light = light[:, ::-1] if flip[0] else light
     light = light[::-1] if flip[1] else light
-    return np.asarray(Midline(ground=100.0, full=140.0)(np.repeat(light[None, ..., None], 3, -1).astype(np.float32)))[0]
+    return np.asarray(CentreLineFeatures(ground=100.0, full=140.0)(np.repeat(light[None, ..., None], 3, -1).astype(np.float32)))[0]
 
 
 def test_a_bow_is_measured_in_parts_of_the_length():
@@ -157,10 +157,10 @@ def test_a_coreset_is_greedy(count, wanted, seed):
 
 
 def test_what_is_remembered_is_near_and_the_rest_is_measured():
-    from lib.tasks.nails.layers import Memory
+    from lib.tasks.nails.layers import MemoryBank
 
     rng = np.random.default_rng(0)
-    layer = Memory(size=64, depth=8)
+    layer = MemoryBank(size=64, depth=8)
     known = rng.normal(size=(4, 3, 5, 8)).astype(np.float32)
     layer.build((None, 3, 5, 8))
     coreset.remember(layer, known)
@@ -317,9 +317,9 @@ def test_the_original_is_a_profile():
 
 
 def test_a_cyclic_schedule_falls_to_a_tenth_and_rises_again():
-    from lib.models.schedules import Cyclic
+    from lib.models.schedules import CyclicLearningRate
 
-    schedule = Cyclic.from_config(Cyclic(1e-4, 8).get_config())
+    schedule = CyclicLearningRate.from_config(CyclicLearningRate(1e-4, 8).get_config())
     rates = [float(schedule(step)) for step in range(9)]
     np.testing.assert_allclose([rates[0], rates[4], rates[8]], [1e-4, 1e-5, 1e-4], rtol=1e-4)
     assert rates[0] > rates[2] > rates[4] < rates[6] < rates[8]
@@ -328,14 +328,14 @@ def test_a_cyclic_schedule_falls_to_a_tenth_and_rises_again():
 def test_training_takes_the_cyclic_schedule_from_the_settings():
     import keras
 
-    from lib.models.schedules import Cyclic
+    from lib.models.schedules import CyclicLearningRate
     from lib.training import loop
 
     job = job_of("original")
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
     loop.compile_network(job, "network", network, 10)
     rate = network.optimizer._learning_rate
-    assert isinstance(rate, Cyclic) and rate.period == 10 * loop.CYCLE
+    assert isinstance(rate, CyclicLearningRate) and rate.period == 10 * loop.CYCLE
     assert float(network.optimizer.learning_rate) == pytest.approx(job.params.training.learning_rate)
 
 
@@ -481,7 +481,7 @@ def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):
 def test_the_outline_alone_tells_real_nails_apart():
     if not os.environ.get("COREBOX_REAL_DATA"):
         pytest.skip("COREBOX_REAL_DATA is not set: there are no real photographs")
-    from lib.tasks.nails.layers import Midline
+    from lib.tasks.nails.layers import CentreLineFeatures
 
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "nails"
     with open(folder / "labels.csv", newline="") as file:
@@ -489,6 +489,6 @@ def test_the_outline_alone_tells_real_nails_apart():
     job = job_of()
     windows = np.stack([job.prepare(images.read(folder / row["file"])) for row in rows])
     bad = np.array([row["label"] == "bad" for row in rows])
-    values = np.asarray(Midline()(windows.astype(np.float32)))
+    values = np.asarray(CentreLineFeatures()(windows.astype(np.float32)))
     chance = cross_validation.cross_validate(cross_validation.logistic, values, bad, repeats=3)
     assert ((chance > 0.5) == bad).mean() >= 0.95 and calibration.ranking(chance.mean(0), bad) >= 0.985

@@ -7,7 +7,7 @@ import numpy as np
 
 from lib.common import config
 from lib.models import resnet
-from lib.models.blocks import convolve
+from lib.models.blocks import conv_norm_relu
 
 # What each family of keras.applications was trained on; see its preprocess_input. Others scale inside.
 CAFFE = ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152")
@@ -111,11 +111,11 @@ def _pyramid(network):
 
 def small(x, widths=(24, 40, 64, 96)):
     """Feature maps at strides 4, 8, 16 and 32 of a picture: a small dense network to be trained from scratch."""
-    x = convolve(x, 16, strides=2, name="stem")
+    x = conv_norm_relu(x, 16, strides=2, name="stem")
     maps = []
     for depth, width in enumerate(widths):
-        x = convolve(x, width, strides=2, name=f"down{depth}")
-        x = convolve(x, width, name=f"keep{depth}")
+        x = conv_norm_relu(x, width, strides=2, name=f"down{depth}")
+        x = conv_norm_relu(x, width, name=f"keep{depth}")
         maps.append(x)
     return maps
 
@@ -127,8 +127,8 @@ def residual(x, widths=(24, 40, 64, 96), blocks=(0, 1, 2, 2)):
     """
     maps = []
     for depth, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-        x = convolve(x if depth else convolve(x, 16, strides=2, name="stem"), width, strides=2, name=f"down{depth}")
-        x = convolve(x, width, name=f"keep{depth}")
+        x = conv_norm_relu(x if depth else conv_norm_relu(x, 16, strides=2, name="stem"), width, strides=2, name=f"down{depth}")
+        x = conv_norm_relu(x, width, name=f"keep{depth}")
         for at in range(count):
             x = _block(x, width, f"block{depth}_{at}")
         maps.append(x)
@@ -138,7 +138,7 @@ def residual(x, widths=(24, 40, 64, 96), blocks=(0, 1, 2, 2)):
 def _block(x, width, name):
     from keras import layers
 
-    more = convolve(x, width, name=f"{name}_in")
+    more = conv_norm_relu(x, width, name=f"{name}_in")
     more = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_out")(more)
     more = layers.BatchNormalization(momentum=0.9, gamma_initializer="zeros", name=f"{name}_out_norm")(more)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, more]))

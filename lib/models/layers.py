@@ -3,11 +3,23 @@
 import keras
 from keras import layers, ops
 
-register = keras.saving.register_keras_serializable("corebox")
+
+def saved_as(name, filed=False):
+    """A decorator that registers a class with Keras under the name that it has in saved networks, as corebox>NAME.
+
+    Keras 3 files the weights of a layer in `.keras` under its class's own name. A layer that has weights and another
+    name in saved networks is `filed` there by the saved one, which its class then shows too.
+    """
+    def register(kind):
+        if filed:
+            kind.__name__ = name
+        return keras.saving.register_keras_serializable("corebox", name)(kind)
+
+    return register
 
 
-@register
-class Like(layers.Layer):
+@saved_as("Like")
+class ResizeLike(layers.Layer):
     """The first feature map resized (bilinear) to the height and width of the second, whatever its stride."""
 
     def call(self, inputs):
@@ -19,6 +31,6 @@ class Like(layers.Layer):
         return (x[0], like[1], like[2], x[3])
 
 
-def centres(count):
-    """The centres of `count` cells that share the interval 0 … 1."""
+def cell_centres(count):
+    """The centres of `count` equal cells of the interval 0 … 1: (count,)."""
     return (ops.arange(count, dtype="float32") + 0.5) / count

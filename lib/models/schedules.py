@@ -3,14 +3,12 @@
 import keras
 from keras import ops
 
-from lib.models.layers import register
+from lib.models.layers import saved_as
 
 
-@register
-class Cyclic(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that falls from `rate` to `rate * least` and rises again in every `period` steps.
-
-    Triangular, arXiv 1506.01186.
+@saved_as("Cyclic")
+class CyclicLearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Triangular cyclic learning rate (arXiv 1506.01186): from `rate` down to `rate * least` and back in `period` steps.
     """
 
     def __init__(self, rate, period, least=0.1):

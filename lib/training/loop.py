@@ -64,7 +64,7 @@ def _learning_rate(settings, steps):
 
     if settings.schedule == "cosine":
         return keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps * settings.epochs), alpha=0.01)
-    return schedules.Cyclic(settings.learning_rate, CYCLE * steps) if settings.schedule == "cyclic" else settings.learning_rate
+    return schedules.CyclicLearningRate(settings.learning_rate, CYCLE * steps) if settings.schedule == "cyclic" else settings.learning_rate
 
 
 def _loss(job, name):
@@ -73,7 +73,7 @@ def _loss(job, name):
     from lib.models import losses
 
     given = job.params.training.loss
-    return job.loss(name) if given == "task" else losses.Wing() if given == "wing" else keras.losses.get(given)
+    return job.loss(name) if given == "task" else losses.WingLoss() if given == "wing" else keras.losses.get(given)
 
 
 def _epochs(checkpoint, settings, bar, on_epoch):

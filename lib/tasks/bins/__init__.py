@@ -143,12 +143,12 @@ class Bins(Job):
         return network.head(features, self.grid, self.classes, self.settings)
 
     def loss(self, part):
-        from lib.models.losses import Classes, Ordinal, Peaks
-        from lib.tasks.bins.losses import Parts
+        from lib.models.losses import CentreFocalLoss, MaskedCrossEntropy, OrdinalCrossEntropy
+        from lib.tasks.bins.losses import CentreOffsetLoss
 
         ranks = len(self.classes) - 1   # Ordinal is their mean: as a sum it weighs like the softmax's cross-entropy
-        return {"count": Ordinal(ranks) if self.settings.head == "ordinal" else Classes(),
-                "places": Peaks(), "parts": Parts()}
+        return {"count": OrdinalCrossEntropy(ranks) if self.settings.head == "ordinal" else MaskedCrossEntropy(),
+                "places": CentreFocalLoss(), "parts": CentreOffsetLoss()}
 
     def studies(self, prepared, record):
         """Does more contrast help, and how much is lost on bins unlike those learned from?"""

@@ -3,15 +3,15 @@
 import keras
 from keras import layers, ops
 
-from lib.models.layers import register
+from lib.models.layers import saved_as
 
 
-@register
-class Thresholds(layers.Layer):
-    """Probabilities of "more than i" (n, count) from one score (n, 1): one weight for all ranks, a bias for each.
+@saved_as("Thresholds", filed=True)
+class CoralRanks(layers.Layer):
+    """CORAL layer (arXiv 1901.07884): probabilities of "more than i" (n, count) from one score (n, 1), with a bias per rank.
 
-    CORAL's last layer (arXiv 1901.07884). The biases begin in falling order, so that the ranks agree: as if a score of
-    `step` a rank were to cross the first of them at `first` ranks.
+    The initial biases fall from rank to rank by `step`, the first being -`step` * `first`, so that the probabilities are
+    consistent from the start.
     """
 
     def __init__(self, count, step=1.0, first=0.5, **settings):
@@ -32,9 +32,9 @@ class Thresholds(layers.Layer):
         return {**super().get_config(), "count": self.count, "step": self.step, "first": self.first}
 
 
-@register
-class Highest(layers.Layer):
-    """The heights of the `count` highest peaks of a map (n, h, w, 1), highest first; 0 where there are fewer."""
+@saved_as("Highest")
+class TopKPeaks(layers.Layer):
+    """The values of the `count` highest local maxima of a map (n, h, w, 1), highest first; 0 where there are fewer."""
 
     def __init__(self, count, **settings):
         super().__init__(**settings)

@@ -1,17 +1,17 @@
-"""The loss of cells that say which item they belong to."""
+"""The loss of the map of centre offsets."""
 
 from keras import ops
 
-from lib.models.layers import register
-from lib.models.losses import Weighted
+from lib.models.layers import saved_as
+from lib.models.losses import WeightedLoss
 
 
-@register
-class Parts(Weighted):
-    """Of cells that say which thing they belong to: how far off their way to its middle is, and cross-entropy of being one's.
+@saved_as("Parts")
+class CentreOffsetLoss(WeightedLoss):
+    """L1 loss of each cell's offset to the centre of its item, and binary cross-entropy of belonging to one.
 
-    Target (n, h, w, 4): the way, x and y, whether the cell is a thing's, and its weight. Output (n, h, w, 3): the way and
-    a logit. A mean over the things' cells, and one over all.
+    Target (n, h, w, 4): the offset x and y, whether the cell belongs to an item, and its weight. Output (n, h, w, 3): the
+    offset and a logit. The first is a mean over the items' cells, the second one over all cells.
     """
 
     def call(self, target, output):

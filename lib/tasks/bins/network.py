@@ -9,17 +9,17 @@ def head(features, grid, classes, settings):
     """A map of peaks where items are, whose item each cell is, and the count from the highest peaks and the features."""
     import keras
 
-    from lib.models.blocks import convolve, neck
-    from lib.tasks.bins.layers import Highest
+    from lib.models.blocks import conv_norm_relu, feature_pyramid
+    from lib.tasks.bins.layers import TopKPeaks
 
     maps = [each for each in features if each.shape[1] <= grid[0]] or features[-1:]
-    x = convolve(neck(maps, 64) if len(maps) > 1 else maps[0], 64, name="read")
+    x = conv_norm_relu(feature_pyramid(maps, 64) if len(maps) > 1 else maps[0], 64, name="read")
     if tuple(x.shape[1:3]) != grid:
         x = keras.layers.Resizing(*grid)(x)
     places = keras.layers.Conv2D(1, 1, activation="sigmoid", name="places",
                                  bias_initializer=keras.initializers.Constant(-2.2))(x)
     parts = keras.layers.Conv2D(3, 1, name="parts")(x)
-    peaks = Highest(len(classes) + 2, name="peaks")(places)
+    peaks = TopKPeaks(len(classes) + 2, name="peaks")(places)
     whole = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(each) for each in (maps[-1], x)])
     return {"count": _count(peaks, whole, classes, settings), "places": places, "parts": parts}
 
@@ -28,7 +28,7 @@ def _count(peaks, whole, classes, settings):
     """The output `count`, from the heights of the highest peaks (n, k) and what the features hold in all (n, d)."""
     import keras
 
-    from lib.tasks.bins.layers import Thresholds
+    from lib.tasks.bins.layers import CoralRanks
 
     start = {"kernel_initializer": keras.initializers.Constant(SURE), "bias_initializer": keras.initializers.Constant(-SURE * HIGH)}
     there = keras.layers.Conv1D(1, 1, activation="sigmoid", name="there", **start)(keras.layers.Reshape((-1, 1))(peaks))
@@ -39,7 +39,7 @@ def _count(peaks, whole, classes, settings):
     if settings.head == "ordinal":
         known = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(STEEP), name="score_of_number")
         score = [known(number), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="score_of_rest")(rest)]
-        return Thresholds(len(classes) - 1, STEEP, settings.least + 0.5, name="count")(
+        return CoralRanks(len(classes) - 1, STEEP, settings.least + 0.5, name="count")(
             keras.layers.Add(name="score")(score))
     counted = keras.layers.Concatenate()([number, rest])
     return keras.layers.Dense(len(classes), activation="softmax", name="count")(counted)

@@ -147,10 +147,10 @@ class Boats(Job):
         return maps.head(features)
 
     def loss(self, part):
-        from lib.models.losses import Peaks
-        from lib.tasks.boats.losses import Boxes
+        from lib.models.losses import CentreFocalLoss
+        from lib.tasks.boats.losses import BoxLoss
 
-        return {"heat": Peaks(), "box": Boxes()}
+        return {"heat": CentreFocalLoss(), "box": BoxLoss()}
 
     # --- scores and drawing
 

@@ -1,18 +1,18 @@
-"""The loss of boxes that are told by the cells of a map."""
+"""The loss of the map of boxes."""
 
 from keras import ops
 
-from lib.models.layers import register
-from lib.models.losses import Weighted
+from lib.models.layers import saved_as
+from lib.models.losses import WeightedLoss
 
 
-@register
-class Boxes(Weighted):
-    """1 - GIoU (arXiv 1902.09630) of boxes told by cells, and half the sum of what their numbers are off.
+@saved_as("Boxes")
+class BoxLoss(WeightedLoss):
+    """1 - GIoU (arXiv 1902.09630) of the boxes that cells predict, plus half the L1 distance of their numbers.
 
-    Target (n, h, w, 5), output (n, h, w, 4): the box's centre from the cell's, x and y, and the logarithms of width and
-    height, in one unit; the target's last number is the weight, which sums to the number of boxes, by which the sum
-    is divided.
+    Target (n, h, w, 5), output (n, h, w, 4): offset x and y from the cell's centre to the box's, and the logarithms of
+    width and height, in one unit. The target's last number is the weight; weights sum to the number of boxes, by which
+    the loss is divided.
     """
 
     def call(self, target, output):

@@ -60,9 +60,9 @@ def head(features):
     """The map of peaks and the map of boxes, on a backbone's features."""
     from keras import initializers, layers
 
-    from lib.models.blocks import convolve, neck
+    from lib.models.blocks import conv_norm_relu, feature_pyramid
 
-    x = convolve(neck(features, 48), 48, name="read")           # cells of 4 px are many: what they cost is most of all
+    x = conv_norm_relu(feature_pyramid(features, 48), 48, name="read")           # cells of 4 px are many: what they cost is most of all
     little = initializers.RandomNormal(stddev=0.01, seed=0)     # to begin with, a boat is as improbable everywhere
     heat = layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer=little, name="heat",
                          bias_initializer=initializers.Constant(-2.2))(x)

@@ -196,18 +196,18 @@ class Corners(Job):
         return network.dense_head(features[-1], 9 if self.counts else 8) if self.settings.head == "dense" else network.coarse_head(features)
 
     def loss(self, part):
-        from lib.models.losses import Classes, Ordinal, Wing
+        from lib.models.losses import MaskedCrossEntropy, OrdinalCrossEntropy, WingLoss
         from lib.tasks.corners import losses
 
         if part == "sides":
-            return {"line": losses.Ends(), "profile": losses.Profile(crops.STRIP_MARGIN, factor=0.1)}
+            return {"line": losses.LineEndsLoss(), "profile": losses.ProfileLoss(crops.STRIP_MARGIN, factor=0.1)}
         if self.settings.head == "dense":
             import keras
 
             return keras.losses.MeanSquaredError()
-        return {"corners": Wing(0.05, 0.005, factor=4.0), "heat": losses.Heat(1.0, factor=0.15),
-                "edges": losses.Edges(factor=0.4), "rows": Ordinal(factor=0.5),
-                "kind": Classes(factor=0.2)}
+        return {"corners": WingLoss(0.05, 0.005, factor=4.0), "heat": losses.HeatmapLoss(1.0, factor=0.15),
+                "edges": losses.EdgeMapLoss(factor=0.4), "rows": OrdinalCrossEntropy(factor=0.5),
+                "kind": MaskedCrossEntropy(factor=0.2)}
 
     def start(self, part, network):
         """The shipped weights, where `model.weights` says so and they were made for such a network."""

@@ -40,7 +40,7 @@ def _turned(image, across, down):
 
 
 def centres(heat):
-    """What layers.Points says of logits (h, w, k): (k, 3) of x, y and spread."""
+    """What layers.SoftArgmax says of logits (h, w, k): (k, 3) of x, y and spread."""
     height, width, _ = heat.shape
     mass = np.exp(heat - heat.max((0, 1)))
     mass = mass / mass.sum((0, 1))

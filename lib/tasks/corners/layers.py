@@ -2,12 +2,12 @@
 
 from keras import layers, ops
 
-from lib.models.layers import centres, register
+from lib.models.layers import cell_centres, saved_as
 
 
-@register
-class Level(layers.Layer):
-    """Each picture less its own mean, over its own spread, so that light and exposure do not matter."""
+@saved_as("Level")
+class PerImageStandardization(layers.Layer):
+    """Per-image standardisation: each picture minus its mean, divided by its standard deviation."""
 
     def call(self, x):
         mean = ops.mean(x, (1, 2), keepdims=True)
@@ -18,12 +18,12 @@ class Level(layers.Layer):
         return shape
 
 
-@register
-class Points(layers.Layer):
-    """Where each heatmap has its mass: (n, k, 3) of x, y and spread, as parts of the input's width and height.
+@saved_as("Points")
+class SoftArgmax(layers.Layer):
+    """Soft-argmax of heatmaps (DSNT, arXiv 1801.07372): logits (n, h, w, k) in, (n, k, 3) of x, y and spread out.
 
-    `logits` are (n, h, w, k). x and y are the expectation of the cells' centres under a softmax over the map (DSNT,
-    arXiv 1801.07372); the spread is the standard deviation around it.
+    x and y are the expectation of the cells' centres under a softmax over the map, the spread their standard deviation,
+    all as fractions of the input's width and height.
     """
 
     def call(self, logits):
@@ -31,7 +31,7 @@ class Points(layers.Layer):
         mass = ops.softmax(ops.reshape(ops.transpose(logits, (0, 3, 1, 2)), (-1, count, height * width)))
         mass = ops.reshape(mass, (-1, count, height, width))
         along, down = ops.sum(mass, 2), ops.sum(mass, 3)
-        xs, ys = centres(width), centres(height)
+        xs, ys = cell_centres(width), cell_centres(height)
         x, y = ops.sum(along * xs, -1), ops.sum(down * ys, -1)
         variance = ops.sum(along * xs**2, -1) - x**2 + ops.sum(down * ys**2, -1) - y**2
         return ops.stack([x, y, ops.sqrt(ops.maximum(variance, 1e-8))], -1)
@@ -40,14 +40,13 @@ class Points(layers.Layer):
         return (shape[0], shape[3], 3)
 
 
-@register
-class Line(layers.Layer):
-    """A straight line through columns of edge positions: (n, 3) of its offset at both ends and its spread.
+@saved_as("Line")
+class WeightedLineFit(layers.Layer):
+    """Weighted least-squares fit of a line to an edge in a strip: (n, 3) of its offset at both ends and its spread.
 
-    `logits` (n, bins, columns) say where across a strip the edge lies in each column, `trust` (n, columns, 1) how
-    far a column is to be believed. Offsets run from -1 to 1 across the strip; the ends lie `margin` of the strip's
-    length inside it. Weighted least squares with a little pull towards a slope of 0; the spread is that of the
-    columns about the line, by their weights.
+    `logits` (n, bins, columns) say where across the strip the edge lies in each column, `trust` (n, columns, 1) how
+    much a column counts. Offsets run from -1 to 1 across the strip; the ends lie `margin` of the strip's length inside
+    it. `pull` regularises the slope towards 0; the spread is the weighted deviation of the columns from the line.
     """
 
     def __init__(self, margin=0.1, pull=0.01, **settings):
@@ -58,12 +57,12 @@ class Line(layers.Layer):
         logits, trust = inputs
         _, bins, columns = logits.shape
         mass = ops.softmax(logits, 1)
-        at = 2 * centres(bins)[None, :, None] - 1
+        at = 2 * cell_centres(bins)[None, :, None] - 1
         offset = ops.sum(mass * at, 1)
         blur = ops.sum(mass * at**2, 1) - offset**2
         weight = ops.softplus(trust[..., 0]) / (ops.maximum(blur, 0.0) + 1e-3) + 1e-4
         weight = weight / ops.sum(weight, -1, keepdims=True)
-        t = (2 * centres(columns) - 1)[None] / (1 - 2 * self.margin)  # -1 and 1 at the corners
+        t = (2 * cell_centres(columns) - 1)[None] / (1 - 2 * self.margin)  # -1 and 1 at the corners
         mean_t, mean = ops.sum(weight * t, -1, keepdims=True), ops.sum(weight * offset, -1, keepdims=True)
         slope = ops.sum(weight * (t - mean_t) * (offset - mean), -1, keepdims=True) / (
             ops.sum(weight * (t - mean_t) ** 2, -1, keepdims=True) + self.pull)

@@ -19,11 +19,11 @@ def coarse_head(features):
     """Corners, heatmaps, edge maps, rows and kind of the box from a backbone's features, finest first."""
     from keras import layers
 
-    from lib.models.blocks import convolve, neck
-    from lib.tasks.corners.layers import Points
+    from lib.models.blocks import conv_norm_relu, feature_pyramid
+    from lib.tasks.corners.layers import SoftArgmax
 
-    x = neck(features, 40)
-    x = convolve(x, 40, name="read")
+    x = feature_pyramid(features, 40)
+    x = conv_norm_relu(x, 40, name="read")
     heat = layers.Conv2D(4, 1, name="heat")(x)
     edges = layers.Conv2D(4, 1, name="edges")(x)
     deep = features[-1]
@@ -34,7 +34,7 @@ def coarse_head(features):
     kind = layers.Dense(len(KINDS), activation="softmax", name="kind")(
         layers.Dense(64, activation="relu", name="kind_in")(pooled))
     rows = count_head(x, pooled)
-    return {"corners": Points(name="corners")(heat), "heat": heat, "edges": edges, "rows": rows, "kind": kind}
+    return {"corners": SoftArgmax(name="corners")(heat), "heat": heat, "edges": edges, "rows": rows, "kind": kind}
 
 
 def count_head(x, pooled):
@@ -54,26 +54,26 @@ def side_head(x):
     """A side's line in its strip (offsets of both ends, spread, log expected error) and the profile it is read from."""
     from keras import layers
 
-    from lib.models.blocks import convolve
-    from lib.models.layers import Like
-    from lib.tasks.corners.layers import Level, Line
+    from lib.models.blocks import conv_norm_relu
+    from lib.models.layers import ResizeLike
+    from lib.tasks.corners.layers import PerImageStandardization, WeightedLineFit
 
-    x = convolve(Level(name="level")(x), 16, strides=2, name="stem")
-    x = convolve(x, 24, strides=(1, 2), name="down0")
-    fine = convolve(x, 24, name="keep0")
-    middle = convolve(convolve(fine, 40, strides=2, name="down1"), 40, name="keep1")
-    deep = convolve(convolve(middle, 56, strides=2, name="down2"), 56, name="keep2")
+    x = conv_norm_relu(PerImageStandardization(name="level")(x), 16, strides=2, name="stem")
+    x = conv_norm_relu(x, 24, strides=(1, 2), name="down0")
+    fine = conv_norm_relu(x, 24, name="keep0")
+    middle = conv_norm_relu(conv_norm_relu(fine, 40, strides=2, name="down1"), 40, name="keep1")
+    deep = conv_norm_relu(conv_norm_relu(middle, 56, strides=2, name="down2"), 56, name="keep2")
     mean = layers.Conv2D(56, 1, name="mean_in")(layers.GlobalAveragePooling2D(keepdims=True, name="mean")(deep))
     deep = layers.Add(name="whole")([deep, mean])
-    x = layers.Add(name="add1")([middle, Like(name="up1")([layers.Conv2D(40, 1, name="in1")(deep), middle])])
-    x = convolve(x, 40, name="out1")
-    x = layers.Add(name="add0")([fine, Like(name="up0")([layers.Conv2D(24, 1, name="in0")(x), fine])])
-    x = convolve(x, 24, name="out0")
+    x = layers.Add(name="add1")([middle, ResizeLike(name="up1")([layers.Conv2D(40, 1, name="in1")(deep), middle])])
+    x = conv_norm_relu(x, 40, name="out1")
+    x = layers.Add(name="add0")([fine, ResizeLike(name="up0")([layers.Conv2D(24, 1, name="in0")(x), fine])])
+    x = conv_norm_relu(x, 24, name="out0")
     profile = layers.Reshape(x.shape[1:3], name="profile")(layers.Conv2D(1, 3, padding="same", name="edge")(x))
     columns = layers.Reshape((x.shape[2], x.shape[3]), name="columns")(
         layers.MaxPooling2D((x.shape[1], 1), name="column_most")(x))
     trust = layers.Conv1D(1, 3, padding="same", name="trust")(columns)
-    line = Line(crops.STRIP_MARGIN, name="line_fit")([profile, trust])
+    line = WeightedLineFit(crops.STRIP_MARGIN, name="line_fit")([profile, trust])
     about = layers.Concatenate(name="about")([layers.GlobalAveragePooling2D(name="about_deep")(deep), line])
     scale = layers.Dense(1, bias_initializer="zeros", name="scale")(
         layers.Dense(32, activation="relu", name="scale_in")(about))

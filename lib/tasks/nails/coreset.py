@@ -1,10 +1,10 @@
-"""Which few features stand for all that were seen? What layers.Memory remembers."""
+"""Which few features stand for all that were seen? What layers.MemoryBank remembers."""
 
 import numpy as np
 
 
 def remember(layer, features, seed=1):
-    """Set a layers.Memory from the features of good pictures, float (n, h, w, d): its mean, axes and bank.
+    """Set a layers.MemoryBank from the features of good pictures, float (n, h, w, d): its mean, axes and bank.
 
     The axes are the first principal ones; the bank is a greedy coreset (k-center, as in PatchCore, arXiv
     2106.08265). `usual` is left at 1: `settle` it with pictures that are not remembered.

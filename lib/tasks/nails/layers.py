@@ -1,17 +1,17 @@
-"""Layers of the nail network, in keras.ops alone: its outline, its memory of good ones, its calibration."""
+"""Layers of the nail network, in keras.ops alone: centre-line features, memory bank, calibration."""
 
 from keras import layers, ops
 
-from lib.models.layers import register
+from lib.models.layers import saved_as
 
 
-@register
-class Midline(layers.Layer):
-    """How straight and how even a bright part is that lies along x: (n, 13) numbers, logarithms of parts of its length.
+@saved_as("Midline")
+class CentreLineFeatures(layers.Layer):
+    """How straight and how even a bright nail along x is: (n, 13) numbers, logarithms of fractions of its length.
 
-    Pixels are (n, h, w, c), 0 … 255, the first channel counts; `ground` is where the part begins, `full` where a
-    pixel is wholly its own. The middle of the part in each column, without a twelfth at both ends, is fitted by
-    orthogonal polynomials. In order: bow, S-shape, root mean square and largest distance from the straight line,
+    Pixels are (n, h, w, c), 0 … 255, of which the first channel is used; a pixel belongs to the nail from the grey
+    level `ground` on, wholly from `full` on. The centre of the nail in each column, without a twelfth at both ends, is
+    fitted by orthogonal polynomials. In order: bow, S-shape, root mean square and largest distance from the straight line,
     rms from the cubic, range of the slopes of the four quarters, slope of the first against the last, spread within
     columns, unevenness of the width, width, width of the left and right end, length.
     """
@@ -64,7 +64,7 @@ def _slope(t, values, weights):
 
 
 def _polynomials(t, values, weights):
-    """Of a weighted fit: [|quadratic|, |cubic|, rms and largest distance from the line], and rms from the cubic."""
+    """Weighted polynomial fit: [|quadratic|, |cubic|, rms and largest distance from the line], and rms from the cubic."""
     basis = [ops.ones_like(t)]
     left = values
     sizes, away = [], []
@@ -85,13 +85,13 @@ def _polynomials(t, values, weights):
     return [sizes[2], sizes[3], rms[1], largest], rms[3]
 
 
-@register
-class Memory(layers.Layer):
-    """How unlike everything remembered each cell of a feature map (n, h, w, d) is: (n, h, w), 1 is as unlike as usual.
+@saved_as("Memory", filed=True)
+class MemoryBank(layers.Layer):
+    """Anomaly score of each cell of a feature map (n, h, w, d): (n, h, w), where 1 is usual for a good nail.
 
-    The distance to the nearest of `size` features in memory (PatchCore, arXiv 2106.08265), on `depth` axes. What is
-    remembered is set from outside, once the features are trained: `mean` (d,), `axes` (d, depth), `bank`
-    (size, depth) and `usual`, the distance that counts as 1.
+    The score is the distance to the nearest of the `size` features in the bank (PatchCore, arXiv 2106.08265), on
+    `depth` principal axes, divided by `usual`. The weights are not trained: coreset.fit and coreset.scale set `mean`
+    (d,), `axes` (d, depth), `bank` (size, depth) and `usual`.
     """
 
     def __init__(self, size=256, depth=64, **settings):
@@ -119,11 +119,11 @@ class Memory(layers.Layer):
         return {**super().get_config(), "size": self.size, "depth": self.depth}
 
 
-@register
+@saved_as("Platt")
 class Platt(layers.Layer):
-    """Probabilities (n, 2) from one logit (n, 1) for the second class: sigmoid(slope * logit + offset), Platt 1999.
+    """Platt scaling (1999): probabilities (n, 2) from one logit (n, 1) of the second class, sigmoid(slope * logit + offset).
 
-    Slope and offset are set from outside, on pictures that the logit was not trained on; 1 and 0 until then.
+    Slope and offset are not trained with the network but fitted to pictures it has not seen; 1 and 0 until then.
     """
 
     def __init__(self, **settings):

@@ -1,7 +1,7 @@
 """The nail network: what it measures, what it has learned, and the memory of good nails beside it."""
 
 
-OUTLINE = 13              # numbers of layers.Midline
+OUTLINE = 13              # numbers of layers.CentreLineFeatures
 PATCHES, LOGIT = "patches", "logit"  # layers that `finish` reads
 
 
@@ -14,7 +14,7 @@ def judge(pixels, features, settings):
 
     from lib.tasks.nails import layers
 
-    outline = layers.Midline(name="measured")(pixels) if settings.crop == "upright" else None
+    outline = layers.CentreLineFeatures(name="measured")(pixels) if settings.crop == "upright" else None
     logit = weigh(each.GlobalAveragePooling2D(name="pooled")(features[-1]), outline)
     at8, at16 = (min(features, key=lambda each, stride=stride: abs(each.shape[2] * stride - pixels.shape[2]))
                  for stride in (8, 16))  # a network of keras.applications also has padded maps in between
@@ -22,7 +22,7 @@ def judge(pixels, features, settings):
     coarse = each.AveragePooling2D(3, 1, "same", name="coarse_patches")(at16)
     patches = each.Concatenate(name=PATCHES)([fine, coarse])
     return {"label": layers.Platt(name="label")(logit),
-            "anomaly": layers.Memory(settings.memory, name="anomaly")(patches)}
+            "anomaly": layers.MemoryBank(settings.memory, name="anomaly")(patches)}
 
 
 def weigh(pooled, outline):

@@ -83,9 +83,9 @@ class Tags(Job):
         return keras.layers.Concatenate(name="network")([column(chance), column(cut)])
 
     def loss(self, part):
-        from lib.tasks.tags.losses import Chances
+        from lib.tasks.tags.losses import MultiLabelCrossEntropy
 
-        return Chances()
+        return MultiLabelCrossEntropy()
 
     def finish(self, part, network, prepared):
         """Set each label's threshold to the one of the best F1 on the validation pictures."""
