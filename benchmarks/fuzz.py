@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from lib.common import config
-from lib.imaging import images
+from lib.imaging import images, jpeg, png
 
 SLOWEST = 5.0  # s that a picture may take
 LARGEST = 200_000  # bytes of a seed; larger ones are slow to mutate and tell nothing more
@@ -75,8 +75,8 @@ def by_atheris(door, given):
         if door.executions % 500 == 0 or door.executions == given.runs:  # libFuzzer ends the process as it likes
             print(json.dumps(door.told("atheris")), flush=True)
 
-    atheris.instrument_func(images._check_jpeg)
-    atheris.instrument_func(images._check_png)
+    atheris.instrument_func(jpeg.scan)
+    atheris.instrument_func(png.scan)
     atheris.Setup([sys.argv[0], folder, f"-runs={given.runs}", f"-max_total_time={given.seconds}", f"-seed={given.seed}",
                    "-timeout=20", "-rss_limit_mb=2048", "-max_len=65536", "-verbosity=0", "-print_final_stats=0"], told)
     atheris.Fuzz()

@@ -74,4 +74,4 @@ def test_mirror_images_name_corners_and_sides_by_position():
 def test_centres_are_those_of_the_network():
     layers = pytest.importorskip("lib.tasks.corners.layers")
     logits = np.random.default_rng(0).normal(size=(36, 48, 4)).astype(np.float32) * 3
-    assert np.allclose(decoding.cell_centres(logits), np.asarray(layers.SoftArgmax()(logits[None]))[0], atol=1e-4)
+    assert np.allclose(decoding.centres(logits), np.asarray(layers.SoftArgmax()(logits[None]))[0], atol=1e-4)

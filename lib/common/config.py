@@ -15,7 +15,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ("task", "profile", "run", "overrides", "settings")  # the parameters cell of every notebook
 
-PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF")
 
 
 class ConfigError(ValueError):

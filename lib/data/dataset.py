@@ -41,7 +41,7 @@ def read_picture(job, row, at_least=None):
     """The picture of a row; ValueError says what to do where it cannot be read any more."""
     try:
         return images.read(picture_path(job, row), at_least=at_least or job.detail,
-                           formats=tuple(images.MAGIC), max_bytes=2**31, max_pixels=10**9)
+                           formats=images.KINDS, max_bytes=2**31, max_pixels=10**9)
     except images.Refused as error:
         raise ValueError(f"{row['image']} can no longer be read ({error}); run notebook 01 again") from error
 

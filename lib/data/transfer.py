@@ -24,7 +24,6 @@ from lib.storage.locations import StorageLocation, Unreachable
 CHUNK, SECONDS = 500, 5.0   # the journal is written after so many pictures or seconds
 PAUSE = 0.2                 # seconds before a failed copy is tried again; doubled each time
 MAX_FAILURES_IN_A_ROW = 50                 # so many failed copies in a row mean that the place itself is gone
-SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
 IMPORTED = "imported"  # below data/<task>/<profile>: pictures that a loader has brought, under paths that begin so
 CHANGED = re.compile(r"(-[0-9a-f]{10})(-[0-9a-f]{8})(\.\w+)$")  # what a file name says of source and content
 REASONS = {"empty": "empty file", "too_large": "picture too large", "not_a_picture": "not a picture",
@@ -248,9 +247,9 @@ def _store_copy(job, source, data, stamp):
                               max_pixels=api.max_pixels)
     except images.Refused as error:
         raise RejectedRow(REASONS[error.code], f"{source.path}: {error}") from error
-    kind = next(kind for kind, magic in images.MAGIC.items() if data.startswith(magic))
+    kind = images.sniff(data, images.KINDS, api.max_bytes)
     digest = hashlib.sha256(data).hexdigest()
-    name = _name(job.folder / "images", source.stem, SUFFIX[kind], digest)
+    name = _name(job.folder / "images", source.stem, images.suffix(kind), digest)
     files.require_space(job.folder, len(data))
     files.write(job.folder / "images" / name, data)
     return {"image": name, "size": len(data), "sha256": digest, "stamp": stamp,

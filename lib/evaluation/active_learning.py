@@ -124,7 +124,7 @@ class PictureFeatures:
 
     def _compute(self, path, ask):
         try:
-            picture = images.read(path, at_least=self.job.detail, formats=tuple(images.MAGIC), max_pixels=10**9)
+            picture = images.read(path, at_least=self.job.detail, formats=images.KINDS, max_pixels=10**9)
         except images.Refused:
             return None  # counted, and told, as unreadable
         facts = {"features": self.features(self.job.prepare(picture)[None])[0].astype(float).round(5).tolist()}

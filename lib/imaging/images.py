@@ -1,36 +1,38 @@
 """The one door for pictures: read, check, turn upright, resize. Notebooks and API come through here alike."""
 
+import contextlib
+import functools
+import importlib.util
 import io
 import os
 import stat
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lib.imaging import exif, jpeg, png, tiff
+from lib.imaging.refusals import Refused
+
 MAGIC = {
     "JPEG": (b"\xff\xd8",), "PNG": (b"\x89PNG\r\n\x1a\n",), "WEBP": (b"RIFF",),
     "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",),
 }
+BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")   # of HEIF (ISO 23008-12) behind b"ftyp": still pictures
+SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF",
+            ".tiff": "TIFF", ".bmp": "BMP", ".heic": "HEIF", ".heif": "HEIF"}   # by which pictures are found, lower case
+KINDS = (*MAGIC, "HEIF")   # all that are read; HEIF where pillow-heif is installed
 FORMATS = ("JPEG", "PNG")
 MAX_BYTES = 32 * 2**20
 MAX_PIXELS = 50_000_000
+COSTLY = 12_000_000  # px from which a picture takes so long or so much memory that it is decoded alone
 SIDES = (32, 20_000)
 MAX_ASPECT = 20
-MAX_CHUNKS = 20_000  # of a PNG; one of 32 MiB in the usual pieces has 4,096
+STRIP = 2**20        # px that are converted at a time
 GREY = 114  # what lies around a picture in the network's input
 MIRROR = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # down, across
-
-
-class Refused(ValueError):
-    """A picture that is not taken, with `code` (too_large, not_a_picture, unreadable, empty) and a sentence."""
-
-    def __init__(self, code, sentence):
-        super().__init__(sentence)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,97 @@ class Picture:
     size: tuple
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A picture file that was examined and not yet decoded: `kind` is its format, `size` (width, height) upright.
+
+    `data` are the bytes to decode, without metadata where that is easily left out; `orientation` (EXIF, 1 … 8) is how
+    they are to be turned.
+    """
+
+    kind: str
+    data: bytes
+    size: tuple
+    orientation: int = 1
+    progressive: bool = False
+
+    @property
+    def costly(self):
+        """Whether it is large or progressive: such pictures are decoded one at a time."""
+        return self.progressive or self.size[0] * self.size[1] > COSTLY
+
+
 def read(source, at_least=None, formats=FORMATS, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS):
     """The Picture in a file or in bytes, upright, as RGB; Refused names what is wrong with it.
 
     `at_least` (width, height) lets a JPEG be decoded at 1/2, 1/4 or 1/8 as long as it stays that large.
-    Transparent pictures are laid over white, 16-bit grey is scaled, orientation is EXIF's.
+    Transparent pictures are laid over white, 16-bit grey is scaled. Orientation is EXIF's; one that stands in XMP alone
+    is not followed, as in browsers.
     """
-    data = source if isinstance(source, bytes | bytearray | memoryview) else _load(source, max_bytes)
-    kind = _sniff(data, formats, max_bytes)
-    CHECKS.get(kind, bool)(data)
+    return decode(examine(source, formats, max_bytes, max_pixels), at_least)
+
+
+def examine(source, formats=FORMATS, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS):
+    """The Encoded picture in a file or in bytes; Refused: no such format, damaged, or too much to decode.
+
+    Nothing is decoded: it takes a time that is linear in the file's bytes, 50 ms for 32 MiB at the worst.
+    """
+    data = _load(source, max_bytes) if isinstance(source, str | os.PathLike) else bytes(source)
+    encoded = _scanned(sniff(data, formats, max_bytes), data)
+    _check_size(*encoded.size, max_pixels)
+    return encoded
+
+
+def _scanned(kind, data):
+    """The Encoded picture in bytes of a format, whatever its size."""
+    if kind == "JPEG":
+        found = jpeg.scan(data)
+        return _encoded(kind, found.plain, found.size, exif.orientation(found.exif), found.progressive or found.scans > 1)
+    if kind == "PNG":
+        found = png.scan(data)
+        return _encoded(kind, found.plain, found.size, exif.orientation(found.exif))
+    return _opened(kind, data)
+
+
+def _encoded(kind, data, size, orientation, progressive=False):
+    return Encoded(kind, data, size[::-1] if orientation >= 5 else size, orientation, progressive)
+
+
+def _opened(kind, data):
+    """The Encoded of a format whose header Pillow reads in a bounded time."""
+    if kind == "TIFF":
+        tiff.check(data)
+    with _pillow(kind, data) as image:
+        if getattr(image, "n_frames", 1) > 1:
+            raise Refused("unreadable", "animated or of several pages: send one picture")
+        if image.mode == "F":
+            raise Refused("not_a_picture", "floating-point pixels; save it as 8-bit")
+        orientation = exif.orientation(data if kind == "TIFF" else image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+        return _encoded(kind, data, image.size, 1 if kind == "HEIF" else orientation)  # HEIF is turned by its reader
+
+
+def _check_size(width, height, max_pixels):
+    if width * height > max_pixels or max(width, height) > SIDES[1]:
+        raise Refused("too_large", f"{width}x{height} px is more than {max_pixels / 1e6:.0f} megapixels "
+                      f"or {SIDES[1]} px a side")
+    if min(width, height) < SIDES[0] or max(width, height) > MAX_ASPECT * min(width, height):
+        raise Refused("unreadable", f"{width}x{height} px: a side is under {SIDES[0]} px or {MAX_ASPECT} times the other")
+
+
+def decode(encoded, at_least=None):
+    """The Picture of an Encoded one; Refused where its pixels are damaged. It takes up to 7 bytes a pixel for a while."""
+    turned = encoded.orientation >= 5
+    with _pillow(encoded.kind, encoded.data) as image:
+        if at_least and encoded.kind == "JPEG":
+            image.draft("RGB", tuple(at_least[::-1] if turned else at_least))
+        image.load()
+        # Pillow turns a TIFF itself
+        return Picture(_rgb(image, 1 if encoded.kind == "TIFF" else encoded.orientation), encoded.size)
+
+
+@contextlib.contextmanager
+def _pillow(kind, data):
+    """An open Pillow image; whatever Pillow raises in the block becomes Refused."""
     from PIL import Image, ImageFile
 
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -61,11 +145,11 @@ def read(source, at_least=None, formats=FORMATS, max_bytes=MAX_BYTES, max_pixels
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of sizes that are checked here
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
-                return _decode(image, at_least, max_pixels)
+                yield image
         except Refused:
             raise
         except Image.DecompressionBombError as error:
-            raise Refused("too_large", f"more than {max_pixels / 1e6:.0f} megapixels") from error
+            raise Refused("too_large", "more pixels than are taken") from error
         except MemoryError as error:
             raise Refused("too_large", "the picture does not fit in memory") from error
         except Exception as error:  # Pillow's decoders raise a dozen types on damaged bytes
@@ -89,94 +173,58 @@ def _load(path, max_bytes):
         raise Refused("missing", f"{path!r} is no file name") from error
 
 
-def _sniff(data, formats, max_bytes):
+def sniff(data, formats=FORMATS, max_bytes=MAX_BYTES):
+    """The format of a picture's bytes, one of `formats`; Refused: empty, too large, another format."""
     if not len(data):
         raise Refused("empty", "no bytes: send the picture's bytes")
     if len(data) > max_bytes:
         raise Refused("too_large", f"larger than {max_bytes / 2**20:.0f} MiB")
     head = bytes(data[:16])
-    for kind in formats:
-        if head.startswith(MAGIC[kind]) and (kind != "WEBP" or head[8:12] == b"WEBP"):
-            return kind
-    hint = "; convert it to JPEG" if head[4:8] == b"ftyp" else ""
-    raise Refused("not_a_picture", f"not a {' or '.join(formats)} picture{hint}")
+    kind = next((kind for kind in KINDS if _is(kind, head)), None)
+    if kind not in formats:
+        hint = "; convert it to JPEG" if head[4:8] == b"ftyp" else ""
+        raise Refused("not_a_picture", f"not a {' or '.join(formats)} picture{hint}")
+    if kind == "HEIF" and not reads_heif():
+        raise Refused("not_a_picture", "HEIC is read where pillow-heif is installed; install it, or convert it to JPEG")
+    return kind
 
 
-def _check_jpeg(data):
-    """Refuse JPEGs of which Pillow makes grey or garbage: not 8-bit, lossless, or without Huffman tables."""
-    at, tables, frame = 2, False, None
-    while at + 9 < len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        marker = data[at + 1]
-        tables |= marker == 0xC4
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            frame = marker, data[at + 4]
-        at += 2 + int.from_bytes(data[at + 2:at + 4], "big") if marker != 0xFF else 1
-    if frame and (frame[0] not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or frame[1] != 8):
-        raise Refused("not_a_picture", "a 12-bit or lossless JPEG; save it as a plain one")
-    if frame and frame[0] < 0xC9 and not tables:
-        raise Refused("unreadable", "the JPEG is damaged: it has no Huffman tables")
+def _is(kind, head):
+    if kind == "HEIF":
+        return head[4:8] == b"ftyp" and head[8:12] in BRANDS
+    return head.startswith(MAGIC[kind]) and (kind != "WEBP" or head[8:12] == b"WEBP")
 
 
-def _check_png(data):
-    """Refuse a PNG that is cut, has a wrong checksum, too many chunks, or a palette picture without its palette.
+@functools.cache
+def reads_heif():
+    """Whether pillow-heif is installed; if so, Pillow reads HEIC with it."""
+    if importlib.util.find_spec("pillow_heif") is None:
+        return False
+    import pillow_heif
 
-    Pillow skips the checksums of the pixels and does not miss the end.
-    """
-    at, kinds, view = 8, [], memoryview(data)
-    while not kinds or kinds[-1] != b"IEND":
-        end = at + 12 + int.from_bytes(view[at:at + 4], "big")
-        if end > len(data) or end < at + 12:
-            raise Refused("unreadable", "the PNG is damaged: it is truncated")
-        if zlib.crc32(view[at + 4:end - 4]) != int.from_bytes(view[end - 4:end], "big"):
-            raise Refused("unreadable", "the PNG is damaged: a checksum is wrong")
-        kinds.append(bytes(view[at + 4:at + 8]))
-        if len(kinds) > MAX_CHUNKS:
-            raise Refused("unreadable", f"the PNG has more than {MAX_CHUNKS} chunks")
-        at = end
-    if data[25] == 3 and b"PLTE" not in kinds:
-        raise Refused("unreadable", "the PNG is damaged: it has no palette")
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
 
 
-CHECKS = {"JPEG": _check_jpeg, "PNG": _check_png}
-
-
-def _decode(image, at_least, max_pixels):
+def _rgb(image, orientation):
+    """Pixels as uint8 RGB (h, w, 3), turned by the orientation; converted in strips, so that there is no second copy."""
     width, height = image.size
-    if width * height > max_pixels or max(width, height) > SIDES[1]:
-        raise Refused("too_large", f"{width}x{height} px is more than {max_pixels / 1e6:.0f} megapixels "
-                      f"or {SIDES[1]} px a side")
-    if min(width, height) < SIDES[0] or max(width, height) > MAX_ASPECT * min(width, height):
-        raise Refused("unreadable", f"{width}x{height} px: a side is under {SIDES[0]} px or {MAX_ASPECT} times the other")
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise Refused("unreadable", "animated or of several pages: send one picture")
-    if image.format != "JPEG":
-        image.load()  # first: getexif would load it too, and its error would be lost there
-    orientation = _orientation(image)
-    turned = orientation >= 5
-    if at_least and image.format == "JPEG":
-        image.draft("RGB", tuple(at_least[::-1] if turned else at_least))
-    image.load()
-    pixels = _upright(_rgb(image), orientation)
-    return Picture(np.ascontiguousarray(pixels), (height, width) if turned else (width, height))
+    pixels = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    stored = _mirrored(pixels, orientation)
+    stored = stored.transpose(1, 0, 2) if orientation >= 5 else stored
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        stored[top:top + rows] = _as_rgb(image.crop((0, top, width, min(top + rows, height))))
+    return pixels
 
 
-def _orientation(image):
-    try:
-        value = image.getexif().get(0x0112, 1)
-    except Exception:  # broken metadata must not lose a good picture; Pillow raises many types here
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _rgb(image):
+def _as_rgb(image):
     """Pixels as uint8 RGB, by mode; see the mode table in the tests."""
     from PIL import Image
 
     if image.mode.startswith("I;16") or image.mode == "I":
         grey = np.asarray(image, np.uint32)  # convert("RGB") would saturate
-        return np.repeat((grey / 257).round().clip(0, 255).astype(np.uint8)[..., None], 3, 2)
-    if image.mode == "F":
-        raise Refused("not_a_picture", "floating-point pixels; save it as 8-bit")
+        return (grey / 257).round().clip(0, 255).astype(np.uint8)[..., None]
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         over = image.convert("RGBA")
         white = Image.new("RGBA", over.size, "white")
@@ -188,6 +236,10 @@ def _upright(pixels, orientation):
     """Turn and mirror by the EXIF orientation 1 … 8 (TIFF 6.0, tag 274)."""
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
+    return _mirrored(pixels, orientation)
+
+
+def _mirrored(pixels, orientation):
     down, across = MIRROR[orientation]
     return pixels[::down, ::across]
 
@@ -209,11 +261,13 @@ def stored(points, orientation, size):
 
 
 def orientation(data):
-    """The EXIF orientation 1 … 8 in a picture's bytes; 1 where there is none that makes sense."""
-    from PIL import Image
+    """The EXIF orientation 1 … 8 in a picture's bytes; 1 where there is none that makes sense. Refused: no picture."""
+    return _scanned(sniff(data, KINDS, len(data)), data).orientation
 
-    with Image.open(io.BytesIO(data)) as image:
-        return _orientation(image)
+
+def suffix(kind):
+    """The usual suffix of a format: ".jpg" for "JPEG"."""
+    return next(suffix for suffix, of in SUFFIXES.items() if of == kind)
 
 
 def _short(error):
@@ -223,16 +277,9 @@ def _short(error):
 
 
 def size(source):
-    """Width and height of a picture as it stands upright, from its header alone; Refused where it has none."""
-    from PIL import Image
-
+    """Width and height of a picture (bytes, or a file's path) as it stands upright, undecoded; Refused where it is damaged."""
     data = source if isinstance(source, bytes) else _load(source, MAX_BYTES)
-    kind = _sniff(data, tuple(MAGIC), MAX_BYTES)
-    try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            return image.size[::-1] if _orientation(image) >= 5 else image.size
-    except Exception as error:  # see read
-        raise Refused("unreadable", f"the {kind} is damaged: {_short(error)}") from error
+    return _scanned(sniff(data, KINDS), data).size
 
 
 def place(picture, frame):
@@ -242,15 +289,3 @@ def place(picture, frame):
     way = cv2.INTER_AREA if across <= picture.pixels.shape[1] else cv2.INTER_LINEAR
     canvas[top:top + down, left:left + across] = cv2.resize(picture.pixels, (across, down), interpolation=way)
     return canvas
-
-
-def cut(picture, matrix, size):
-    """A window of `size` (width, height) out of a picture, through the 3x3 `matrix` from picture to window.
-
-    The matrix speaks continuous coordinates (geometry); grey lies outside the picture.
-    """
-    reduced = picture.pixels.shape[1] / picture.size[0], picture.pixels.shape[0] / picture.size[1]
-    half = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])  # OpenCV counts from pixel centres
-    whole = half @ np.asarray(matrix, float) @ np.diag([1 / reduced[0], 1 / reduced[1], 1]) @ np.linalg.inv(half)
-    return cv2.warpPerspective(picture.pixels, whole, tuple(size), flags=cv2.INTER_LINEAR,
-                               borderMode=cv2.BORDER_CONSTANT, borderValue=(GREY,) * 3)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+from lib.imaging import images
 
 
 def list_images(folder):
@@ -11,7 +11,7 @@ def list_images(folder):
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder; name one that holds pictures")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")
-                   if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+                   if path.suffix.lower() in images.SUFFIXES and not path.name.startswith("."))
     if not names:
-        raise ValueError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{folder} holds no pictures ({', '.join(images.SUFFIXES)})")
     return names

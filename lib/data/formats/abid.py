@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from lib.common import config
 from lib.data.formats import reading
+from lib.imaging import images
 from lib.storage import downloads
 
 PLACE = "abid"                 # what the paths in the table begin with; data.path_rules says where that is
 PICTURES = ("bin-images", "images", ".")
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read(job, path):
@@ -95,7 +95,7 @@ def _pictures(folder):
     """Paths below the folder, by bin."""
     for name in PICTURES:
         found = {path.stem: path.relative_to(folder).as_posix() for path in sorted((folder / name).glob("*"))
-                 if path.suffix.lower() in SUFFIXES}
+                 if path.suffix.lower() in images.SUFFIXES}
         if found:
             return found
     return {}

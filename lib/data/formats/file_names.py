@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lib.common import config
 from lib.data.formats.pictures import SPLITS
+from lib.imaging import images
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 HELD = tuple(name for name in SPLITS if name != "train")
 
 
@@ -28,9 +28,9 @@ def read(job, path):
     if not root.is_dir():
         raise ValueError(f"{path} is no folder; name the one that holds the pictures")
     found = sorted(each.relative_to(root) for each in root.rglob("*")
-                   if each.suffix.lower() in SUFFIXES and each.is_file() and not each.name.startswith("."))
+                   if each.suffix.lower() in images.SUFFIXES and each.is_file() and not each.name.startswith("."))
     if not found:
-        raise ValueError(f"{path} holds no pictures ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{path} holds no pictures ({', '.join(images.SUFFIXES)})")
     records = [{columns["image"]: each.as_posix(), columns["label"]: _label(each, job.classes)}
                | ({columns["group"]: _group(each)} if columns.get("group") else {}) for each in found]
     return dict.fromkeys(records[0], str), records

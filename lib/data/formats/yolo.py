@@ -14,9 +14,9 @@ import yaml
 
 from lib.data.formats import reading
 from lib.data.formats.shapes import Label, four_corners, number
+from lib.imaging import images
 
 LISTS = {"train": "train", "validation": "val", "test": "test", "": "train"}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
 class _Yolo:
@@ -133,7 +133,7 @@ def _picture(path, parts, pictures, file):
     name = pictures.named(stem)
     size = pictures.seen.get(pictures.path(name, file)) if name else None
     folder = path.joinpath(*parts[:at], "images")
-    for suffix in (() if size else SUFFIXES):
+    for suffix in (() if size else images.SUFFIXES):
         for each in (suffix, suffix.upper()):
             if (folder / f"{stem}{each}").is_file():
                 return name or f"{stem}{each}", pictures.look(folder / f"{stem}{each}")

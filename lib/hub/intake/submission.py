@@ -14,7 +14,6 @@ from lib.hub.intake import annotations, geocoding, metadata, sources
 from lib.imaging import images
 from lib.storage import tables
 
-SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".png": "PNG"}
 FIELDS = ("name", "stamp", "reason", "sha256", "bytes", "clean_sha256", "clean_bytes", "format", "width", "height", "taken",
           "author", "place", "licence", "labels", "latitude", "longitude", "task", "label")
 
@@ -140,9 +139,9 @@ def _facts(hub, name, data):
     api = hub.params.api
     if len(data) > api.max_bytes:
         raise images.Refused("too_large", f"larger than {api.max_bytes / 2**20:.0f} MiB")
-    kind = images._sniff(data, images.FORMATS, api.max_bytes)
+    kind = images.sniff(data, images.FORMATS, api.max_bytes)
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix and SUFFIXES.get(suffix) != kind:
+    if suffix and images.SUFFIXES.get(suffix) != kind:
         raise images.Refused("not_a_picture", f"the name ends in {suffix[:20]} and the file is a {kind}; name it rightly")
     width, height = images.size(data)
     if width * height > api.max_pixels or max(width, height) > images.SIDES[1]:

@@ -42,7 +42,7 @@ def _accuracy(job, network, rows, kind=None, amount=None):
     parts = {"network": lambda batch: {key: value.numpy() for key, value in network(batch).items()}}
     right = []
     for number, row in enumerate(rows):
-        picture = images.read(job.folder / "images" / row["image"], formats=tuple(images.MAGIC))
+        picture = images.read(job.folder / "images" / row["image"], formats=images.KINDS)
         if kind:
             picture = images.Picture(corruptions.corrupt(picture.pixels, kind, amount, number), picture.size)
         right.append(job.answer(parts, picture)["label"] == row["label"])
