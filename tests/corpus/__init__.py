@@ -203,8 +203,27 @@ def bombs():
         "GIF of many pictures": saved(scene(size=(32, 32)), "GIF", save_all=True,
                                       append_images=[scene(seed, (32, 32)) for seed in range(1, 40)]),
         "WebP 16383 x 16383": b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xfe\x3f\0\xfe\x3f\0",
+        "JPEG of 300 scans": scans(300), "JPEG of 8 MiB of fill bytes": after_start(jpeg(), b"\xff" * 2**23),
+        "JPEG with 8 MiB between its segments": after_start(jpeg(), bytes(2**23)),
+        "JPEG of a million empty segments": after_start(jpeg(), segment(0xFE, b"") * 10**6),
+        "JPEG of a million starts": after_start(jpeg(), b"\xff\xd8" * 10**6),
+        "JPEG whose EXIF claims 300 MB": after_start(jpeg(), segment(0xE1, b"Exif\0\0" + claiming(5000, 60_000))),
+        "PNG whose EXIF claims 50 GB": insert(png(), chunk(b"eXIf", claiming(50_000, 10**6))),
         "TIFF of 4 GB": b"II*\0\x08\0\0\0" + struct.pack("<HHHIIHHIII", 2, 256, 4, 1, 320, 279, 4, 1, 2**32 - 1, 0),
     }
+
+
+def scans(number):
+    """A progressive JPEG of 12 megapixels whose last scan comes `number` times more."""
+    whole = jpeg(Image.new("RGB", (4000, 3000), "tan"), progressive=True)
+    last = whole[whole.rindex(b"\xff\xda"):-2]
+    return whole[:-2] + last * number + whole[-2:]
+
+
+def claiming(tags, size):
+    """A block of EXIF as long as its largest tag, each of whose tags claims `size` bytes of it."""
+    entries = b"".join(struct.pack("<HHII", 0x9000 + at & 0xFFFF, 7, size, 8) for at in range(tags))
+    return (b"II*\0\x08\0\0\0" + struct.pack("<H", tags) + entries).ljust(size + 8, b"\0")
 
 
 # --- G4
