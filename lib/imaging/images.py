@@ -124,6 +124,14 @@ def _check_size(width, height, max_pixels):
         raise Refused("unreadable", f"{width}x{height} px: a side is under {SIDES[0]} px or {MAX_ASPECT} times the other")
 
 
+def is_costly(data):
+    """Whether a picture in bytes is `Encoded.costly`; not where it is refused, which costs nothing."""
+    try:
+        return _scanned(sniff(data, KINDS, len(data)), bytes(data)).costly
+    except Refused:
+        return False
+
+
 def decode(encoded, at_least=None):
     """The Picture of an Encoded one; Refused where its pixels are damaged. It takes up to 7 bytes a pixel for a while."""
     turned = encoded.orientation >= 5

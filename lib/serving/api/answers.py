@@ -13,7 +13,6 @@ from lib.common.http.problem_details import Problem
 from lib.imaging import images
 from lib.serving import prediction
 from lib.serving.api import inference, openapi, rendering
-from lib.serving.api.heavy_pictures import is_heavy
 from lib.serving.api.service import FETCHING
 
 
@@ -185,7 +184,7 @@ def checked(schema, texts):
 
 def _check_cost(request, pictures):
     """Refuse to answer heavy pictures among light ones: see Answers._run."""
-    if not request.state.heavy and any(is_heavy(one) for one in pictures):
+    if not request.state.heavy and any(images.is_costly(one) for one in pictures):
         raise _Heavy
 
 
