@@ -10,7 +10,7 @@ import pytest
 from lib import tasks
 from lib.imaging import images
 from lib.models import building, saving
-from lib.training import fitting
+from lib.training import loop
 
 OTHERS = {"corners": {"corners.head": "dense", "training.loss": "wing", "training.schedule": "cyclic"}}
 OPENED = """
@@ -40,7 +40,7 @@ def saved(tmp_path_factory):
         networks = {part: building.build(job, part) for part in job.parts()}
         drawn = [job.sample(np.random.default_rng(seed), (256, 192)) for seed in range(2)]
         for part, network in networks.items():
-            fitting.compile_for(job, part, network, 10)
+            loop.compile_network(job, part, network, 10)
             network.run_eagerly = True
             pictures = [(images.read(content), job.check({"image": "", "width": 256, "height": 192, **row})) for content, row in drawn]
             pixels, targets = zip(*(job.example(part, job.stored(part, picture, row), row) for picture, row in pictures), strict=True)
