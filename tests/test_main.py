@@ -6,6 +6,10 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from lib.common import config
+
 MLFLOW = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -39,3 +43,8 @@ def test_the_tracker_ends_with_all_that_it_started(tmp_path):
     while not all(map(gone, pids)) and time.monotonic() < until:
         time.sleep(0.1)
     assert all(map(gone, pids))
+
+
+@pytest.mark.parametrize("profile", ["smoke", "demo", "full"])
+def test_the_api_listens_where_the_readme_says_in_every_profile(profile):
+    assert config.resolve("corners", profile).api.port == 8000

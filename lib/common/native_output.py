@@ -1,31 +1,34 @@
-"""What libraries below Python write on standard error: kept back while all goes well."""
+"""What libraries below Python write on standard error: their remarks are left out, all else is passed on."""
 
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 
+# Remarks of TensorFlow, its converter and LiteRT (2.21, 2.3), which have no setting for them.
+REMARK = re.compile(rb"INFO: |I\d{4} |W\d{4} .*tf_tfl_flatbuffer_helpers|To enable the following instructions: "
+                    rb"|WARNING: All log messages before absl::InitializeLog")
+
 
 @contextlib.contextmanager
-def hidden():
-    """Keep back what is written on standard error, below Python too; where the block fails, all of it is passed on.
+def without_remarks():
+    """Leave out remarks on standard error, and logging at level INFO, while the block runs; all else comes at its end.
 
-    TensorFlow's converter and LiteRT log on file descriptor 2 and have no setting for it (2.21, 2.3); remarks of
-    Python's logging at level INFO are left out. Other threads' messages are kept back too, so the block must be short.
+    Where the block fails, the remarks come too: one of them may say why.
     """
     sys.stderr.flush()
     logging.disable(logging.INFO)
-    before = os.dup(2)
+    before, failed = os.dup(2), True
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
-            kept.seek(0)
-            os.write(before, kept.read())
-            raise
+            failed = False
         finally:
             os.dup2(before, 2)
             os.close(before)
             logging.disable(logging.NOTSET)
+            kept.seek(0)
+            os.write(2, b"".join(line for line in kept if failed or not REMARK.match(line)))

@@ -87,7 +87,7 @@ def _convert(job, part, network, folder):
         return outputs if isinstance(outputs, dict) else {"output": outputs}
 
     path = folder / f"{part}.tflite"
-    with native_output.hidden(), tempfile.TemporaryDirectory() as saved:
+    with native_output.without_remarks(), tempfile.TemporaryDirectory() as saved:
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint("serve", serve, [tf.TensorSpec((None, height, width, 3), tf.uint8, name="pixels")])
@@ -105,7 +105,7 @@ def _compare(path, serve, shape, part):
 
     probe = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     expected = {name: value.numpy() for name, value in serve(probe).items()}
-    with native_output.hidden():
+    with native_output.without_remarks():
         found = Interpreter(str(path)).get_signature_runner()(pixels=probe)
     for name, value in expected.items():
         apart = np.abs(found[name] - value).max()

@@ -5,7 +5,7 @@ from tqdm.auto import tqdm
 from lib.data import dataset
 from lib.storage import files
 from lib.training.checkpoint import Checkpoint
-from lib.training.networks import Start, check_outputs, quiet
+from lib.training.networks import Start, check_outputs
 
 CYCLE = 8  # epochs from the highest learning rate to the next, with schedule cyclic
 
@@ -17,7 +17,6 @@ def fit_network(job, name, prepared, folder, progress=True, on_epoch=None, start
     validation loss: weights that training does not better are kept. `on_epoch` is called with the losses of every epoch
     and may end the training by an error. `start` is a Start; without it, the network is built from the settings.
     """
-    quiet()
     settings = job.params.training
     with tqdm(desc=f"{name}: start", unit="batch", disable=not progress) as bar:
         start = start or Start.of(job, name)

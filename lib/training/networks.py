@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 
+from lib.common import native_output
 from lib.models import building
 
 
@@ -20,12 +21,13 @@ class Start:
     @classmethod
     def of(cls, job, name):
         """The network `name` as the settings have it, with the weights that the task gives it."""
-        quiet()
-        import keras
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")   # for what it would say in training
+        with native_output.without_remarks():
+            import keras
 
-        keras.utils.set_random_seed(job.params.training.seed)
-        network = building.build(job, name)
-        return cls(network, job.start(name, network))
+            keras.utils.set_random_seed(job.params.training.seed)
+            network = building.build(job, name)
+            return cls(network, job.start(name, network))
 
 
 class Networks(dict):
@@ -44,11 +46,6 @@ class Networks(dict):
                              for name, network in self.items() for layer in network.layers])
 
 
-def quiet():
-    """Let TensorFlow, which is not imported yet, log what goes wrong and not its every step."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
 def build(job):
     """The Networks of a job as its settings have them, ready to be looked at, changed and trained."""
     return Networks({name: Start.of(job, name) for name in job.parts()})
@@ -62,7 +59,6 @@ def starts(job, given=None):
     names = job.parts()
     if given is None:
         return {}
-    quiet()
     if not isinstance(given, dict):
         if len(names) > 1:
             raise ValueError(f"{job.name} has the networks {', '.join(names)}; give them by name: {{{names[0]!r}: network}}")
