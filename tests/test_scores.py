@@ -7,7 +7,7 @@ import toy
 from lib import training
 from lib.common import config
 from lib.data import dataset
-from lib.evaluation import figures, scores
+from lib.evaluation import figures, scores, viewer
 from lib.training import fitting
 
 
@@ -78,6 +78,9 @@ def test_looking_at_all_pictures_leaves_the_scores_as_they_are(trained):
     assert usual.others == [] and len(everything.others) == 16
     row, truth, answer = everything.others[0]
     assert row["split"] == "train" and truth["label"] == row["label"] and "probability" in answer
+    viewer.review.store(everything, record)
+    items = record.read("review")["items"]
+    assert [bool(item["scores"]) for item in items] == [True] * 8 + [False] * 16 and all(item["answer"] for item in items)
 
 
 def test_pictures_are_chosen_by_name_range_chance_and_rank(trained):

@@ -83,7 +83,7 @@ def test_answers_are_kept_with_the_run_worst_first_and_as_pages_without_a_kernel
     answers = [each["answer"] for each in rows]
     found = pd.DataFrame({"error": [1.0, 3.0, 2.0], "rank": [3, 1, 2]})
     truths = [job.truth(row) for row in rows]
-    made = SimpleNamespace(job=job, rows=rows, truths=truths, answers=answers, found=found)
+    made = SimpleNamespace(job=job, rows=rows, truths=truths, answers=answers, found=found, others=[])
     figure = review.store(made, record)
     assert [each["image"] for each in review.read(record)] == ["1.jpg", "2.jpg", "0.jpg"]
     assert pd.read_csv(record.path("review.csv"))["image"].tolist() == ["1.jpg", "2.jpg", "0.jpg"]

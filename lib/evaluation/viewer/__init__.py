@@ -15,7 +15,7 @@ FOLDER = Path(__file__).with_name("page")   # page.js, the modules it imports, p
 
 
 def show(verification, record, audited=None):
-    """Store the answers of a Verification in the run, show a folded contact sheet, and return the Viewer of the run.
+    """Store the answers of an Evaluation in the run, show a folded contact sheet, and return the Viewer of the run.
 
     With an Audit, suspect labels come first. The contact sheet is what a reader sees where no kernel runs.
     """

@@ -12,14 +12,18 @@ NAME = "review"   # .json: what the viewer opens; .csv: the same as a table
 
 
 def store(verification, record, audited=None):
-    """Write review.json, review.csv and figures/review.png of a Verification; returns the contact sheet, worst first.
+    """Write review.json, review.csv and figures/review.png of an Evaluation; returns the contact sheet, worst first.
 
-    With an Audit, its suspicion of a label takes the place of the task's own, and suspect labels of other splits come in.
+    With a LabelAudit, its suspicion of a label takes the place of the task's own, and suspect labels of other splits come
+    in. Pictures that are not scored (viewer.all) stand last, without scores.
     """
     job = verification.job
     items = [_item(verification, at) for at in ranking(verification)]
     if audited is not None:
         items = _with_audit(job, items, audited)
+    there = {item["image"] for item in items}
+    items += [_item_of(job, row, truth, answer, job.surprise(truth, answer)) | {"scores": {}}
+              for row, truth, answer in verification.others if row["image"] not in there]
     record.write(NAME, {"task": job.name, "profile": job.profile, "run": record.name, "headline": job.headline,
                         "best_is": job.best_is, "items": items})
     record.keep_table(table(job, items), NAME)
