@@ -28,7 +28,6 @@ import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from lib.common import config
@@ -307,6 +306,8 @@ def main():
         if not url:
             url, token = held_open.enter_context(serving(given.what))
         lines = list(measure(url, chosen, given.seconds, given.attackers, *token))
+    import pandas as pd
+
     path = config.home() / OUT
     there = files.read_json(path) if path.is_file() else {}
     now = {"label": given.label, "date": time.strftime("%Y-%m-%d"), "load": round(os.getloadavg()[0], 1), "lines": lines}

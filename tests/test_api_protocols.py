@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import certificate
 import httpx
@@ -17,6 +18,7 @@ import toy_export
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from test_api import inside, picture, problem, settings
+from test_api_http import raw
 
 from lib.common.http.problem_details import Problem
 from lib.serving import api
@@ -342,3 +344,68 @@ def test_a_drawn_answer_is_asked_for_in_a_url_too(tmp_path_factory, tmp_path, si
         "GET", "/predict?draw=true&image_url=https://pictures.example/good", None),
         image_hosts=["pictures.example"], fetcher=fetcher(site))
     assert np.asarray(Image.open(io.BytesIO(answer.content))).shape == (240, 320, 3)
+
+
+# --- what real clients sent, byte for byte (benchmarks.clients, recorded by a proxy)
+
+
+@pytest.mark.parametrize(("name", "statuses"), [
+    ("tritonclient-metadata", [200] * 7 + [404]), ("tritonclient-load", [404]), ("tritonclient-infer", [200] * 7),
+    ("kserve", [200] * 5)])
+def test_what_real_clients_send_is_answered(server, name, statuses):
+    sent = (Path(__file__).parent / "clients" / f"{name}.http").read_bytes()
+    assert raw(server, [sent + b"GET /v2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"])[0][:len(statuses)] == statuses
+
+
+def binary(*pictures, output=None, size=None, **members):
+    """The body and headers of an inference request with binary data."""
+    data = b"".join(len(one).to_bytes(4, "little") + one for one in pictures)
+    given = {"name": "image", "datatype": "BYTES", "shape": [len(pictures)],
+             "parameters": {"binary_data_size": len(data) if size is None else size}, **members}
+    outputs = {} if output is None else {"outputs": [{"name": "answer", "parameters": {"binary_data": output}}]}
+    head = json.dumps({"inputs": [given], **outputs}).encode()
+    return head + data, {"Inference-Header-Content-Length": str(len(head))}
+
+
+@pytest.mark.parametrize("output", [None, False, True])
+def test_binary_pictures_are_answered_as_base64_ones_are(client, output):
+    content, headers = binary(picture(1), picture(2), output=output)
+    answer = client.post(MODEL + "/infer", content=content, headers=headers)
+    plain = client.post(MODEL + "/infer", json=coded(picture(1), picture(2))).json()["outputs"][0]["data"]
+    if not output:
+        assert answer.json()["outputs"][0]["data"] == plain and "inference-header-content-length" not in answer.headers
+        return
+    length = int(answer.headers["inference-header-content-length"])
+    head, data = json.loads(answer.content[:length]), answer.content[length:]
+    assert head["outputs"][0]["parameters"] == {"binary_data_size": len(data)}
+    for text in plain:
+        size = int.from_bytes(data[:4], "little")
+        assert json.loads(data[4:4 + size]) == json.loads(text)
+        data = data[4 + size:]
+    assert data == b""
+
+
+def test_binary_data_that_does_not_fit_its_json_is_refused(client):
+    content, headers = binary(picture())
+    for length in ("x", "-1", "9" * 30, str(len(content) + 1)):
+        problem(client.post(MODEL + "/infer", content=content, headers={"Inference-Header-Content-Length": length}),
+                400, "bad_request")
+    for made in (binary(picture(), size=5), binary(picture(), data=["x"]), binary(picture(), shape=[2]), binary(),
+                 binary(*[b"x"] * 5), (content + b"x", headers), (content[:-1], headers), binary(picture(), size="8")):
+        problem(client.post(MODEL + "/infer", content=made[0], headers=made[1]), 400, "bad_input")
+
+
+def test_a_parameter_or_a_query_name_that_nobody_knows_is_refused(client):
+    request = coded(picture()) | {"parameters": {"Mode": 8}}
+    assert "did you mean mode" in problem(client.post(MODEL + "/infer", json=request), 400, "bad_input")["detail"]
+    for path in ("/predict?Mode=8", "/v1/corners/predict?modes=8", MODEL + "/infer?mode=8", "/v1/corners/predict/batch?Draw=1"):
+        problem(client.post(path, content=picture()), 400, "bad_query")
+
+
+def test_models_are_listed_and_described_as_triton_does(client):
+    assert client.post("/v2/repository/index").json() == [
+        {"name": "corners", "version": toy_export.VERSION, "state": "READY", "reason": ""}]
+    about = client.get(MODEL + "/config").json()
+    assert about["max_batch_size"] == 4 and about["input"][0]["data_type"] == "TYPE_STRING"
+    for path in ("/stats", "/trace/setting"):
+        problem(client.get(MODEL + path), 404, "no_path")

@@ -19,7 +19,11 @@ def check_names(request, known):
     """Problem `bad_query` where the query names something else than `known`: a misspelt name must not pass unseen."""
     for name in request.query_params:
         if name not in known:
-            near = difflib.get_close_matches(name.lower(), known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            there = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
-            raise Problem("bad_query", f"this path takes no {name[:40]!r} in its query; {there}{hint}")
+            raise Problem("bad_query", f"this path takes no {name[:40]!r} in its query; {instead(name, known)}")
+
+
+def instead(name, known):
+    """What could be meant by a name that is not known, as words."""
+    near = difflib.get_close_matches(name[:40].lower(), known, 1)
+    there = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+    return there + (f"; did you mean {near[0]}?" if near else "")

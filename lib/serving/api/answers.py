@@ -138,6 +138,9 @@ class Answers:
         """The body and headers of the response to an inference request."""
         _note(predictor, content, request)
         asked = inference.read(content, self.settings.batch, request.headers.get(inference.HEADER))
+        if unknown := next((name for name in asked.parameters if name not in predictor.job.query), None):
+            raise Problem("bad_input", f"there is no parameter {unknown[:40]!r}; "
+                          f"{query.instead(unknown, predictor.job.query)}")
         values = checked(predictor.job.query, asked.parameters)
         _check_cost(request, asked.pictures)
         found = []
