@@ -267,6 +267,60 @@ def test_hostile_words_stay_words(app, hub, tokens):
         assert cursor.fetchone() == (len(HOSTILE),)
 
 
+BIG = "9" * 25
+
+
+@pytest.mark.parametrize(("method", "path", "content", "status"), [
+    ("POST", "/v1/select", rb'{"labels": ["\u0000"]}', 422), ("POST", "/v1/select", rb'{"labels": ["\ud800"]}', 422),
+    ("POST", "/v1/select", b'{"labels": ["\xff"]}', 400), ("POST", "/v1/select", b'{"labels":' * 5000 + b"1" + b"}" * 5000, 400),
+    ("POST", "/v1/select", b"[" * 100_000, 400), ("POST", "/v1/select", b'{"per_label": %s}' % BIG.encode(), 400),
+    ("POST", "/v1/select", b'{"quality": NaN}', 400), ("POST", "/v1/select", b'{"labels": [], "labels": []}', 400),
+    ("POST", "/v1/select", b"[]", 400), ("POST", "/v1/select", b"", 400), ("POST", "/v1/select", b'"' + b"x" * 2**20 + b'"', 413),
+    ("POST", "/v1/select?Last=3", b"{}", 400), ("POST", f"/v1/select?first={BIG}", b"{}", 200),
+    ("POST", "/v1/watches", b'{"query": {}, "least": %s}' % BIG.encode(), 400),
+    ("POST", "/v1/watches", b'{"query": {}, "least": 4294967296}', 400),
+    ("POST", "/v1/trainings", b'{"version": %s}' % BIG.encode(), 400), ("POST", "/v1/trainings", b'{"version": 999999}', 404),
+    ("POST", "/v1/trainings", rb'{"version": 1, "overrides": {"a\u0000": 1}}', 422),
+    ("GET", f"/v1/pictures/{BIG}/thumbnail", b"", 400), ("GET", f"/v1/trainings/{BIG}", b"", 400),
+    ("GET", f"/v1/trainings/{2**63 - 1}", b"", 404), ("GET", "/v1/trainings/-1", b"", 400),
+    ("GET", f"/v1/versions/{BIG}/download", b"", 400), ("GET", "/v1/versions/999999/download", b"", 404),
+    ("POST", f"/v1/versions/{BIG}/ticket", b"", 400), ("POST", "/v1/versions/999999/ticket", b"", 404),
+    ("GET", "/v1/trainings/1/files/%00", b"", 400), ("GET", "/v1/tickets/%00", b"", 400)])
+def test_no_bad_request_is_an_internal_error(app, tokens, method, path, content, status):
+    answer = app.request(method, path, content=content, headers={**headers(tokens["premium"]), "content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert status == 200 or answer.json()["code"] != "internal"
+
+
+@pytest.mark.parametrize(("name", "words", "status"), [
+    ("a.jpg", {"author": "a\0b"}, 422), ("a.jpg", {"labels": "\0"}, 422), ("a\0.jpg", {}, 422),
+    ("a.jpg", {"label": '{"a": "\\u0000"}', "task": "corners"}, 422), ("a.jpg", {"licens": "CC0-1.0"}, 400)])
+def test_no_bad_field_of_a_form_is_an_internal_error(app, tokens, name, words, status):
+    content = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % part for part in [
+        (b"file", b'; filename="%s"' % name.encode(), jpeg(1)), *((key.encode(), b"", text.encode()) for key, text in words.items())])
+    answer = app.post(f"/v1/batches/{key()}/pictures", content=content + b"--b--\r\n", headers={
+        **headers(tokens["supplier"]), "content-type": "multipart/form-data; boundary=b"})
+    assert answer.status_code == status, answer.text
+
+
+def test_forms_of_one_supplier_that_stand_still_leave_the_others_their_places(served):
+    process, hub = served
+    mine, other = (accounts.add(hub, name, ("supplier",))[1] for name in ("stands", "goes on"))
+    host, port = process.url.removeprefix("http://").split(":")
+    head = (f"POST /v1/batches/k/pictures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mine}\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n--b")
+    lines = [socket.create_connection((host, int(port)), timeout=20) for _ in range(8)]
+    for line in lines:
+        line.sendall(head.encode())
+    time.sleep(0.5)
+    for token, statuses in ((other, {200}), (mine, {429})):
+        answer = httpx.post(f"{process.url}/v1/batches/quick/pictures", headers=headers(token), trust_env=False, timeout=20,
+                            data={"licence": "CC0-1.0"}, files={"file": ("a.jpg", jpeg((token, 1)))})
+        assert answer.status_code in statuses, answer.text
+    for line in lines:
+        line.close()
+
+
 # --- data sets and models out
 
 

@@ -70,5 +70,5 @@ def _about(app, hub):
             return {"ready": True, "schema": cursor.fetchone()[0]}
 
     @app.get("/v1/me", summary="Who one is, and what one may do", responses=request_data.PROBLEMS)
-    def me(person: request_data.Who):
-        return {"name": person.name, "roles": person.roles, "may": [each for each in accounts.ACTIONS if accounts.is_allowed(person, each)]}
+    def me(account: request_data.Who):
+        return {"name": account.name, "roles": account.roles, "may": [each for each in accounts.ACTIONS if accounts.is_allowed(account, each)]}

@@ -15,7 +15,7 @@ from lib.hub.web.downloads import Stream
 from lib.hub.web.request_data import PROBLEMS, JsonBody, Number, Who
 
 FORMAT = f"({'|'.join(export.FORMATS)})"
-Formats = Annotated[str, Query(json_schema_extra={"pattern": f"^{FORMAT}(,{FORMAT})*$"})]
+Formats = Annotated[str, Query(json_schema_extra={"pattern": f"^({FORMAT}(,{FORMAT})*)?$"})]
 
 
 def add(app, hub, reader, links):
@@ -28,26 +28,26 @@ def add(app, hub, reader, links):
 
 def _browse(app, hub, query):
     @app.get("/v1/labels", summary="Labels: how many accepted pictures each has, and the tree", responses=PROBLEMS)
-    def labels(person: Who):
-        counts = selection.counts(hub, person)
-        with hub.transaction(person, "browse") as cursor:
+    def labels(account: Who):
+        counts = selection.counts(hub, account)
+        with hub.transaction(account, "browse") as cursor:
             tree = label_hierarchy.tree(cursor)
         return {"counts": counts, "tree": tree}
 
     @app.post("/v1/select", summary="What a query chooses: counts, and the first pictures", openapi_extra=query.about,
               responses=PROBLEMS)
-    def select(person: Who, query: Annotated[dict, Depends(query)], first: int = 100):
-        found = selection.select(hub, person, query, limit=max(0, min(first, 1000)))
-        return {**found.plain(), "pictures": selection.pictures(hub, person, found.ids)}
+    def select(account: Who, query: Annotated[dict, Depends(query)], first: int = 100):
+        found = selection.select(hub, account, query, limit=max(0, min(first, 1000)))
+        return {**found.plain(), "pictures": selection.pictures(hub, account, found.ids)}
 
     @app.get("/v1/places", summary="Towns with their accepted pictures", responses=PROBLEMS)
-    def places(person: Who):
-        return {"places": selection.places(hub, person)}
+    def places(account: Who):
+        return {"places": selection.places(hub, account)}
 
     @app.get("/v1/pictures/{number}/thumbnail", summary="A small JPEG of an accepted picture", response_class=Response,
              responses=PROBLEMS | {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}})
-    def thumbnail(number: Number, person: Who):
-        found = selection.pictures(hub, person, [number])
+    def thumbnail(number: Number, account: Who):
+        found = selection.pictures(hub, account, [number])
         if not found:
             raise Problem("not_found", f"there is no published picture {number}")
         return Response(store.thumbnail(hub, found[0]["sha256"]), media_type="image/jpeg")
@@ -56,12 +56,12 @@ def _browse(app, hub, query):
 def _watches(app, hub, wish):
     @app.post("/v1/watches", summary="Ask to be told when there are so many pictures of each label", openapi_extra=wish.about,
               responses=PROBLEMS)
-    def watch(person: Who, wish: Annotated[request_data.Watch, Depends(wish)]):
-        return {"watch": selection.watch(hub, person, wish.query, wish.least)}
+    def watch(account: Who, wish: Annotated[request_data.Watch, Depends(wish)]):
+        return {"watch": selection.watch(hub, account, wish.query, wish.least)}
 
     @app.get("/v1/watches", summary="One's own watch-list", responses=PROBLEMS)
-    def watches(person: Who):
-        return {"watches": selection.watches(hub, person)}
+    def watches(account: Who):
+        return {"watches": selection.watches(hub, account)}
 
 
 def _versions(app, hub, query, links):
@@ -69,23 +69,25 @@ def _versions(app, hub, query, links):
 
     @app.post("/v1/versions", summary="The version of a data set that a query makes; the same again for the same pictures",
               openapi_extra=query.about, responses=PROBLEMS)
-    def make(person: Who, query: Annotated[dict, Depends(query)]):
-        return sets.create(hub, person, query).plain()
+    def make(account: Who, query: Annotated[dict, Depends(query)]):
+        return sets.create(hub, account, query).plain()
 
     @app.get("/v1/versions", summary="The versions there are", responses=PROBLEMS)
-    def listed(person: Who):
-        return {"versions": [version.plain() for version in sets.list_all(hub, person)]}
+    def listed(account: Who):
+        return {"versions": [version.plain() for version in sets.list_all(hub, account)]}
 
     @app.get("/v1/versions/{number}/download", summary="A version as a tar", response_class=StreamingResponse,
              responses=PROBLEMS | {200: request_data.FILE})
-    def download(number: Number, person: Who, formats: Formats = "folders"):
-        return _tar(shares, hub, person, number, formats)
+    def download(number: Number, account: Who, formats: Formats = "folders"):
+        return _tar(shares, hub, account, number, formats)
 
     @app.post("/v1/versions/{number}/ticket", responses=PROBLEMS,
               summary="A path that downloads a version once, within minutes, without a token")
-    def ticket(number: Number, person: Who, formats: Formats = "folders"):
-        accounts.database_role(person, "download")
-        return {"path": f"/v1/tickets/{links.make(lambda: _tar(shares, hub, person, number, formats))}"}
+    def ticket(number: Number, account: Who, formats: Formats = "folders"):
+        accounts.database_role(account, "download")
+        request_data.version(hub, number)
+        _wanted(formats)
+        return {"path": f"/v1/tickets/{links.make(lambda: _tar(shares, hub, account, number, formats))}"}
 
     @app.get("/v1/tickets/{name}", summary="What a ticket was made for", response_class=Response,
              responses=PROBLEMS | {200: request_data.FILE})
@@ -93,11 +95,20 @@ def _versions(app, hub, query, links):
         return links.redeem(name)()
 
 
-def _tar(shares, hub, person, number, formats):
+def _wanted(formats):
+    """The formats that are named; Problem `bad_input` for one that is none."""
+    found = tuple(each for each in formats.split(",") if each)
+    if unknown := set(found) - set(export.FORMATS):
+        raise request_data.bad_input(f"there is no format {min(unknown)[:40]!r}; there are {', '.join(export.FORMATS)}")
+    return found
+
+
+def _tar(shares, hub, account, number, formats):
     """The tar of a version as a response that is made while it is sent, and holds a share until then."""
-    release = shares.acquire(person.id)
+    request_data.version(hub, number)
+    release = shares.acquire(account.id)
     try:
-        chunks = Stream(export.stream_tar(hub, person, number, tuple(each for each in formats.split(",") if each)), release)
+        chunks = Stream(export.stream_tar(hub, account, number, _wanted(formats)), release)
     except BaseException:
         release()
         raise

@@ -32,42 +32,42 @@ def add(app, hub, reader):
 
     @app.post("/v1/batches/{key}/wanted", summary="Which of the files {name: SHA-256} the batch does not have yet",
               openapi_extra=files.about, responses=PROBLEMS)
-    def wanted(key: BatchKey, person: Who, files: Annotated[dict, Depends(files)]):
-        return {"wanted": uploads.wanted(hub, person, key, files)}
+    def wanted(key: BatchKey, account: Who, files: Annotated[dict, Depends(files)]):
+        return {"wanted": uploads.wanted(hub, account, key, files)}
 
     @app.post("/v1/batches/{key}/pictures", summary="Take pictures (fields `file` of a form) into the batch of this key",
               openapi_extra=FORM, responses=PROBLEMS)
-    async def take(key: BatchKey, request: Request, person: Who):
-        accounts.database_role(person, "submit")
+    async def take(key: BatchKey, request: Request, account: Who):
+        accounts.database_role(account, "submit")
         executor = reader.executor
-        with shares.held(person.id):
+        with shares.held(account.id):
             place = await executor.acquire()
             try:
-                async with reader.read(request, api.batch_bytes + AROUND, place, person.id) as content:
+                async with reader.read(request, api.batch_bytes + AROUND, place, account.id) as content:
                     if not executor.holds(place):
                         place = await executor.acquire()
-                    return await executor.run(_take, hub, person, key, content, request.headers.get("content-type", ""),
+                    return await executor.run(_take, hub, account, key, content, request.headers.get("content-type", ""),
                                               seconds=TAKING, place=place)
             finally:
                 executor.release(place)
 
     @app.post("/v1/batches/{key}/done", summary="Close the batch", responses=PROBLEMS)
-    def done(key: BatchKey, person: Who):
-        return submission.receive(hub, person, uploads.checked_key(key), [], done=True).plain()
+    def done(key: BatchKey, account: Who):
+        return submission.receive(hub, account, uploads.checked_key(key), [], done=True).plain()
 
     @app.get("/v1/batches", summary="One's own batches, newest first", responses=PROBLEMS)
-    def batches(person: Who):
-        return {"batches": submission.batches(hub, person)}
+    def batches(account: Who):
+        return {"batches": submission.batches(hub, account)}
 
     @app.get("/v1/batches/{number}", summary="What became of each file of one's own batch", responses=PROBLEMS)
-    def batch(number: Number, person: Who):
-        accounts.database_role(person, "own")
+    def batch(number: Number, account: Who):
+        accounts.database_role(account, "own")
         try:
-            return submission.status(hub, person, number)
+            return submission.status(hub, account, number)
         except ValueError as error:
             raise Problem("not_found", str(error)) from error
 
 
-def _take(hub, person, key, content, content_type):
+def _take(hub, account, key, content, content_type):
     """Take the pictures of a form into a batch."""
-    return uploads.receive(hub, person, key, items(content, content_type, hub.params.api.batch))
+    return uploads.receive(hub, account, key, items(content, content_type, hub.params.api.batch))

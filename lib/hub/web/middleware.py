@@ -31,10 +31,10 @@ class HubMiddleware(RequestMiddleware):
         self.tokens, self.log = tokens, log
 
     async def authenticate(self, scope):
-        """Find the Person who asks; Problem `no_token`."""
+        """Find the Account that asks; Problem `no_token`."""
         if not scope["path"].startswith(OPEN):
-            person = await run_in_threadpool(self.tokens.person, bearer.token(scope))
-            scope["state"]["person"], scope["state"]["notes"]["person"] = person, person.id
+            account = await run_in_threadpool(self.tokens.account, bearer.token(scope))
+            scope["state"]["account"], scope["state"]["notes"]["person"] = account, account.id
 
     def translate(self, error):
         """The Problem that an error of the hub is to the client."""
@@ -63,15 +63,15 @@ class TokenCache:
     def __init__(self, hub):
         self.hub, self._found, self._lock = hub, {}, threading.Lock()
 
-    def person(self, token):
-        """The Person of a token; Problem `no_token`."""
+    def account(self, token):
+        """The Account of a token; Problem `no_token`."""
         key, now = bearer.digest(token), time.monotonic()
         with self._lock:
-            person, until = self._found.get(key, (None, 0.0))
+            account, until = self._found.get(key, (None, 0.0))
         if until < now:
-            person = accounts.find_by_token(self.hub, token)
-            if person is None:
+            account = accounts.find_by_token(self.hub, token)
+            if account is None:
                 raise bearer.unknown()
             with self._lock:
-                self._found = {k: v for k, v in self._found.items() if v[1] >= now} | {key: (person, now + REMEMBERED)}
-        return person
+                self._found = {k: v for k, v in self._found.items() if v[1] >= now} | {key: (account, now + REMEMBERED)}
+        return account

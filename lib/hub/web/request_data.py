@@ -11,6 +11,7 @@ from lib.common.http import form, json_body, query
 from lib.common.http.description import problems
 from lib.common.http.problem_details import Problem
 from lib.hub import accounts
+from lib.hub.datasets import versions
 from lib.hub.intake import sources
 from lib.hub.web.middleware import bad_input
 
@@ -21,9 +22,9 @@ MAX_WANTED = 8 * 2**20   # bytes of a JSON body with as many names and hashes as
 WANTED = 200_000         # commas and brackets of one, which may be in its names
 
 
-def person(request: Request):
-    """The Person who asks, as the middleware found out before anything was read."""
-    return request.state.person
+def account(request: Request):
+    """The Account that asks, as the middleware found out before anything was read."""
+    return request.state.account
 
 
 def known_query(request: Request):
@@ -41,9 +42,10 @@ FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"s
             "labels": "joined by ;", "place": "such as Perth, AU", "licence": "an SPDX identifier", "author": "",
             "task": "whose label comes with the pictures", "label": "JSON: an object with the task's columns",
             "sha256": "of each file, joined by commas"}.items()}}}}}}}
+KNOWN = set(FORM["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"])
 BatchKey = Annotated[str, Path(json_schema_extra={"pattern": r"^[\w.-]{1,100}$"})]
 Number = Annotated[int, Path(ge=0, lt=2**63)]            # of a batch, picture, version or training
-Who = Annotated[accounts.Account, Depends(person)]
+Who = Annotated[accounts.Account, Depends(account)]
 
 
 def saved(name):
@@ -64,7 +66,7 @@ class JsonBody:
             "schema": schema or self._kind.json_schema()}}}}
 
     async def __call__(self, request: Request):
-        async with self.reader.read(request, self.limit, owner=person(request).id) as content:
+        async with self.reader.read(request, self.limit, owner=account(request).id) as content:
             return await run_in_threadpool(self._parsed, content)
 
     def _parsed(self, content):
@@ -109,6 +111,14 @@ class Wish(BaseModel):
     profile: str = ""
 
 
+def version(hub, number):
+    """The version of a data set of this number; Problem `not_found`."""
+    try:
+        return versions.find(hub, number)
+    except ValueError as error:
+        raise Problem("not_found", str(error)) from error
+
+
 def items(content, content_type, most):
     """The Items of a form with 1 to `most` pictures: its files, each with the values of the form's other fields.
 
@@ -120,6 +130,8 @@ def items(content, content_type, most):
     if not 1 <= len(sent) <= most:
         raise Problem("bad_request", f"the form has {len(sent) or 'no'} field{'s' * (len(sent) > 1)} `file`; send a form "
                       f"with 1 to {most} fields `file`")
+    if unknown := next((name for name in words if name not in KNOWN), None):
+        raise Problem("bad_request", f"the form has a field {unknown[:40]!r}; {query.instead(unknown, KNOWN)}")
     hashes = [each for each in words.get("sha256", "").split(",") if each]
     if hashes and len(hashes) != len(sent):
         raise Problem("bad_request", f"the form has {len(sent)} files and {len(hashes)} hashes in its field `sha256`")

@@ -17,34 +17,34 @@ def add(app, hub, reader, links):
     wish = JsonBody(reader, request_data.Wish)
 
     @app.post("/v1/trainings", summary="Ask for a training on a version", openapi_extra=wish.about, responses=PROBLEMS)
-    def ask(person: Who, wish: Annotated[request_data.Wish, Depends(wish)]):
-        return trainings.enqueue(hub, person, wish.version, wish.overrides, profile=wish.profile).plain()
+    def ask(account: Who, wish: Annotated[request_data.Wish, Depends(wish)]):
+        return trainings.enqueue(hub, account, wish.version, wish.overrides, profile=wish.profile).plain()
 
     @app.get("/v1/trainings", summary="One's own trainings, newest first", responses=PROBLEMS)
-    def listed(person: Who):
-        return {"trainings": [each.plain() for each in trainings.list_own(hub, person)]}
+    def listed(account: Who):
+        return {"trainings": [each.plain() for each in trainings.list_own(hub, account)]}
 
     @app.get("/v1/trainings/{number}", summary="How far a training is, and what came of it", responses=PROBLEMS)
-    def one(number: Number, person: Who):
-        return trainings.find(hub, person, number).plain()
+    def one(number: Number, account: Who):
+        return trainings.find(hub, account, number).plain()
 
     @app.post("/v1/trainings/{number}/cancel", summary="End a training", responses=PROBLEMS)
-    def cancel(number: Number, person: Who):
-        return trainings.cancel(hub, person, number).plain()
+    def cancel(number: Number, account: Who):
+        return trainings.cancel(hub, account, number).plain()
 
     @app.post("/v1/trainings/{number}/again", summary="Ask for the same training once more", responses=PROBLEMS)
-    def again(number: Number, person: Who):
-        return trainings.retry(hub, person, number).plain()
+    def again(number: Number, account: Who):
+        return trainings.retry(hub, account, number).plain()
 
     @app.get("/v1/trainings/{number}/files/{name:path}", summary="The model (model.zip) or a figure of a training",
              response_class=Response, responses=PROBLEMS | {200: request_data.FILE})
-    def file(number: Number, name: str, person: Who):
-        return _file(hub, trainings.find(hub, person, number), name)
+    def file(number: Number, name: str, account: Who):
+        return _file(hub, trainings.find(hub, account, number), name)
 
     @app.post("/v1/trainings/{number}/ticket", summary="A path that downloads a trained model once, without a token",
               responses=PROBLEMS)
-    def ticket(number: Number, person: Who):
-        training = trainings.find(hub, person, number)
+    def ticket(number: Number, account: Who):
+        training = trainings.find(hub, account, number)
         return {"path": f"/v1/tickets/{links.make(lambda: _file(hub, training, 'model.zip'))}"}
 
 

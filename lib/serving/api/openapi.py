@@ -28,19 +28,28 @@ FORM = {
         "file": {"contentMediaType": "application/octet-stream",  # any bytes: OpenAPI 3.1
                  "description": "a picture; the field comes once for each"}}}}},
 }
+# A grey PNG of 48x36 in base64.
+EXAMPLE = ("iVBORw0KGgoAAAANSUhEUgAAADAAAAAkCAAAAADqLubWAAAAHklEQVR42mMs"
+           "YiANMDGMahjVMKphVMOohlENQ0IDABBGALraQdPhAAAAAElFTkSuQmCC")
+TEXTS = {"type": "array", "minItems": 1, "items": {"type": "string", "contentEncoding": "base64"}}
 INFER = {
-    "required": True, "description": "An inference request of the Open Inference Protocol, version 2.",
-    "content": {"application/json": {"schema": {"type": "object", "required": ["inputs"]}, "example": {
-        "id": "7", "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["/9j/4AAQ…"]}]}}},
+    "required": True, "description": "An inference request of the Open Inference Protocol, version 2, as JSON or with the "
+    "binary data extension.",
+    "content": {"application/json": {
+        "schema": {"type": "object", "required": ["inputs"], "properties": {
+            "id": {"type": "string", "maxLength": 200}, "parameters": {"type": "object"},
+            "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": {
+                "type": "object", "required": ["name", "datatype", "shape", "data"], "properties": {
+                    "name": {"const": "image"}, "datatype": {"const": "BYTES"}, "data": TEXTS, "shape": {
+                        "type": "array", "items": {"type": "integer"}, "description": "[n], n being the number of pictures"}}}},
+            "outputs": {"type": "array", "maxItems": 1, "items": {
+                "type": "object", "required": ["name"], "properties": {"name": {"const": "answer"}}}}}},
+        "example": {"id": "7", "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [EXAMPLE]}]}}},
 }
 FETCHED = {"name": "image_url", "in": "query", "required": True, "schema": {"type": "string"},
            "description": "https URL of a picture, on a host that is allowed here"}
-
-
-PROBLEMS = problems(401, 403, 404, 409, 503)
-ANSWERS = problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503)
-
-
+PROBLEMS = problems(400, 401, 403, 404, 405, 409, 431, 503)
+ANSWERS = problems(400, 401, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503)
 DRAW = {"draw": {"type": "boolean", "enum": [True, False], "default": False,
                  "description": "the picture with the answer drawn on it, as PNG; also by Accept: image/png"}}
 
