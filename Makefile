@@ -30,7 +30,7 @@ hub: .venv/ready              ## the image hub's page in a browser; python -m li
 mlflow: .venv/ready           ## the tracker's page
 	$(BIN)/python -m lib tracker $(WORDS)
 
-reliability: .venv/ready      ## what is promised of failures; PART=corpus|faults|fuzz|load|swaps|memory|secrets|settings
+reliability: .venv/ready      ## what is promised of failures; PART=corpus|faults|fuzz|attacks|clients|load|swaps|memory|secrets|settings
 	$(BIN)/python -m benchmarks.reliability $(PART) $(ARGS)
 
 lock:                         ## the lock anew, from pyproject.toml

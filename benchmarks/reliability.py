@@ -1,6 +1,6 @@
 """Is what is promised of failures kept? The long forms of what the tests hold in short ones.
 
-    make reliability PART=corpus|faults|fuzz|load|swaps|memory|secrets|settings [ARGS="--minutes 20"]
+    make reliability PART=corpus|faults|fuzz|attacks|clients|load|swaps|memory|secrets|settings [ARGS="--minutes 20"]
 
 Each part ends within `--minutes` (60); the same command goes on where it ended, and the counts add up, with the date of
 each, in outputs/benchmarks/reliability.json. `--anew` begins at nothing. Load, swaps and memory are those of
@@ -12,7 +12,6 @@ import collections
 import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import faults
+from benchmarks import attacks, client_checks, faults
 from lib.common import config
 from lib.storage import files
 
@@ -144,33 +143,27 @@ def fuzz(part):
             "way", "slowest s", "most MB")}, seconds=part.lines.get(name, {}).get("seconds", 0) + line["seconds"])
     tested(part, "hypothesis: JSON, forms, URLs, paths", "tests/test_api_fuzz.py", "tests/test_formats_hostile.py",
            "tests/test_transfer.py")
-    if tool := shutil.which("schemathesis") or os.environ.get("SCHEMATHESIS"):
-        while part.left(name := "schemathesis on the OpenAPI", 20_000):
-            done, wrong, words = _schemathesis(tool, int(min(600, max(30, part.until - time.monotonic()))))
-            part.add(name, 20_000, done, wrong, said=words)
-    else:
-        print("schemathesis is not installed; pip install schemathesis (into any environment), and name it in the "
-              "variable SCHEMATHESIS")
 
 
-def _schemathesis(tool, seconds):
-    """Cases asked of a running server, how many were answered as they must not be, and the tool's last words.
+def attacked(part):
+    """One who sends what costs much, and four, against the API and the hub."""
+    for what in ("api", "hub"):
+        done = subprocess.run([PYTHON, "-m", "benchmarks.attacks", what], cwd=config.REPOSITORY)
+        part.lines.pop(what, None)
+        part.add(what, 1, 1, int(done.returncode != 0), figures=attacks.OUT)
 
-    One check is left out: that what fits the schema is taken. A picture is any bytes to OpenAPI.
-    """
-    from lib.serving import api
 
-    with _home() as home, api.start(_export(home), config.resolve_group("api", {"port": 0, "log": os.devnull})) as server:
-        done = subprocess.run(
-            [tool, "run", f"{server.url}/openapi.json", "--checks", "all", "--exclude-checks", "positive_data_acceptance",
-             "--max-examples", "300", "--max-time", str(seconds), "--continue-on-failure", "--generation-database", "none",
-             "--no-color", "--seed", str(time.time_ns() % 2**31)], capture_output=True, text=True, cwd=home)
-    found = re.search(r"(\d+) generated(?:, (\d+) found)?", done.stdout)
-    if not found:
-        raise RuntimeError(f"schemathesis ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
-    if found[2]:
-        print(done.stdout[-6000:])
-    return int(found[1]), int(found[2] or 0), done.stdout.strip().splitlines()[-1].strip("= ")[:200]
+def clients(part):
+    """tritonclient, kserve and schemathesis, in an environment of their own."""
+    for what in ("api", "hub"):
+        with attacks.serving(what) as (url, (token, _)):
+            if what == "api":
+                number, wrong = client_checks.real(url)
+                part.lines.pop("tritonclient and kserve", None)
+                part.add("tritonclient and kserve", number, number, len(wrong), said=wrong)
+            while part.left(name := f"schemathesis, {what}", 10_000):
+                done, failed, words = client_checks.schemathesis(url, int(min(300, max(30, part.until - time.monotonic()))), token)
+                part.add(name, 10_000, done, failed, said=words)
 
 
 def load(part):
@@ -289,7 +282,8 @@ def _last_json(words):
     raise RuntimeError(f"{' '.join(map(str, words[1:4]))} ended with {done.returncode}: {done.stderr[-2000:]}")
 
 
-PARTS = {"corpus": corpus, "settings": settings, "faults": faulty, "fuzz": fuzz, "load": load, "swaps": swaps,
+PARTS = {"corpus": corpus, "settings": settings, "faults": faulty, "fuzz": fuzz, "attacks": attacked,
+         "clients": clients, "load": load, "swaps": swaps,
          "memory": memory, "secrets": secrets}
 
 
