@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import csv
 import gc
 import io
 import json
@@ -26,8 +27,10 @@ from starlette.requests import Request
 from lib.common import config
 from lib.common.http import access_log, executor
 from lib.common.http.problem_details import Problem
+from lib.imaging import images
 from lib.serving import api, export_check, prediction
-from lib.serving.api import model_store
+from lib.serving.api import answers as answers_of
+from lib.serving.api import model_store, rendering
 from lib.serving.api.app import create
 from lib.storage import files
 
@@ -482,25 +485,79 @@ def _until(true, seconds=60):
 # --- the page
 
 
-def test_a_person_drops_a_photograph_and_sees_the_box(server, browser, tmp_path):
-    (tmp_path / "good.jpg").write_bytes(picture())
-    (tmp_path / "<img src=x onerror=alert(1)>.jpg").write_bytes(b"<script>alert(1)</script>")
-    page = browser.new_page()
-    said = []
+def opened(browser, server, **context):
+    """A page of the API, and what it says in its console, asks in dialogs, or fetches from elsewhere."""
+    page, said = browser.new_context(accept_downloads=True, **context).new_page(), []
     page.on("console", lambda message: said.append(message.text) if "status of 415" not in message.text else None)
     page.on("dialog", lambda dialog: said.append(dialog.message))
     page.on("request", lambda request: said.append(request.url) if not request.url.startswith(
         (server.url, "blob:")) else None)
     page.goto(server.url)
     page.wait_for_selector("#task option", state="attached")
-    page.set_input_files("#file", tmp_path / "good.jpg")
-    page.wait_for_selector("#drawn:not([hidden])")
-    assert page.text_content("#said") == "Found." and "p1x" in page.text_content("#numbers")
-    assert page.evaluate("document.getElementById('drawn').naturalWidth") == 320
-    page.set_input_files("#file", tmp_path / "<img src=x onerror=alert(1)>.jpg")
-    page.get_by_text("not a JPEG or PNG picture").wait_for()
+    return page, said
+
+
+def test_a_person_gives_photographs_and_sees_and_saves_their_answers(server, browser, tmp_path):
+    (tmp_path / "good.jpg").write_bytes(picture())
+    (tmp_path / "=1+2.jpg").write_bytes(picture(1))
+    (tmp_path / "<img src=x onerror=alert(1)>.jpg").write_bytes(b"<script>alert(1)</script>")
+    page, said = opened(browser, server)
+    page.set_input_files("#file", sorted(tmp_path.glob("*.jpg")))
+    page.get_by_text("Done: 3 pictures.").wait_for()
+    cards = page.locator("article")
+    assert cards.count() == 3 and page.get_by_text("not a JPEG or PNG picture").count() == 1
+    good = cards.filter(has_text="good.jpg")
+    assert "Found." in good.inner_text() and "p1x" in good.locator("table").text_content()
+    assert good.locator("img").evaluate("image => image.naturalWidth") == 320
+    with page.expect_download() as download:
+        page.get_by_text("Save the answers as CSV").click()
+    rows = list(csv.DictReader(download.value.path().open(newline="")))
+    assert {row["image"] for row in rows} == {"good.jpg", "'=1+2.jpg", "<img src=x onerror=alert(1)>.jpg"}
+    assert [row["error"] for row in rows if row["image"].startswith("<")] == ["not a JPEG or PNG picture"]
+    with page.expect_download() as download:
+        good.get_by_text("Save the crop").click()
+    corners, size = server.ask(picture()), Image.open(download.value.path()).size
+    assert download.value.suggested_filename == "good-crop.png"
+    assert abs(size[0] - np.hypot(corners["p2x"] - corners["p1x"], corners["p2y"] - corners["p1y"])) < 40
     page.close()
     assert said == []
+
+
+def test_the_page_says_in_words_how_far_an_answer_can_be_believed(server, browser):
+    page, _ = opened(browser, server)
+    for answer, word in (({"confidence": 0.95}, "Found (confidence 0.95)."), ({"confidence": 0.099}, "Not sure of it"),
+                         ({"confidence": 0.6}, "look at it"), ({"refused": "no_box", "confidence": 0.9}, "No box found"),
+                         ({"refused": "several"}, "Several boxes"), ({"boxes": []}, "0 found"), ({}, "Found."),
+                         ({"refused": "unsure", "probability": 0.9}, "a person should look")):
+        assert word in page.evaluate("answer => words(answer)[0]", answer), answer
+    assert page.evaluate("quad({refused: 'no_box', p1x: 1})") is None
+    page.close()
+
+
+def test_the_page_fits_a_phone_and_catches_what_is_dropped_beside_its_frame(server, browser):
+    page, said = opened(browser, server, viewport={"width": 390, "height": 800})
+    page.evaluate("""bytes => {
+        const data = new DataTransfer();
+        data.items.add(new File([Uint8Array.from(bytes)], "a-long-name-without-any-space-".repeat(9) + ".jpg"));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }""", list(picture()))
+    page.get_by_text("Done.").wait_for()
+    page.get_by_text("All numbers").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+    assert said == []
+
+
+def test_nothing_is_drawn_where_nothing_was_found_and_dashes_where_it_is_doubtful(export):
+    grey, box = images.Picture(np.full((200, 300, 3), 90, np.uint8), (300, 200)), [([(50, 50), (250, 50), (250, 150), (50, 150)], "")]
+    predictor = prediction.load(export)
+    reds = []
+    for answer in ({"refused": None, "confidence": 0.9}, {"refused": "several"}, {"confidence": 0.1}, {"refused": "no_box"}):
+        outlines, dashed = answers_of._outlines(predictor, {**predictor.example, **answer})
+        drawn = Image.open(io.BytesIO(rendering.render(grey, box if outlines else [], dashed)))
+        reds.append(int((np.asarray(drawn)[..., 0] > 200).sum()))
+    whole, several, unsure, none = reds
+    assert none == 0 and 0.3 * whole < several < 0.8 * whole and unsure == several
 
 
 # --- inside, where no client can lead

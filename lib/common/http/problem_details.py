@@ -5,7 +5,7 @@ import json
 
 STATUS = {
     "bad_request": 400, "empty": 400, "no_token": 401, "not_allowed": 403, "no_path": 404, "no_task": 404,
-    "no_version": 404, "not_found": 404, "no_method": 405, "slow": 408, "export_refused": 409, "no_rollback": 409,
+    "no_version": 404, "not_found": 404, "no_method": 405, "slow": 408, "export_refused": 409, "no_rollback": 409, "not_ended": 409,
     "too_large": 413, "not_a_picture": 415, "not_fetched": 422, "unreadable": 422, "busy": 429, "large_headers": 431,
     "internal": 500, "late": 503, "no_database": 503, "no_memory": 503, "no_model": 503, "no_room": 507,
 }

@@ -105,6 +105,7 @@ def _wanted(formats):
 
 def _tar(shares, hub, account, number, formats):
     """The tar of a version as a response that is made while it is sent, and holds a share until then."""
+    accounts.database_role(account, "download")
     request_data.version(hub, number)
     release = shares.acquire(account.id)
     try:

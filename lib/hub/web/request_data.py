@@ -32,7 +32,7 @@ def known_query(request: Request):
     query.check_names(request, {field.alias for field in request.scope["route"].dependant.query_params})
 
 
-PROBLEMS = problems(400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503, 507)
+PROBLEMS = problems(400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503, 507)
 FILE = {"description": "The file", "content": {kind: {"schema": {"type": "string", "format": "binary"}}
                                                for kind in ("application/x-tar", "application/zip", "image/png")}}
 FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": {
@@ -165,7 +165,11 @@ def _item(field, words, wanted):
 
 def _label(text):
     """A task's label from its JSON."""
+    content = text.encode()
     try:
-        return json_body.parse(text.encode(), code="bad_input")
+        found = json_body.parse(content)
     except Problem as error:
         raise bad_input(f"the field `label` is no JSON object with a task's columns: {error.sentence}") from error
+    if not json_body.storable(content, found):
+        raise bad_input("the field `label` holds a NUL or half a surrogate pair; take it out")
+    return found

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.responses import Response
+from psycopg2 import errors
 
 from lib.common.http.problem_details import Problem
 from lib.hub import store
@@ -18,7 +19,12 @@ def add(app, hub, reader, links):
 
     @app.post("/v1/trainings", summary="Ask for a training on a version", openapi_extra=wish.about, responses=PROBLEMS)
     def ask(account: Who, wish: Annotated[request_data.Wish, Depends(wish)]):
-        return trainings.enqueue(hub, account, wish.version, wish.overrides, profile=wish.profile).plain()
+        try:
+            return trainings.enqueue(hub, account, wish.version, wish.overrides, profile=wish.profile).plain()
+        except ValueError as error:
+            if isinstance(error.__cause__, errors.ForeignKeyViolation):   # the version is not there
+                raise Problem("not_found", str(error)) from error
+            raise
 
     @app.get("/v1/trainings", summary="One's own trainings, newest first", responses=PROBLEMS)
     def listed(account: Who):
@@ -34,7 +40,10 @@ def add(app, hub, reader, links):
 
     @app.post("/v1/trainings/{number}/again", summary="Ask for the same training once more", responses=PROBLEMS)
     def again(number: Number, account: Who):
-        return trainings.retry(hub, account, number).plain()
+        try:
+            return trainings.retry(hub, account, number).plain()
+        except ValueError as error:
+            raise Problem("not_ended", str(error)) from error
 
     @app.get("/v1/trainings/{number}/files/{name:path}", summary="The model (model.zip) or a figure of a training",
              response_class=Response, responses=PROBLEMS | {200: request_data.FILE})

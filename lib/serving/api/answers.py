@@ -15,6 +15,8 @@ from lib.serving import prediction
 from lib.serving.api import inference, openapi, rendering
 from lib.serving.api.service import FETCHING
 
+DOUBTFUL = 0.5   # confidence under which an answer is drawn dashed
+
 
 class _Heavy(Exception):
     """A request whose pictures cost so much that it waits for a place of its own."""
@@ -118,7 +120,7 @@ class Answers:
         if not draw:
             return answer, None
         with self.metrics.stage("draw"):
-            return answer, rendering.render(picture, predictor.job.outlines(answer))
+            return answer, rendering.render(picture, *_outlines(predictor, answer))
 
     def _each(self, request, predictor, content, values):
         """The answers for a form's pictures, each by itself."""
@@ -183,6 +185,14 @@ def checked(schema, texts):
             raise Problem(f"bad_{name}", f"{name} is {', '.join(given)[:40]!r}; it must be one of {', '.join(allowed)}")
         values[name] = allowed[given[0]] if given else about["default"]
     return values
+
+
+def _outlines(predictor, answer):
+    """What is drawn of an answer, and whether it is dashed: nothing where nothing was found, dashed where it is doubtful."""
+    refused, sure = answer.get("refused") or "", answer.get("confidence")
+    if refused.startswith("no_"):
+        return [], False
+    return predictor.job.outlines(answer), bool(refused) or (sure is not None and sure < DOUBTFUL)
 
 
 def _check_cost(request, pictures):
