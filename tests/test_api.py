@@ -507,7 +507,7 @@ def test_a_person_gives_photographs_and_sees_and_saves_their_answers(server, bro
     cards = page.locator("article")
     assert cards.count() == 3 and page.get_by_text("not a JPEG or PNG picture").count() == 1
     good = cards.filter(has_text="good.jpg")
-    assert "Found." in good.inner_text() and "p1x" in good.locator("table").text_content()
+    assert "Found; this model does not say" in good.inner_text() and "p1x" in good.locator("table").text_content()
     assert good.locator("img").evaluate("image => image.naturalWidth") == 320
     with page.expect_download() as download:
         page.get_by_text("Save the answers as CSV").click()
@@ -527,7 +527,7 @@ def test_the_page_says_in_words_how_far_an_answer_can_be_believed(server, browse
     page, _ = opened(browser, server)
     for answer, word in (({"confidence": 0.95}, "Found (confidence 0.95)."), ({"confidence": 0.099}, "Not sure of it"),
                          ({"confidence": 0.6}, "look at it"), ({"refused": "no_box", "confidence": 0.9}, "No box found"),
-                         ({"refused": "several"}, "Several boxes"), ({"boxes": []}, "0 found"), ({}, "Found."),
+                         ({"refused": "several"}, "Several boxes"), ({"boxes": []}, "0 found"), ({}, "Answered."), ({"confidence": None}, "does not say how sure"),
                          ({"refused": "unsure", "probability": 0.9}, "a person should look")):
         assert word in page.evaluate("answer => words(answer)[0]", answer), answer
     assert page.evaluate("quad({refused: 'no_box', p1x: 1})") is None

@@ -259,5 +259,5 @@ def test_the_page_takes_a_token(guarded, browser, keys, tmp_path):
     page.fill("#token", keys[1])
     page.set_input_files("#file", [])
     page.set_input_files("#file", tmp_path / "good.jpg")
-    page.locator("article", has_text="Found.").locator("img").wait_for()
+    page.locator("article", has_text="Found; this model").locator("img").wait_for()
     page.close()

@@ -142,6 +142,17 @@ CASES = {  # what is sent, what is answered: statuses, codes
     "131 a name of 3 kB": (named(b"x" * 3000), *FINE), "131 a name of 10 kB": (named(b"x" * 10_000), *BAD),
     "131 a name that turns": (named("\u202egpj.exe".encode()), *FINE),
     "131 a name with a quote": (named(b'"; filename="b'), *FINE),
+    "HEAD of the page": ([b"HEAD / HTTP/1.1\r\nHost: x\r\n" + LAST + b"\r\n"], *FINE),
+    "HEAD of health": ([b"HEAD /health HTTP/1.1\r\nHost: x\r\n" + LAST + b"\r\n"], *FINE),
+    "HEAD of an answer": ([b"HEAD /predict HTTP/1.1\r\nHost: x\r\n" + LAST + b"\r\n"], [405], []),
+    "two hosts": (post(headers=b"Host: y\r\n"), *BAD),
+    "no host": ([b"GET /health HTTP/1.1\r\n" + LAST + b"\r\n"], *BAD),
+    "two tokens": (post(headers=b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"), *BAD),
+    "gzip, chunked": ([POST + LAST + b"Transfer-Encoding: gzip, chunked\r\n\r\n%x\r\n" % len(PICTURE) + PICTURE + b"\r\n0\r\n\r\n"],
+                      *BAD),
+    "16,300 names in a query": (post(path=b"/predict?" + b"&".join(b"%x" % n for n in range(10_000))), *BAD),
+    "a name that nobody knows": (post(path=b"/predict?Mode=8"), [400], ["bad_query"]),
+    "a Content-Type of 30 kB": (post(headers=typed(b'multipart/form-data; x="' + b";" * 30_000)), *BAD),
     **{f"132 mode {mode!r}": (post(path=b"/predict?mode=" + mode), [400], ["bad_mode"]) for mode in (
         b"7", b"10", b"", b"9;%20rm", "٩".encode(), b"%D9%A9", b"9.0", b"8&mode=9", b"9%00")},
 }
