@@ -293,6 +293,12 @@ def test_an_old_run_is_verified_with_the_scores_it_had(home, task):
     assert scores.keys() == EXPECTED[task]["scores"].keys()
     if set(found.found["image"]) <= steady(task).keys():
         same(scores, EXPECTED[task]["scores"])
+    seen = 0
+    for row, answer in zip(found.rows, found.answers, strict=True):
+        if old := steady(task).get(row["image"]):
+            same({name: answer[name] for name in own.columns}, {name: old[name] for name in own.columns})
+            seen += 1
+    assert seen
 
 
 @pytest.mark.parametrize("task", ["corners", "bins"])
