@@ -27,9 +27,13 @@ from legacy import tiny
 
 # All that is taken from lib: where a module lies may change, what it does with what is old may not.
 from lib import __main__ as command
-from lib import data, gather, model, predict, revisions, runs, server, tasks, train, verify
+from lib import data, evaluation, tasks, training
+from lib.evaluation.viewer import Viewer
 from lib.hub import access
-from lib.viewer import Viewer
+from lib.models import saving
+from lib.serving import prediction
+from lib.storage import postgres, revisions, runs
+from lib.training.loop import fit_network
 
 HERE = Path(__file__).with_name("legacy")
 EXPECTED = json.loads((HERE / "expected.json").read_text())
@@ -82,7 +86,7 @@ def job(task, run="", **overrides):
 
 def restored(whose, name):
     """Whose database as it was, from the plain SQL in which it was kept."""
-    with server.connect(whose) as connection, connection.cursor() as cursor:
+    with postgres.connect(whose) as connection, connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA IF EXISTS corebox, geolschema, hub CASCADE")
         cursor.execute(lzma.decompress((HERE / name).read_bytes()).decode())
         connection.commit()
@@ -90,7 +94,7 @@ def restored(whose, name):
 
 
 def ask(whose, query):
-    with server.connect(whose) as connection, connection.cursor() as cursor:
+    with postgres.connect(whose) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchall()
 
@@ -262,14 +266,14 @@ def test_old_networks_are_read_from_both_formats_and_agree_with_their_export(hom
     import keras
 
     record = runs.newest(job(task))
-    predictor = predict.load(record.path("export"), task)
+    predictor = prediction.load(record.path("export"), task)
     for part, lite in predictor.parts.items():
         height, width, _ = predictor.content["parts"][part]["input"]
         pixels = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), np.uint8)
         wanted = lite(pixels)
         for suffix in (".keras", ".h5"):
             path = record.path("model", part + suffix)
-            found = model.load(path)(pixels.astype(np.float32), training=False)
+            found = saving.load(path)(pixels.astype(np.float32), training=False)
             for name, value in wanted.items():
                 np.testing.assert_allclose(
                     keras.ops.convert_to_numpy(found[name]),
@@ -288,7 +292,7 @@ def test_old_networks_are_read_from_both_formats_and_agree_with_their_export(hom
 @pytest.mark.parametrize("task", ["corners", "bins"])
 def test_an_old_run_is_verified_with_the_scores_it_had(home, task):
     own = job(task)
-    found = verify.verify(own, runs.newest(own), gather.read(own), progress=False)
+    found = evaluation.evaluate(own, runs.newest(own), data.read_labels(own), progress=False)
     scores = found.scores.set_index("score")["mean"].to_dict()
     assert scores.keys() == EXPECTED[task]["scores"].keys()
     if set(found.found["image"]) <= steady(task).keys():
@@ -305,20 +309,20 @@ def test_an_old_run_is_verified_with_the_scores_it_had(home, task):
 def test_a_finished_old_run_of_the_same_settings_is_taken_as_it_is(home, task):
     own = job(task)
     before = sorted(path.name for path in own.outputs.iterdir())
-    record = train.train(own, data.prepare(own, gather.read(own), progress=False), progress=False)
+    record = training.fit(own, data.prepare(own, data.read_labels(own), progress=False), progress=False)
     assert record.name == EXPECTED[task]["run"]
     assert sorted(path.name for path in own.outputs.iterdir()) == before
 
 
 def test_an_old_training_that_was_broken_off_goes_on_and_ends_as_it_would_have(home):
     own = job("bins", "broken", **tiny.BROKEN)
-    prepared = data.prepare(own, gather.read(own), progress=False)
+    prepared = data.prepare(own, data.read_labels(own), progress=False)
     record, finished = runs.start(own, runs.fingerprint(own, prepared.rows))
     assert record.name == "broken" and not finished
-    kept, (part,) = record.path("backup"), own.parts()
+    kept, (name,) = record.path("backup"), own.parts()
     with tiny.networks():
-        model.build(own).load_weights(next(iter(kept.iterdir())))
-        _, history = train.fit(own, part, prepared, record, progress=False)
+        training.build(own)[name].load_weights(next(iter(kept.iterdir())))
+        _, history = fit_network(own, name, prepared, record.folder, progress=False)
     numbers = sorted(int(re.search(r"-(\d+)\.", path.name)[1]) for path in kept.iterdir())
     assert numbers == list(range(3, 7)), "batches before it was broken off are not trained again"
     for found, old in zip(history, EXPECTED["broken"]["history"], strict=True):
@@ -349,7 +353,7 @@ def test_every_layer_and_loss_that_was_registered_says_what_it_said(home):
         )
 
     for suffix in ("keras", "h5"):
-        network = model.load(folder / f"layers.{suffix}")
+        network = saving.load(folder / f"layers.{suffix}")
         for name, found in network(old["pixels"], training=False).items():
             agree(found, f"output_{name}")
         seen |= {keras.saving.get_registered_name(type(layer)) for layer in network.layers}
@@ -391,7 +395,7 @@ def test_old_revisions_are_read_and_built_on_and_nothing_is_migrated_twice(label
     newest, decided, chains = (
         revisions.latest(labelled),
         revisions.latest(labelled, decided=True),
-        revisions.chains(labelled),
+        revisions.histories(labelled),
     )
     at = {source.rpartition("\\")[2]: source for source in newest}
     told = {
@@ -413,7 +417,7 @@ def test_old_revisions_are_read_and_built_on_and_nothing_is_migrated_twice(label
         "undone",
         "rows counted",
     ]
-    assert newest[at["corners_0000.JPG"]].note == "näher am Rand" and revisions.added(labelled) == {
+    assert newest[at["corners_0000.JPG"]].note == "näher am Rand" and revisions.new_pictures(labelled) == {
         at["added.JPG"]
     }
     assert set(revisions.applied(labelled)) == {at["corners_0000.JPG"], at["corners_0001.JPG"]}
@@ -429,8 +433,8 @@ def test_old_revisions_are_read_and_built_on_and_nothing_is_migrated_twice(label
 
 
 def test_old_pictures_are_not_copied_again_and_new_corrections_come_in(labelled):
-    before = gather.read(labelled)
-    found = gather.gather(labelled)
+    before = data.read_labels(labelled)
+    found = data.ingest_labels(labelled)
     assert found.counts == {"rows": 9, "kept": 9, "dropped": 0, "reordered": 0, "revised": 5, "copied": 1}
     now = found.table.set_index("image")
     changed = [
@@ -444,7 +448,7 @@ def test_old_pictures_are_not_copied_again_and_new_corrections_come_in(labelled)
 def test_an_old_data_folder_comes_out_of_its_table_byte_for_byte(home):
     own = restored(job("bins"), "bins.sql.xz")
     old = {name: (own.folder / name).read_bytes() for name in ("labels.csv", "dropped.csv", "pictures.json")}
-    assert gather.gather(own).counts["copied"] == 0
+    assert data.ingest_labels(own).counts["copied"] == 0
     assert old == {name: (own.folder / name).read_bytes() for name in old}
 
 
