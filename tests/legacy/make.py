@@ -144,8 +144,9 @@ def later_corrections(record):
 
 def unsent(record):
     """A correction that did not get through, since no server answered; it stays in the outbox."""
-    from lib import database, demo, revisions
     from lib.viewer.outbox import Outbox
+
+    from lib import database, demo, revisions
 
     job, token = job_of("corners"), HOME / "nowhere.json"
     token.write_text(json.dumps({"server": "127.0.0.1", "port": 9, "database": "d", "uid": "u", "pwd": ""}))
