@@ -5,6 +5,8 @@ import json
 import os
 from dataclasses import dataclass
 
+from tqdm.auto import tqdm
+
 from lib.common import native_output
 from lib.models import building
 
@@ -46,9 +48,10 @@ class Networks(dict):
                              for name, network in self.items() for layer in network.layers])
 
 
-def build(job):
+def build(job, progress=True):
     """The Networks of a job as its settings have them, ready to be looked at, changed and trained."""
-    return Networks({name: Start.of(job, name) for name in job.parts()})
+    bar = tqdm(job.parts(), desc="start TensorFlow and build", unit="network", disable=not progress)
+    return Networks({name: Start.of(job, name) for name in bar})
 
 
 def starts(job, given=None):
