@@ -67,6 +67,14 @@ def test_a_folder_is_looked_through_once_and_the_best_stand_in_the_viewers_queue
     assert active_learning.choose(job, record, folder, 3, progress=False).items == found.items
 
 
+def test_a_picture_whose_label_is_gone_is_answered_though_its_features_are_known(trained):
+    job, record = trained
+    features = active_learning.PictureFeatures(job, record, progress=False)
+    paths = [str(path) for path in sorted((job.folder / "images").iterdir())[:2]]
+    assert all(set(facts) == {"features"} for facts in features(paths, ask=False).values())
+    assert all(set(facts) == {"features", "answer", "doubt"} for facts in features(paths).values())
+
+
 def test_what_is_labelled_in_the_queue_begins_at_the_answer_and_is_a_new_label(trained, tmp_path, monkeypatch):
     job, record = trained
     active_learning.choose(job, record, offered(job, tmp_path / "new"), 2, progress=False)

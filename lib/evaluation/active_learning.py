@@ -1,4 +1,4 @@
-"""Which pictures should be labelled next? Those of which the model is unsure, and which are unlike all others."""
+"""Which pictures should be labelled next? Those whose answers are uncertain and that differ from all labelled ones."""
 
 import os
 import time
@@ -15,27 +15,27 @@ from lib.models import building, saving
 from lib.serving import image_list, prediction
 from lib.storage import files, revisions
 
-PAUSE = 20.0             # s after which what is known is written down
+PAUSE = 20.0             # s after which what was computed is written to disk
 KNOWN = 2000             # labelled pictures, at most, from which new ones are to differ
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the viewer offers next: `items`, the most useful first; how many pictures `there` were, and how many were
-    `labelled` already or `unreadable`."""
+    """The pictures to label next: `items` for the viewer, the most useful first; the numbers of `pictures` in the folder, of
+    those that are `labelled` already, and of those that are `unreadable`."""
 
     items: list
-    there: int
+    pictures: int
     labelled: int
     unreadable: int
 
     def __str__(self):
-        return (f"{len(self.items)} of {self.there} pictures are to be labelled next, {self.labelled} are labelled already, "
+        return (f"{len(self.items)} of {self.pictures} pictures are to be labelled next, {self.labelled} are labelled already, "
                 f"{self.unreadable} cannot be read; open the viewer to label them")
 
 
 def choose(job, run, folder, number, progress=True):
-    """The Chosen of a folder: `number` pictures without a label, put into the queue of the run's viewer.
+    """Choose `number` pictures of a folder that have no label, put them into the queue of the run's viewer, return a Chosen.
 
     Labelling starts from the model's answer. What was computed is kept with the run, so a stopped call goes on.
     ValueError: no folder, or no picture in it.
@@ -60,8 +60,8 @@ def choose(job, run, folder, number, progress=True):
 def k_centre(features, doubts, centres, number):
     """Positions of `number` pictures to label, by features (n, d), doubts (n,) and the features (m, d) of labelled ones.
 
-    Greedy k-centre (Sener and Savarese, arXiv 1708.00489), each distance weighted by the picture's doubt: the next one
-    is that for which its distance to the nearest labelled or chosen one, times its doubt, is greatest.
+    Greedy k-centre (Sener and Savarese, arXiv 1708.00489), weighted by uncertainty: the next picture is the one whose
+    distance to the nearest labelled or chosen picture, times its doubt, is greatest.
     """
     features, centres = np.asarray(features, float), np.asarray(centres, float)
     if not len(features):
@@ -82,7 +82,7 @@ def k_centre(features, doubts, centres, number):
 
 
 def _labelled(job):
-    """What names a picture that has a label: its path in the table or in the revisions, and its bytes' hash."""
+    """Paths (in the table and in the revisions) and SHA-256 of the pictures that have a label."""
     table = ingest.read_labels(job)
     sources = {revision.source for revision in revisions.latest(job, decided=True).values()}
     return {*table.get("source", ()), *table.get("sha256", ()), *sources} - {""}
@@ -104,7 +104,7 @@ class PictureFeatures:
     def __call__(self, paths, ask=True):
         """By path, `features` and, with `ask`, `answer` and `doubt`; None for a picture that cannot be read."""
         marks = {path: self._mark(path) for path in paths}
-        left, began = [path for path in paths if marks[path] not in self.known], time.monotonic()
+        left, began = [path for path in paths if not self._is_known(marks[path], ask)], time.monotonic()
         with ThreadPoolExecutor(self.job.params.data.workers) as pool:
             found = pool.map(lambda path: self._compute(path, ask), left)
             for path, facts in zip(left, tqdm(found, "features", len(left), disable=not (self.progress and left)), strict=True):
@@ -114,6 +114,10 @@ class PictureFeatures:
                     began = time.monotonic()
         files.write_json(self.path, self.known)
         return {path: self.known[marks[path]] for path in paths}
+
+    def _is_known(self, mark, ask):
+        """Whether all that is asked was computed before; of a labelled picture there are features without an answer."""
+        return mark in self.known and (not ask or self.known[mark] is None or "answer" in self.known[mark])
 
     def _mark(self, path):
         try:
@@ -135,7 +139,7 @@ class PictureFeatures:
 
 
 def _queue(job, chosen):
-    """The items of the viewer for paths and what was seen in them; their pictures are copied beside the others."""
+    """The viewer's items for chosen paths and what was computed of each; the pictures are copied into the data folder."""
     places = transfer.storage_locations(job)
     sources = {path: transfer.find_picture(path, places) for path, _ in chosen}
     with files.lock(job.folder):
