@@ -82,7 +82,7 @@ def deep_png(side):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    packer, rows = zlib.compressobj(9), b"\0" + bytes(8 * side)
+    packer, rows = zlib.compressobj(6), b"\0" + bytes(8 * side)
     packed = b"".join(packer.compress(rows) for _ in range(side)) + packer.flush()
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 16, 6, 0, 0, 0))
             + chunk(b"IDAT", packed) + chunk(b"IEND", b""))

@@ -30,7 +30,7 @@ from lib.common.http.problem_details import Problem
 from lib.imaging import images
 from lib.serving import api, export_check, prediction
 from lib.serving.api import answers as answers_of
-from lib.serving.api import model_store, rendering
+from lib.serving.api import model_store, rendering, service
 from lib.serving.api.app import create
 from lib.storage import files
 
@@ -614,6 +614,73 @@ def test_a_refused_request_is_forgotten_at_once(export, tmp_path):
     finally:
         gc.enable()
     assert statuses == [422, 400, 415, 408, 200, 400, 404, 405] and kept == []
+
+
+def within(export, log, ask, **others):
+    """What `ask(client, service)` returns, of an application in this process whose model is loaded."""
+    async def run():
+        app = create(export, settings(log=str(log), **others))
+        async with app.router.lifespan_context(app), httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://inside", timeout=30) as client:
+            while (await client.get("/health")).status_code == 503:
+                await asyncio.sleep(0.05)
+            return await ask(client, app.state.service)
+
+    return asyncio.run(run())
+
+
+def test_costly_pictures_are_answered_one_at_a_time_and_hold_up_no_other(export, tmp_path, monkeypatch):
+    loaded, free, most = prediction.load(export), threading.Event(), []
+    monkeypatch.setattr(prediction, "load", lambda *_: loaded)
+
+    def answer(picture):
+        if picture.size[0] > 4000:
+            most.append(1)
+            free.wait(20)
+        return loaded.example
+
+    monkeypatch.setattr(loaded, "answer", answer)
+    large, progressive = picture(size=(4500, 3000)), picture(progressive=True)
+
+    async def ask(client, service):
+        waiting = [asyncio.create_task(client.post("/predict", content=large)) for _ in range(4)]
+        while not most:
+            await asyncio.sleep(0.01)
+        quick = [await client.post("/predict", content=picture()) for _ in range(3)]
+        last = asyncio.create_task(client.post("/predict", content=progressive))
+        await asyncio.sleep(0.1)
+        alone, held = len(most), service.heavy.taken
+        free.set()
+        return quick, alone, held, last.done(), [(await one).status_code for one in [*waiting, last]]
+
+    quick, alone, held, done, statuses = within(export, tmp_path / "log", ask, workers=2, queue=8, total_timeout=30.0)
+    assert [one.status_code for one in quick] == [200] * 3 and (alone, held, done) == (1, 5, False)
+    assert statuses == [200] * 5
+
+
+def test_a_thread_past_its_deadline_makes_the_process_not_ready_and_then_ends_it(export, tmp_path, monkeypatch):
+    loaded, free, ended = prediction.load(export), threading.Event(), []
+    monkeypatch.setattr(prediction, "load", lambda *_: loaded)
+    monkeypatch.setattr(loaded, "answer", lambda _: free.wait(20) and loaded.example)
+    monkeypatch.setattr(service, "GRACE", 0.3)
+    monkeypatch.setattr(service.os, "_exit", ended.append)
+
+    async def ask(client, service):
+        late = await client.post("/predict", content=picture())
+        while (ready := await client.get("/v2/health/ready")).status_code == 200:
+            await asyncio.sleep(0.02)
+        live = await client.get("/v2/health/live")
+        while not ended:
+            await asyncio.sleep(0.02)
+        free.set()
+        while (after := await client.get("/v2/health/ready")).status_code != 200:
+            await asyncio.sleep(0.02)
+        return late, ready, live, after
+
+    late, ready, live, after = within(export, tmp_path / "log", ask, total_timeout=0.2)
+    problem(late, 503, "late")
+    assert "past its deadline" in problem(ready, 503, "late")["detail"] and live.status_code == after.status_code == 200
+    assert '"stuck"' in (tmp_path / "log").read_text()
 
 
 def test_without_a_model_the_api_lives_and_is_not_ready(tmp_path):

@@ -19,7 +19,8 @@ LIVE, PICTURE = 1.0, 4.0   # s that health, and a good picture, may wait longer 
 
 API = ["15,000 query names", "query names on infer", "/docs, unread", "/openapi.json", "/metrics", "JSON of 1 MB of brackets",
        "JSON of 1 MB of numbers", "JSON of 1 MB of base64", "form of 1 MB of line ends", "form of 1 MB of fields",
-       "Content-Type of 60 kB", "a body that stands"]
+       "Content-Type of 60 kB", "a body that stands", "JPEG of 400 scans", "JPEG of 1 MB of fill", "JPEG of 1 MB of empty segments",
+       "PNG of 7000x7000 RGBA 16 bit"]
 HUB = ["15,000 query names", "JSON of 60 MiB", "JSON of 1 MB of brackets", "JSON of 1 MB of objects", "wanted, 8 MB of names",
        "form of 1 MB of line ends", "Content-Type of 60 kB", "eight forms that stand"]
 

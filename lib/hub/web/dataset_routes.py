@@ -4,15 +4,17 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from lib.common.http.problem_details import Problem
 from lib.common.http.shares import Shares
-from lib.hub import accounts, store
+from lib.hub import accounts
 from lib.hub.datasets import export, label_hierarchy, selection
 from lib.hub.datasets import versions as sets
 from lib.hub.web import request_data
 from lib.hub.web.downloads import Stream
 from lib.hub.web.request_data import PROBLEMS, JsonBody, Number, Who
+from lib.hub.web.thumbnails import Thumbnails
 
 FORMAT = f"({'|'.join(export.FORMATS)})"
 Formats = Annotated[str, Query(json_schema_extra={"pattern": f"^({FORMAT}(,{FORMAT})*)?$"})]
@@ -27,6 +29,8 @@ def add(app, hub, reader, links):
 
 
 def _browse(app, hub, query):
+    thumbnails = Thumbnails(hub)
+
     @app.get("/v1/labels", summary="Labels: how many accepted pictures each has, and the tree", responses=PROBLEMS)
     def labels(account: Who):
         counts = selection.counts(hub, account)
@@ -46,11 +50,11 @@ def _browse(app, hub, query):
 
     @app.get("/v1/pictures/{number}/thumbnail", summary="A small JPEG of an accepted picture", response_class=Response,
              responses=PROBLEMS | {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}})
-    def thumbnail(number: Number, account: Who):
-        found = selection.pictures(hub, account, [number])
+    async def thumbnail(number: Number, account: Who):
+        found = await run_in_threadpool(selection.pictures, hub, account, [number])
         if not found:
             raise Problem("not_found", f"there is no published picture {number}")
-        return Response(store.thumbnail(hub, found[0]["sha256"]), media_type="image/jpeg")
+        return Response(await thumbnails.get(found[0]["sha256"]), media_type="image/jpeg")
 
 
 def _watches(app, hub, wish):
