@@ -200,7 +200,7 @@ def serve_flask(export, given):
     from lib.models import saving
 
     job = tasks.find(export_check.check(export)["task"])(config.Params(export_check.check(export)["settings"]), "demo")
-    networks = {part: saving.load(export.parent / "model" / f"{part}.keras") for part in job.parts()}
+    networks = {part: saving.load(export.parent / "model" / f"{part}.keras") for part in job.networks}
     parts = {part: lambda batch, network=network: network.predict(batch, verbose=0) for part, network in networks.items()}
     app = Flask(__name__)
 

@@ -19,6 +19,7 @@ from lib.common import config
 from lib.imaging import geometry, images
 from lib.storage import files
 from lib.tasks import corners
+from lib.tasks.contract import Auditable, Reviewable
 from lib.tasks.corners import pretraining
 
 FOLDER = config.home() / "outputs" / "benchmarks"
@@ -80,12 +81,12 @@ class Set:
         labels = [moved(label, rng, picture.size) if at in wrong else label
                   for at, (label, picture) in enumerate(zip(self.labels, self.shown, strict=True))]
         truths = [corners.row_of(label, 3) for label in labels]
-        habit = job.habit(truths, self.answers)
-        seen = [job.evidence(self.predictor.parts, *each, habit)
+        habit = Auditable.of(job).label_bias(truths, self.answers)
+        seen = [Auditable.of(job).label_evidence(self.predictor.parts, *each, habit)
                 for each in zip(self.shown, truths, self.answers, strict=True)]
         pairs = list(zip(truths, self.answers, strict=True))
-        values = {"suspicion": job.suspicions(truths, self.answers, seen),
-                  "label / radius": [job.surprise(*pair) for pair in pairs],
+        values = {"suspicion": Auditable.of(job).label_errors(truths, self.answers, seen),
+                  "label / radius": [Reviewable.of(job).label_nll(*pair) for pair in pairs],
                   "distance": [job.score(*pair)["error"] for pair in pairs]}
         return {name: np.argsort(np.argsort(-np.array(each)))[wrong] for name, each in values.items()}
 

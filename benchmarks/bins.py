@@ -30,6 +30,7 @@ from lib.imaging import images
 from lib.models import saving
 from lib.serving import prediction
 from lib.storage import files
+from lib.tasks.contract import Network
 from lib.training import fitting
 
 TEST = 300
@@ -72,7 +73,7 @@ def scored(one, truths, answers, seed=0):
         chosen, given = [truths[n] for n in at], [answers[n] for n in at]
         hits = [one.score(truth, answer) for truth, answer in zip(chosen, given, strict=True)]
         means = {name: float(np.mean([hit[name] for hit in hits])) for name in ("right", "off", "within_1")}
-        return means | one.summary(chosen, given)
+        return means | one.set_metrics(chosen, given)
 
     rng = np.random.default_rng(seed)
     drawn = [numbers(rng.integers(0, len(truths), len(truths))) for _ in range(300)]
@@ -120,26 +121,36 @@ def main():
     print(f"written to {out}")
 
 
-class Again(tasks.find("bins")):
-    """The job, started from the weights of another training."""
+class AgainNetwork(Network):
+    """Starts from the weights of another training."""
 
-    given = None
-    name = "bins"
-
-    def start(self, part, network):
-        network.set_weights(self.given.get_weights())
+    def load_pretrained(self, network):
+        network.set_weights(self.task.given.get_weights())
         return False
+
+
+class ContinuedNetwork(Network):
+    """Keeps the backbone and the maps of another training as they are; the count is learned anew."""
+
+    def load_pretrained(self, network):
+        for layer in network.layers:
+            if layer.weights and layer.name not in ANEW:
+                layer.set_weights(self.task.given.get_layer(layer.name).get_weights())
+                layer.trainable = False
+        return False
+
+
+class Again(tasks.find("bins")):
+    """The task with a network that another training, `given`, is continued in."""
+
+    given, name = None, "bins"
+    networks = property(lambda self: {"network": AgainNetwork(self)})
 
 
 class Continued(Again):
-    """The job on the backbone and the maps of another training, which stay as they are; its count is learned anew."""
+    """The task whose count alone is learned anew."""
 
-    def start(self, part, network):
-        for layer in network.layers:
-            if layer.weights and layer.name not in ANEW:
-                layer.set_weights(self.given.get_layer(layer.name).get_weights())
-                layer.trainable = False
-        return False
+    networks = property(lambda self: {"network": ContinuedNetwork(self)})
 
 
 def measure(words):

@@ -24,6 +24,7 @@ from lib.data import dataset
 from lib.imaging import images
 from lib.models import building
 from lib.storage import files
+from lib.tasks.boats import BoatsNetwork
 from lib.training import loop
 
 FOLDER = config.home() / "outputs" / "benchmarks"
@@ -66,14 +67,14 @@ def frames(folder):
 
 
 def read(this, path):
-    return images.read(path, at_least=this.detail)
+    return images.read(path, at_least=this.minimum_decode_size)
 
 
 def prepared(this, train_set, validation_set):
     """The Prepared of two sets of (path, row); `this` is the job."""
     pairs = [(*each, split) for each, split in [(e, "train") for e in train_set] + [(e, "validation") for e in validation_set]]
     rows = [this.check({**row, "split": split}) for _, row, split in pairs]
-    stored = np.stack([this.stored("network", read(this, path), row) for (path, _, _), row in zip(pairs, rows, strict=True)])
+    stored = np.stack([this.networks["network"].cached_image(read(this, path), row) for (path, _, _), row in zip(pairs, rows, strict=True)])
     return dataset.Prepared(rows, {"network": stored})
 
 
@@ -105,8 +106,8 @@ def answers(this, network, pairs):
 def judged(this, pairs, found):
     """mAP50 and mAP50-95 with intervals, and the mean F1 of what is shown."""
     truths = [this.truth(this.check(row)) for _, row in pairs]
-    rng, whole = np.random.default_rng(0), this.summary(truths, found)
-    picks = [this.summary([truths[at] for at in pick], [found[at] for at in pick])
+    rng, whole = np.random.default_rng(0), this.set_metrics(truths, found)
+    picks = [this.set_metrics([truths[at] for at in pick], [found[at] for at in pick])
              for pick in rng.integers(0, len(truths), (200, len(truths)))]
     for name in ("map50", "map50_95"):
         whole[f"{name}_low"], whole[f"{name}_high"] = np.nanquantile([each[name] for each in picks], [0.025, 0.975]).tolist()
@@ -167,18 +168,19 @@ def enlarged(this, network):
     return larger
 
 
-class Tuned(tasks.find("boats")):
-    """The job, started from the weights of another training."""
+class TunedNetwork(BoatsNetwork):
+    """Starts from the weights of another training."""
 
-    weights = None
-
-    def start(self, part, network):
-        network.set_weights(self.weights)
+    def load_pretrained(self, network):
+        network.set_weights(self.task.weights)
         return False
 
-    @property
-    def name(self):
-        return "boats"
+
+class Tuned(tasks.find("boats")):
+    """The task with a network that starts from the `weights` of another training."""
+
+    weights, name = None, "boats"
+    networks = property(lambda self: {"network": TunedNetwork(self)})
 
 
 def show(lines):

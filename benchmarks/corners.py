@@ -205,7 +205,7 @@ def _dense_on(base, job):
     keras.utils.set_random_seed(1)
     entry = keras.Input(features.shape[1:])
     head = keras.Model(entry, corners.network.dense_head(entry, 8))
-    head.compile(optimizer=keras.optimizers.Adam(1e-4), loss=job.loss("coarse"), jit_compile=False)
+    head.compile(optimizer=keras.optimizers.Adam(1e-4), loss=job.networks["coarse"].loss(), jit_compile=False)
     best = keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)
     head.fit(features, np.stack(targets), validation_split=0.3, epochs=60, batch_size=32, verbose=0, callbacks=[best])
     return head
@@ -216,7 +216,7 @@ def _stretched(stored, row, job):
     inner = crops.frame((row["width"], row["height"]), stored.shape[1::-1])
     (left, top), (across, down) = inner.shift, inner.inner
     shown = stored[top:top + down, left:left + across]
-    return cv2.resize(shown, job.size, interpolation=cv2.INTER_AREA).astype(np.float32), job.encode(row)
+    return cv2.resize(shown, job.input_size, interpolation=cv2.INTER_AREA).astype(np.float32), job.encode(row)
 
 
 @cache
@@ -238,12 +238,12 @@ def exported(head, count=0, hole=None):
     folder = FOLDER / "corners" / f"{head}-{count or 'shipped'}-{hole if count else ''}-{_shipped()}"
     if not (folder / "export" / "export.json").is_file():
         networks = {}
-        for part in job.parts():
+        for part in job.networks:
             if count:
                 networks[part] = loop.fit_network(job, part, _few(job, count, hole), folder, False)[0]
             else:
                 networks[part] = building.build(job, part)
-                job.start(part, networks[part])
+                job.networks[part].load_pretrained(networks[part])
         export.export(job, networks, folder / "export", "benchmark")
     return folder / "export"
 
@@ -253,7 +253,7 @@ TUNING = {"training.epochs": 25, "training.batch_size": 16, "training.learning_r
 
 def _shipped():
     """Eight letters that change with the shipped weights."""
-    paths = sorted(corners.SHIPPED.glob("*.npz"))
+    paths = sorted(corners.confidence.SHIPPED.glob("*.npz"))
     return hashlib.sha256("".join(files.sha256(path) for path in paths).encode()).hexdigest()[:8]
 
 
@@ -268,9 +268,9 @@ def _few(job, count, hole):
         row = {"image": rows[at]["name"], "width": picture.size[0], "height": picture.size[1],
                "split": "validation" if place < check else "train",
                **corners.row_of(rows[at]["corners"], rows[at]["row_nb"])}
-        prepared.append((row, {part: job.stored(part, picture, row) for part in job.parts()}))
+        prepared.append((row, {part: job.networks[part].cached_image(picture, row) for part in job.networks}))
     return dataset.Prepared([row for row, _ in prepared],
-                         {part: np.stack([stored[part] for _, stored in prepared]) for part in job.parts()})
+                         {part: np.stack([stored[part] for _, stored in prepared]) for part in job.networks})
 
 
 METHODS = {"constant": constant, "classic": classic, "original": original, "heatmap": partial(ours, "heatmap", 0),

@@ -28,6 +28,7 @@ from lib.metrics import label_errors
 from lib.serving import prediction
 from lib.storage import files
 from lib.tasks import corners
+from lib.tasks.contract import Auditable
 from lib.training import export, loop
 
 WRONG, ROUNDS = 0.1, 3
@@ -130,9 +131,9 @@ def suspects(pictures, labels):
     predictor = bench.ours("cascade", 0, None).__self__
     job, truths = predictor.job, [corners.row_of(label, 3) for label in labels]
     answers = [predictor.answer(picture) for picture in pictures]
-    habit = job.habit(truths, answers)
-    seen = [job.evidence(predictor.parts, *each, habit) for each in zip(pictures, truths, answers, strict=True)]
-    return {at for at, each in enumerate(job.suspicions(truths, answers, seen)) if each > 1}
+    habit = Auditable.of(job).label_bias(truths, answers)
+    seen = [Auditable.of(job).label_evidence(predictor.parts, *each, habit) for each in zip(pictures, truths, answers, strict=True)]
+    return {at for at, each in enumerate(Auditable.of(job).label_errors(truths, answers, seen)) if each > 1}
 
 
 def fit(rows, pictures, labels):
@@ -141,15 +142,15 @@ def fit(rows, pictures, labels):
     mark = hashlib.sha1(repr([bench._shipped(), [label.round(6).tolist() for label in labels]]).encode()).hexdigest()[:12]
     folder = FOLDER / "loop" / mark
     if not (folder / "export" / "export.json").is_file():
-        stored, known = {part: [] for part in job.parts()}, []
+        stored, known = {part: [] for part in job.networks}, []
         for at, (row, label) in enumerate(zip(rows, labels, strict=True)):
             picture = pictures[row["name"]]
             known.append({"image": row["name"], "width": picture.size[0], "height": picture.size[1],
                           "split": "validation" if at % 5 == 0 else "train", **corners.row_of(label, row["row_nb"])})
             for part in stored:
-                stored[part].append(job.stored(part, picture, known[-1]))
+                stored[part].append(job.networks[part].cached_image(picture, known[-1]))
         prepared = dataset.Prepared(known, {part: np.stack(each) for part, each in stored.items()})
-        export.export(job, {part: loop.fit_network(job, part, prepared, folder, False)[0] for part in job.parts()},
+        export.export(job, {part: loop.fit_network(job, part, prepared, folder, False)[0] for part in job.networks},
                      folder / "export", "loop")
     return prediction.load(folder / "export").answer
 

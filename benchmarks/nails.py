@@ -88,7 +88,7 @@ def everything():
     """Job, rows, what is bad (n,), and the features of the real photographs, which are kept for the next time."""
     job, rows = job_of(), real()
     sources = [files.sha256(Path(module.__file__)) for module in (alignment, layers, nails.network)]
-    facts = [sources, job.params.model.plain(), job.settings.plain(), [row["path"].name for row in rows], VARIANTS]
+    facts = [sources, job.params.model.plain(), job.params.nails.plain(), [row["path"].name for row in rows], VARIANTS]
     kept = OUT / f"nails-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}.npz"
     if not kept.is_file():
         buffer = io.BytesIO()
@@ -218,9 +218,9 @@ def folds():
         for number, held in enumerate(parts):
             rest = np.setdiff1d(np.arange(len(bad)), held)
             fit, check = split_off(rest, bad, 100 * turn + number)
-            for name, chances in ways(found, learned, bad, fit, check, 100 * turn + number, job.settings).items():
+            for name, chances in ways(found, learned, bad, fit, check, 100 * turn + number, job.params.nails).items():
                 answers.setdefault(name, np.full((cross_validation.REPEATS, len(bad)), np.nan))[turn, held] = chances[held]
-    costs = look(answers["both (the task's)"], bad, job.settings)
+    costs = look(answers["both (the task's)"], bad, job.params.nails)
     return [*table(answers, bad), costs]
 
 
@@ -243,7 +243,7 @@ def held_out(inside):
     learned, answers = learners(found), {}
     for seed in range(SEEDS):
         fit, check = split_off(rest, bad, seed)
-        for name, chances in ways(found, learned, bad, fit, check, seed, job.settings).items():
+        for name, chances in ways(found, learned, bad, fit, check, seed, job.params.nails).items():
             answers.setdefault(name, []).append(chances[held])
     return table({name: np.array(each) for name, each in answers.items()}, bad[held])
 
@@ -291,7 +291,7 @@ def generated(learned=240, judged=120):
     prepared = dataset.Prepared([row for _, row in drawn], {"network": stored})
     with tempfile.TemporaryDirectory() as folder:
         network, _ = loop.fit_network(job, "network", prepared, Path(folder), progress=False)
-        job.finish("network", network, prepared)
+        job.networks["network"].calibrate(network, prepared)
     parts = {"network": lambda batch: {key: value.numpy() for key, value in network(batch).items()}}
     lines = []
     shifted = tasks.job("nails", "demo", overrides={"nails.held": True})

@@ -50,19 +50,19 @@ def fit(tags, pixels, rows, folder):
     rows = [{**row, "split": "validation" if n % 6 == 0 else "train"} for n, row in enumerate(rows)]
     prepared = dataset.Prepared(rows, {"network": pixels})
     network, _ = loop.fit_network(tags, "network", prepared, Path(folder), progress=False)
-    tags.finish("network", network, prepared)
+    tags.networks["network"].calibrate(network, prepared)
     size = tags.size
     return lambda given: [tags.decode(output, size) for output in network.predict(given.astype(np.float32), verbose=0)]
 
 
 def scores(tags, truths, answers):
     """Means and 95 % intervals of a set's numbers."""
-    names = {**tags.summary(truths, answers), "f1": 0, "exact": 0}
+    names = {**tags.set_metrics(truths, answers), "f1": 0, "exact": 0}
 
     def of(at):
         chosen = [truths[n] for n in at], [answers[n] for n in at]
         each = [tags.score(truth, answer) for truth, answer in zip(*chosen, strict=True)]
-        return {**tags.summary(*chosen), **{name: float(np.mean([one[name] for one in each])) for name in ("f1", "exact")}}
+        return {**tags.set_metrics(*chosen), **{name: float(np.mean([one[name] for one in each])) for name in ("f1", "exact")}}
 
     whole, rng = of(range(len(truths))), np.random.default_rng(0)
     resampled = [of(rng.integers(0, len(truths), len(truths))) for _ in range(200)]

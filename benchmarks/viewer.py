@@ -24,6 +24,7 @@ import numpy as np
 from lib import tasks
 from lib.common import config
 from lib.storage import files, runs
+from lib.tasks.contract import Reviewable, Served
 
 SIZE, DRAWN, LIST = (6000, 4000), 4, 10_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -51,11 +52,11 @@ def stored(pictures):
 
 def _item(job, number, names, row, rng):
     truth = job.truth(row)
-    answer = {name: value + float(rng.normal(0, 9)) if name in job.pixels else value for name, value in truth.items()}
+    answer = {name: value + float(rng.normal(0, 9)) if name in Served.of(job).pixel_fields else value for name, value in truth.items()}
     answer |= {"radius": rng.uniform(5, 40, 4).tolist(), "confidence": float(rng.random()), "refused": None}
     return {"image": names[number] if number < len(names) else f"{number:05}.jpg", "source": f"D:\\{number:05}.jpg",
             "sha256": "", "group": f"hole {number % 40}", "split": "test", "width": SIZE[0], "height": SIZE[1],
-            "truth": truth, "answer": answer, "scores": job.score(truth, answer), "surprise": job.surprise(truth, answer)}
+            "truth": truth, "answer": answer, "scores": job.score(truth, answer), "surprise": Reviewable.of(job).label_nll(truth, answer)}
 
 
 @contextlib.contextmanager

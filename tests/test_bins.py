@@ -19,7 +19,7 @@ from lib.imaging import images
 from lib.metrics import calibration
 from lib.storage import downloads
 from lib.synthetic import bins as synth
-from lib.tasks import Refusal
+from lib.tasks.contract import RejectedRow
 
 HOW = {"overlap": 0.25, "hidden": 0.0, "least_shown": 0.1, "size": [0.2, 0.4], "lean": 20.0, "bands": 2,
        "light": [0.8, 1.2], "blur": [0.4, 1.2], "shifted": False}
@@ -142,7 +142,7 @@ def test_of_a_real_bin_the_maps_are_not_known_and_cost_nothing():
 
 
 def test_a_layout_of_another_shape_is_refused():
-    with pytest.raises(Refusal, match="layout not 30 rows of 40 letters"):
+    with pytest.raises(RejectedRow, match="layout not 30 rows of 40 letters"):
         job().check({**placed(), "layout": "aa .."})
 
 
@@ -155,11 +155,11 @@ def test_a_generated_bin_says_what_shows_and_where():
 
 def test_a_varied_picture_has_maps_that_fit_it():
     one = job()
-    width, height = one.size
+    width, height = one.input_size
     pixels = np.full((height, width, 3), 40, np.uint8)
     pixels[height * 48 // 240:height * 104 // 240, width * 80 // 320:width * 136 // 320] = 220
     for seed in range(8):
-        varied, target = one.example("network", pixels, placed(), np.random.default_rng(seed))
+        varied, target = one.networks["network"].example(pixels, placed(), np.random.default_rng(seed))
         cells = varied[4::8, 4::8].mean(2).astype(float)
         mine = target["parts"][..., 2] > 0
         assert (cells[mine].mean() > cells[~mine].mean() + 25), seed
@@ -207,7 +207,7 @@ def test_a_moved_picture_moves_the_places_with_it():
     (float("nan"), "count not a whole number"), (float("inf"), "count not a whole number"), (6, "count outside 0 to 5"),
     (-1, "count outside 0 to 5")])
 def test_counts_that_cannot_be_are_refused(count, reason):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RejectedRow) as caught:
         job().check({"count": count})
     assert caught.value.reason == reason
 
@@ -215,7 +215,7 @@ def test_counts_that_cannot_be_are_refused(count, reason):
 def test_counts_from_one_up_leave_empty_bins_out():
     one = job(bins__least=1)
     assert one.classes == (1, 2, 3, 4, 5) and one.check({"count": "3"})["count"] == 3
-    with pytest.raises(Refusal, match="count outside 1 to 5"):
+    with pytest.raises(RejectedRow, match="count outside 1 to 5"):
         one.check({"count": 0})
 
 
@@ -245,11 +245,11 @@ def answers(one, counts, sure):
 def test_the_numbers_of_a_set():
     one = job()
     truths = [{"count": count, "seen": seen} for count, seen in ((0, 0), (1, 1), (2, 2), (3, 2))]
-    found = one.summary(truths, answers(one, [0, 1, 2, 5], [1.0, 1.0, 1.0, 0.4]))
+    found = one.set_metrics(truths, answers(one, [0, 1, 2, 5], [1.0, 1.0, 1.0, 0.4]))
     assert found["rmse"] == pytest.approx(1.0) and found["right_on_surer_half"] == 1.0
     assert found["perfect_eye"] == 0.75 and found["rmse_expected"] < 1.0
-    assert one.summary(truths, [None] * 4) == {}
-    real = one.summary([{"count": 1}], answers(one, [1], [1.0]))
+    assert one.set_metrics(truths, [None] * 4) == {}
+    real = one.set_metrics([{"count": 1}], answers(one, [1], [1.0]))
     assert np.isnan(real["perfect_eye"]) and real["calibration_error"] == pytest.approx(0)
 
 
@@ -257,13 +257,13 @@ def test_the_constant_answer_is_the_commonest_count_with_the_shares_as_its_doubt
     one = job()
     answer = one.baseline([{"count": count} for count in (0, 2, 2, 5)])((9, 9))
     assert answer["count"] == 2 and answer["probability"] == 0.5 and answer["expected"] == pytest.approx(2.25)
-    assert one.surprise({"count": 2}, answer) == pytest.approx(1.0)
+    assert one.label_nll({"count": 2}, answer) == pytest.approx(1.0)
 
 
 def test_charts_are_drawn_of_what_was_answered(tmp_path):
     one = job()
     truths = [{"count": count, "seen": count} for count in range(6)]
-    drawn = one.charts(truths, [*answers(one, [0, 1, 2, 3, 5], [0.9] * 5), None])
+    drawn = one.plot_results(truths, [*answers(one, [0, 1, 2, 3, 5], [0.9] * 5), None])
     assert set(drawn) == {"counts", "surest", "calibrated"}
     for name, figure in drawn.items():
         figure.savefig(tmp_path / f"{name}.png")
@@ -388,7 +388,7 @@ def test_real_bins_are_read_and_prepared():
     assert len(records) >= 15 and {row["expected_quantity"] for row in records} <= {0, 1, 2, 3, 4, 5}
     for row in records:
         prepared = one.prepare(images.read(folder / row["fullname"].removeprefix("abid/")))
-        assert prepared.shape == (*one.size[::-1], 3) and prepared.std() > 5
+        assert prepared.shape == (*one.input_size[::-1], 3) and prepared.std() > 5
 
 
 def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, monkeypatch):
@@ -410,7 +410,7 @@ def test_the_slower_questions_are_answered_with_networks_of_their_own(tmp_path, 
     record.path("model").mkdir(parents=True)
     network.save(record.path("model", "network.keras"))
     monkeypatch.setattr(experiments, "drawn", lambda job, number: whole(job, 4))
-    drawn = dict(one.studies(dataset.Prepared(rows, {}), record))
+    drawn = dict(one.experiments(dataset.Prepared(rows, {}), record))
     assert set(drawn) == {"contrast", "shifted"}
     for name, figure in drawn.items():
         figure.savefig(tmp_path / f"{name}.png")

@@ -17,8 +17,9 @@ from lib.storage import files
 from lib.synthetic import boats as synth
 from lib.synthetic.boats import sprites as fleet
 from lib.synthetic.boats import water as scenery
-from lib.tasks import Refusal, boats
-from lib.tasks.boats import detection
+from lib.tasks import boats
+from lib.tasks.boats import detection, matching
+from lib.tasks.contract import RejectedRow
 
 CALM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -99,7 +100,7 @@ def test_what_is_held_back_is_never_drawn_otherwise(monkeypatch):
     ("[[10, 10, 5, 20]]", "turned round"), ("[[10, 10, 10.2, 20]]", "under a pixel"), ("[[-60, 0, 50, 50]]", "outside"),
     ("[[0, 0, 50, 900]]", "outside"), ("[" * 100_000, "four numbers")])
 def test_labels_that_cannot_be_used_are_refused_with_the_reason(text, reason):
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(RejectedRow, match=reason):
         tasks.job("boats").check({**row_of([]), "boxes": text})
 
 
@@ -116,7 +117,7 @@ def test_labels_turn_with_the_picture(orientation):
     stored[10:30, 20:70] = 255
     upright = images._upright(stored, orientation)
     size = upright.shape[1::-1]
-    row = tasks.job("boats").turned(row_of([[20, 10, 70, 30]], size),
+    row = tasks.job("boats").transform_points(row_of([[20, 10, 70, 30]], size),
                                     lambda points: images.upright(points, orientation, size))
     ys, xs = np.nonzero(upright[..., 0])
     assert json.loads(row["boxes"]) == [[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]]
@@ -129,7 +130,7 @@ def test_labels_turn_with_the_picture(orientation):
 @given(st.integers(0, 10_000), st.integers(1, 8), st.sampled_from([(640, 480), (480, 640), (1920, 1088), (333, 777)]))
 def test_what_is_encoded_is_decoded(seed, count, size):
     job, things = tasks.job("boats"), []
-    frame = geometry.letterbox(size, job.size)
+    frame = geometry.letterbox(size, job.input_size)
     for box in some(np.random.default_rng(seed), count, size, least=min(size) / 20):
         near = detection.overlaps(detection.array([box]), detection.array(things)).max(initial=0)
         centre = [np.abs(frame.into((box[:2] + box[2:]) / 2) - frame.into((np.array(each[:2]) + each[2:]) / 2)).max()
@@ -160,12 +161,12 @@ def test_a_varied_example_keeps_boxes_on_their_boats(monkeypatch):
         for x0, y0, x1, y1 in things:
             pixels[y0:y1, x0:x1] = 255
         row = row_of(things, size)
-        stored = job.stored("network", images.Picture(pixels, size), row)
+        stored = job.networks["network"].cached_image(images.Picture(pixels, size), row)
         for _ in range(25):
-            shown, target = job.example("network", stored, row, rng)
+            shown, target = job.networks["network"].example(stored, row, rng)
             mask = (shown.min(2) > 200).astype(np.uint8)
             count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-            found = job.decode(target, job.size)["boxes"]
+            found = job.decode(target, job.input_size)["boxes"]
             white = [[x, y, x + w, y + h] for x, y, w, h, area in stats[1:] if area > 60]
             agree = detection.overlaps(detection.array(found), detection.array(white))
             assert len(found) <= len(white) and (agree.max(1, initial=0) > 0.85).all()
@@ -239,7 +240,7 @@ def test_average_precision_is_that_of_pycocotools(seed):
         boxes = np.concatenate([near, some(rng, rng.integers(0, 5))])
         truths.append({"boxes": things.tolist(), "crowds": crowds.tolist()})
         answers.append({"boxes": boxes.tolist(), "scores": rng.choice(np.linspace(0.1, 1, 30 if seed else 4), len(boxes)).tolist()})
-    found = job.summary(truths, answers)
+    found = job.set_metrics(truths, answers)
     wanted = coco(truths, answers)
     assert found["map50_95"] == pytest.approx(wanted[0], abs=1e-9) and found["map50"] == pytest.approx(wanted[1], abs=1e-9)
 
@@ -247,10 +248,10 @@ def test_average_precision_is_that_of_pycocotools(seed):
 def test_the_ends_of_the_scale():
     job = tasks.job("boats")
     truth = {"boxes": [[0, 0, 50, 50], [100, 100, 200, 150]], "crowds": []}
-    right, none = {"boxes": truth["boxes"], "scores": [0.9, 0.8]}, boats.NOTHING
-    assert job.summary([truth], [right]) == {"map50": 1.0, "map50_95": 1.0}
-    assert job.summary([truth], [none]) == {"map50": 0.0, "map50_95": 0.0} == job.summary([truth], [None])
-    assert np.isnan(job.summary([{"boxes": [], "crowds": []}], [right])["map50"])
+    right, none = {"boxes": truth["boxes"], "scores": [0.9, 0.8]}, matching.NOTHING
+    assert job.set_metrics([truth], [right]) == {"map50": 1.0, "map50_95": 1.0}
+    assert job.set_metrics([truth], [none]) == {"map50": 0.0, "map50_95": 0.0} == job.set_metrics([truth], [None])
+    assert np.isnan(job.set_metrics([{"boxes": [], "crowds": []}], [right])["map50"])
     assert job.score(truth, none) == {"f1": 0.0, "precision": 1.0, "recall": 0.0, "overlap": 0.0, "boxes_off": 2.0}
     assert job.score({"boxes": [], "crowds": []}, none)["f1"] == 1
     group = {"boxes": [], "crowds": [[0, 0, 300, 300]]}
@@ -261,10 +262,10 @@ def test_a_bootstrap_is_quick():
     rng, job = np.random.default_rng(0), tasks.job("boats")
     truths = [{"boxes": some(rng, 5).tolist(), "crowds": []} for _ in range(100)]
     answers = [{"boxes": some(rng, 30).tolist(), "scores": rng.random(30).tolist()} for _ in range(100)]
-    job.summary(truths, answers)
+    job.set_metrics(truths, answers)
     start = time.process_time()
     for _ in range(20):
-        job.summary(truths, answers)
+        job.set_metrics(truths, answers)
     assert time.process_time() - start < 12
 
 
@@ -283,14 +284,14 @@ def test_the_constant_answer_finds_what_always_lies_there():
 def test_the_api_sends_what_is_sure_enough():
     job = tasks.job("boats", overrides={"boats.shown": 0.5})
     answer = {"boxes": [[0, 0, 9, 9], [5, 5, 20, 20]], "scores": [0.9, 0.2], "model": "boats"}
-    assert job.reply(answer, {})["scores"] == [0.9] and job.reply(answer, {"least": 0.1})["scores"] == [0.9, 0.2]
+    assert job.format_response(answer, {})["scores"] == [0.9] and job.format_response(answer, {"least": 0.1})["scores"] == [0.9, 0.2]
     assert job.boxes(answer) == [[0, 0, 9, 9]] and job.boxes({"boxes": "[[1, 2, 3, 4]]"}) == [[1, 2, 3, 4]]
     assert 0.5 in job.query["least"]["enum"] and job.query["least"]["default"] == 0.5
-    (line, words), = job.outlines(job.reply(answer, {}))
+    (line, words), = job.overlay_polygons(job.format_response(answer, {}))
     assert words == "boat 0.90" and line.tolist() == [[0, 0], [9, 0], [9, 9], [0, 9]]
     assert job.label(answer) == {"boxes": "[[0, 0, 9, 9]]"}
-    assert job.doubt(answer) == pytest.approx(0.4) and job.doubt(boats.NOTHING) == 0
-    assert job.surprise({"boxes": [[5, 5, 20, 20]], "crowds": []}, answer) == pytest.approx(-np.log2(0.1))
+    assert job.uncertainty(answer) == pytest.approx(0.4) and job.uncertainty(matching.NOTHING) == 0
+    assert job.label_nll({"boxes": [[5, 5, 20, 20]], "crowds": []}, answer) == pytest.approx(-np.log2(0.1))
 
 
 def test_figures_and_charts(tmp_path):
@@ -299,7 +300,7 @@ def test_figures_and_charts(tmp_path):
     job, rng = tasks.job("boats"), np.random.default_rng(0)
     truths = [{"boxes": some(rng, 3).tolist(), "crowds": some(rng, 1).tolist()} for _ in range(6)]
     answers = [{"boxes": truth["boxes"], "scores": [0.9, 0.5, 0.4]} for truth in truths[:-1]] + [None]
-    for name, figure in job.charts(truths, answers).items():
+    for name, figure in job.plot_results(truths, answers).items():
         files.write_figure(tmp_path / f"{name}.png", figure)
     table = pd.DataFrame([row_of(truth["boxes"]) for truth in truths])
     figures.distribution(job, table).savefig(tmp_path / "d.png")

@@ -8,6 +8,7 @@ from lib import tasks
 from lib.imaging import geometry, images
 from lib.storage import files
 from lib.tasks import corners
+from lib.tasks.contract import RejectedRow
 from lib.tasks.corners import augmentation, crops, decoding
 
 TRUE = np.array([[210.0, 120], [1050, 160], [1010, 700], [180, 640]])
@@ -84,19 +85,19 @@ def test_a_row_that_cannot_be_used_is_refused_with_its_reason(name, value, reaso
     bad[name] = value
     if name == "p3x":
         bad["p3y"] = 300.0
-    with pytest.raises(tasks.Refusal, match=reason):
+    with pytest.raises(RejectedRow, match=reason):
         job().check(bad)
 
 
 def test_four_times_the_same_point_is_no_box():
-    with pytest.raises(tasks.Refusal):
+    with pytest.raises(RejectedRow):
         job().check(row(np.full((4, 2), 300.0)))
 
 
 def test_corners_a_little_outside_are_taken_unless_told_otherwise():
     outside = row(TRUE - [200, 0])
     assert corners.points(job().check(outside))[3, 0] == -20
-    with pytest.raises(tasks.Refusal, match="outside"):
+    with pytest.raises(RejectedRow, match="outside"):
         job(data__allow_outside=False).check(outside)
 
 
@@ -166,7 +167,7 @@ def test_an_answer_is_plain_json(tmp_path):
 
 @pytest.mark.parametrize("kind, reason", list(corners.confidence.REFUSALS.items()))
 def test_what_is_no_whole_box_is_refused_by_its_name(kind, reason):
-    kinds = np.array([0.9 if name == kind else 0.025 for name in corners.KINDS])
+    kinds = np.array([0.9 if name == kind else 0.025 for name in corners.confidence.KINDS])
     assert corners.judge(np.full((4, 4), 0.01), kinds, None)["refused"] == reason
 
 
@@ -205,20 +206,20 @@ def test_a_window_beside_the_picture_is_grey():
 
 def test_unvaried_examples_show_what_the_answer_will_see():
     this = job()
-    pixels, target = this.example("coarse", this.stored("coarse", picture(), row()), row())
+    pixels, target = this.networks["coarse"].example(this.networks["coarse"].cached_image(picture(), row()), row())
     assert np.abs(seen(pixels) / (192, 144) - target["corners"][:, :2]).max() < 0.012
 
 
 def test_varied_examples_keep_their_truth():
     """Whatever is done to the picture, the corners of the white box are where the target says."""
     this, apart = job(), []
-    stored = this.stored("coarse", picture(), row())
+    stored = this.networks["coarse"].cached_image(picture(), row())
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        inner = crops.frame(SIZE, this._stored_size)
+        inner = crops.frame(SIZE, this.networks["coarse"].cached_size)
         shown = stored[inner.shift[1]:inner.shift[1] + inner.inner[1], inner.shift[0]:inner.shift[0] + inner.inner[0]]
-        matrix = augmentation._zoomed(inner.into(TRUE) - inner.shift, this.size, np.eye(3), rng)
-        window = crops.cut(shown, matrix, this.size, (0, 0, 0))
+        matrix = augmentation._zoomed(inner.into(TRUE) - inner.shift, this.input_size, np.eye(3), rng)
+        window = crops.cut(shown, matrix, this.input_size, (0, 0, 0))
         apart.append(np.abs(seen(window) - geometry.order(geometry.warp(matrix, inner.into(TRUE) - inner.shift))).max())
     assert np.median(apart) < 1.5
 
@@ -226,8 +227,8 @@ def test_varied_examples_keep_their_truth():
 @pytest.mark.parametrize("seed", range(8))
 def test_a_varied_example_is_the_same_for_the_same_seed(seed):
     this = job()
-    stored = this.stored("coarse", picture(), row())
-    (one, first), (two, second) = (this.example("coarse", stored, row(), np.random.default_rng(seed)) for _ in "ab")
+    stored = this.networks["coarse"].cached_image(picture(), row())
+    (one, first), (two, second) = (this.networks["coarse"].example(stored, row(), np.random.default_rng(seed)) for _ in "ab")
     assert np.array_equal(one, two) and all(np.array_equal(first[name], second[name]) for name in first)
     assert one.shape == (144, 192, 3) and one.dtype == np.uint8 and first["corners"][:, 2].sum() >= 2
 
@@ -236,14 +237,14 @@ def test_a_picture_without_a_box_teaches_its_kind_alone():
     this = job()
     nothing = {"image": "b", "width": 640, "height": 480, "kind": "none", **corners.row_of(np.full((4, 2), np.nan), 0)}
     for rng in (None, np.random.default_rng(1)):
-        _, target = this.example("coarse", np.zeros((288, 384, 3), np.uint8), nothing, rng)
+        _, target = this.networks["coarse"].example(np.zeros((288, 384, 3), np.uint8), nothing, rng)
         assert target["kind"].tolist() == [0, 1, 0, 0, 0] and target["corners"][:, 2].sum() == 0
         assert (target["rows"] == -1).all() and np.isfinite(target["corners"]).all()
 
 
 def test_a_strip_shows_the_edge_where_its_target_says():
     this = job()
-    stored = this.stored("sides", picture(), row())
+    stored = this.networks["sides"].cached_image(picture(), row())
     assert stored.shape == (4, 128, 320, 3)
     pixels, target = augmentation.strip_example(stored, None)
     found = sides(pixels[None])["line"][0, :2]
@@ -251,7 +252,7 @@ def test_a_strip_shows_the_edge_where_its_target_says():
 
 
 def test_varied_strips_keep_their_truth():
-    stored = job().stored("sides", picture(), row())
+    stored = job().networks["sides"].cached_image(picture(), row())
     apart = []
     for seed in range(80):
         pixels, target = augmentation.strip_example(stored, np.random.default_rng(seed))
@@ -343,24 +344,24 @@ def test_shipped_weights_are_taken_and_batch_norm_is_kept_still():
     pytest.importorskip("keras")
     from lib.models import building
 
-    if not (corners.SHIPPED / "sides.npz").is_file():
+    if not (corners.confidence.SHIPPED / "sides.npz").is_file():
         pytest.skip("no weights are shipped yet")
     this = job(model__weights="shipped")
     network = building.build(this, "sides")
-    assert this.start("sides", network)
+    assert this.networks["sides"].load_pretrained(network)
     assert not [weight for weight in network.trainable_weights if "norm" in weight.path]
-    assert not job(model__weights="none").start("sides", network)
+    assert not job(model__weights="none").networks["sides"].load_pretrained(network)
 
 
 def test_another_network_than_the_shipped_weights_are_of_is_refused_plainly():
     pytest.importorskip("keras")
     from lib.models import building
 
-    if not (corners.SHIPPED / "coarse-288x216.npz").is_file():
+    if not (corners.confidence.SHIPPED / "coarse-288x216.npz").is_file():
         pytest.skip("no weights are shipped yet")
     this = job(model__weights="shipped", model__width=96, model__height=96)
     with pytest.raises(ValueError, match="another network"):
-        this.start("coarse", building.build(this, "coarse"))
+        this.networks["coarse"].load_pretrained(building.build(this, "coarse"))
 
 
 @pytest.mark.parametrize("width, height", [(288, 216), (192, 144)])
@@ -370,17 +371,17 @@ def test_weights_and_calibration_ship_for_two_sizes_of_the_input(width, height):
 
     this = job(model__weights="shipped", model__width=width, model__height=height)
     network = building.build(this, "coarse")
-    assert this.start("coarse", network) and network.input_shape[1:3] == (height, width)
-    assert this.calibration() == files.read_json(corners.SHIPPED / "calibration.json")[f"{width}x{height}"]["cascade"]
+    assert this.networks["coarse"].load_pretrained(network) and network.input_shape[1:3] == (height, width)
+    assert this.calibration() == files.read_json(corners.confidence.SHIPPED / "calibration.json")[f"{width}x{height}"]["cascade"]
 
 
 def test_another_size_of_the_input_is_judged_by_numbers_of_one_that_ships():
-    known = files.read_json(corners.SHIPPED / "calibration.json").values()
+    known = files.read_json(corners.confidence.SHIPPED / "calibration.json").values()
     assert job(model__width=96, model__height=96).calibration() in [each["cascade"] for each in known]
 
 
 def test_all_that_ships_stays_small():
-    assert sum(path.stat().st_size for path in corners.SHIPPED.glob("*")) < 4e6
+    assert sum(path.stat().st_size for path in corners.confidence.SHIPPED.glob("*")) < 4e6
 
 
 @pytest.mark.parametrize("seed", range(60))

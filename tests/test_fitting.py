@@ -95,11 +95,11 @@ def test_a_finished_run_of_the_same_settings_and_data_is_taken(prepared):
 def test_weights_that_training_does_not_better_are_kept(prepared, monkeypatch):
     best = weights(fitting.fit(toy.job("good", training={"epochs": 8}), prepared, progress=False))
 
-    def given(self, part, network):
+    def given(self, network):
         network.set_weights(best)
         return True
 
-    monkeypatch.setattr(toy.Toy, "start", given)
+    monkeypatch.setattr(toy.OnPixels, "load_pretrained", given)
     spoilt = fitting.fit(toy.job("spoilt", training={"learning_rate": 10.0, "epochs": 1}), prepared,
                          progress=False)
     for a, b in zip(best, weights(spoilt), strict=True):
@@ -117,15 +117,15 @@ def test_the_cache_is_made_once_and_goes_on_where_it_stopped(home, monkeypatch):
     job = toy.job()
     table = toy.gathered(job)
     calls = []
-    stored = toy.Toy.stored
+    cached_image = toy.OnPixels.cached_image
 
-    def counted(self, part, picture, row):
+    def counted(self, picture, row):
         calls.append(row["image"])
         if len(calls) == 10:
             raise RuntimeError("killed")
-        return stored(self, part, picture, row)
+        return cached_image(self, picture, row)
 
-    monkeypatch.setattr(toy.Toy, "stored", counted)
+    monkeypatch.setattr(toy.OnPixels, "cached_image", counted)
     with pytest.raises(RuntimeError):
         dataset.prepare(toy.job(data={"workers": 1}), table, progress=False)
     before = len(calls)

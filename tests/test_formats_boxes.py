@@ -19,6 +19,7 @@ from lib.data import formats, ingest
 from lib.data.formats.shapes import Label, Scheme, rectangle
 from lib.imaging import geometry, images
 from lib.storage import tables
+from lib.tasks import contract
 
 FOLDERS = ("yolo-pose", "yolo-obb", "labelme")
 WHERE = {"coco": "labels.json", "labelstudio": "labels.json", "cvat": "annotations.xml"}
@@ -29,7 +30,7 @@ def scheme(name="coco", **overrides):
     return Scheme.of(tasks.find("corners")(config.resolve("corners", "smoke", overrides)), name)
 
 
-class Classes(tasks.Job):
+class Classes(contract.Task):
     """A task whose labels are no corners."""
 
 

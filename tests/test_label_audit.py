@@ -9,6 +9,7 @@ from lib.data import dataset
 from lib.evaluation import label_audit
 from lib.models import building
 from lib.storage import runs
+from lib.tasks.contract import Auditable, Reviewable
 from lib.training import export, fitting
 
 
@@ -98,8 +99,8 @@ def test_a_moved_label_is_the_first_of_generated_ones(home):
     from lib.tasks import corners
 
     job = tasks.job("corners", "smoke")
-    networks = {part: building.build(job, part) for part in job.parts()}
-    assert all(job.start(part, network) for part, network in networks.items())
+    networks = {part: building.build(job, part) for part in job.networks}
+    assert all(job.networks[part].load_pretrained(network) for part, network in networks.items())
     record = runs.Run(job, "r")
     export.export(job, networks, record.path("export"), "r")
     record.keep_table(pd.DataFrame([{"part": "coarse", "epoch": 0, "val_loss": 1.0}]), "history")
@@ -133,7 +134,7 @@ def test_every_task_says_how_suspect_its_labels_are_and_how_unsure_its_answers(n
         size = images.read(content).size
         rows.append((job.check({"image": f"{seed}.jpg", "width": size[0], "height": size[1], "group": "", **row}), size))
     truths, answers = [job.truth(row) for row, _ in rows], [job.decode(job.encode(row), size) for row, size in rows]
-    assert all(job.doubt(answer) >= 0 for answer in answers)
-    found = job.suspicions([*truths, truths[0]], [*answers, None], [None] * 4)
+    assert all(Reviewable.of(job).uncertainty(answer) >= 0 for answer in answers)
+    found = Auditable.of(job).label_errors([*truths, truths[0]], [*answers, None], [None] * 4)
     assert len(found) == 4 and found[-1] is None, "a picture that could not be read is not known"
     assert all(each is None or 0 <= each <= 1 for each in found[:-1]), "nobody doubts a label that the model agrees with"

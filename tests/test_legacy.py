@@ -319,7 +319,7 @@ def test_an_old_training_that_was_broken_off_goes_on_and_ends_as_it_would_have(h
     prepared = data.prepare(own, data.read_labels(own), progress=False)
     record, finished = runs.start(own, runs.fingerprint(own, prepared.rows))
     assert record.name == "broken" and not finished
-    kept, (name,) = record.path("backup"), own.parts()
+    kept, (name,) = record.path("backup"), own.networks
     with tiny.networks():
         training.build(own)[name].load_weights(next(iter(kept.iterdir())))
         _, history = fit_network(own, name, prepared, record.folder, progress=False)

@@ -9,17 +9,14 @@ from lib.common import config
 from lib.models import backbones, building, saving
 from lib.serving import prediction
 from lib.storage import files
+from lib.tasks.contract import Task
 from lib.training import export
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
 
 
 class OnBackbone(toy.Toy):
-    def backbone(self, part):
-        return self.params.model.backbone
-
-    def head(self, part, features):
-        return tasks.Job.head(self, part, features)
+    networks, head = Task.networks, Task.head
 
 
 def job(**values):
@@ -43,7 +40,7 @@ def test_pixels_are_scaled_as_the_backbone_was_trained(name, application):
 def test_both_files_and_the_export_answer_alike(tmp_path, monkeypatch, backbone):
     one = job(backbone=backbone)
     network = building.build(one)
-    network.compile(loss=one.loss("network"))
+    network.compile(loss=one.networks["network"].loss())
     assert saving.save(one, {"network": network}, tmp_path) == {}
     wanted = network.predict(PIXELS, verbose=0)
     for suffix in (".keras", ".h5"):

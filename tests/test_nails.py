@@ -16,6 +16,7 @@ from lib.common import config
 from lib.imaging import images
 from lib.metrics import calibration, cross_validation, plots
 from lib.synthetic import nails as synth
+from lib.tasks.contract import RejectedRow
 from lib.tasks.nails import alignment, coreset, corruptions
 
 SIZE = (968, 608)
@@ -225,7 +226,7 @@ def judged(tmp_path_factory):
     straight = np.zeros((13, 1), np.float32)
     straight[2] = 4.0  # the more bent, the worse: what training finds too
     network.get_layer("straight").set_weights([straight, np.array([18.0], np.float32)])
-    job.finish("network", network, dataset.Prepared(rows, {"network": stored}))
+    job.networks["network"].calibrate(network, dataset.Prepared(rows, {"network": stored}))
     folder = tmp_path_factory.mktemp("export")
     export.export(job, {"network": network}, folder, "t1")
     return job, network, scenes, stored, prediction.load(folder, "nails", golden=False)
@@ -262,7 +263,7 @@ def test_the_window_holds_the_nail_and_the_outlines_show_it(judged):
         corners = np.array(answer["window"], np.float32)
         inside = [cv2.pointPolygonTest(corners, tuple(map(float, point)), False) > 0 for point in scene.line[5:-5]]
         assert np.mean(inside) > 0.95
-        (lines, words), *_ = job.outlines(answer)
+        (lines, words), *_ = job.overlay_polygons(answer)
         assert np.shape(lines) == (4, 2) and words.startswith(answer["label"])
 
 
@@ -273,7 +274,7 @@ def test_a_picture_without_a_nail_is_refused_not_an_error(judged, scene):
     assert answer["label"] is None
     assert answer["refused"] == "no_nail" or answer["probability"] is not None
     assert scene is not None or answer["refused"] == "no_nail"
-    assert judged[0].outlines(answer)[0][1]
+    assert judged[0].overlay_polygons(answer)[0][1]
     assert judged[0].score({"label": "good"}, answer)["right"] == 0
 
 
@@ -292,11 +293,11 @@ def test_numbers_and_charts_of_a_set_leave_no_figure_open(judged):
     job, _, scenes, _, predictor = judged
     truths = [{"label": scene.label} for scene in scenes]
     answers = [predictor.answer(picture(scene)) for scene in scenes]
-    numbers = job.summary(truths, answers)
+    numbers = job.set_metrics(truths, answers)
     assert numbers["area_under_roc"] > 0.8 and 0 <= numbers["calibration_error"] <= 1 and 0 <= numbers["decided"] <= 1
-    assert set(job.charts([*truths, truths[0]], [*answers, None])) == {"roc", "calibration", "confusion", "selective"}
+    assert set(job.plot_results([*truths, truths[0]], [*answers, None])) == {"roc", "calibration", "confusion", "selective"}
     constant = job.baseline([{"label": "bad"}] * 3 + [{"label": "good"}])(SIZE)
-    assert job.summary(truths, [constant] * len(truths))["area_under_roc"] == 0.5
+    assert job.set_metrics(truths, [constant] * len(truths))["area_under_roc"] == 0.5
     assert plt.get_fignums() == []
 
 
@@ -312,7 +313,7 @@ def test_the_original_is_a_profile():
     assert seen.shape == (112, 112, 3) and seen.max() > 150
     answer = job.answer({"network": lambda batch: network.predict(batch, verbose=0)}, picture(drawn(2)))
     assert answer["map"] is None and answer["label"] in job.classes
-    one, other = (job.example("network", seen, {"label": "bad"}, np.random.default_rng(at))[0] for at in (1, 2))
+    one, other = (job.networks["network"].example(seen, {"label": "bad"}, np.random.default_rng(at))[0] for at in (1, 2))
     assert one.shape == seen.shape and not (one == other).all()
 
 
@@ -395,7 +396,7 @@ def test_the_studies_of_a_run_are_figures(judged, monkeypatch, tmp_path):
         files.write(job.folder / "images" / row["image"], cv2.imencode(".png", scene.pixels)[1].tobytes())
     network.save(tmp_path / "network.keras")
     record = type("Record", (), {"path": lambda self, *parts: tmp_path / parts[-1]})()
-    figures = dict(job.studies(dataset.Prepared(rows, {"network": stored}), record))
+    figures = dict(job.experiments(dataset.Prepared(rows, {"network": stored}), record))
     assert list(figures) == ["simplest", "difficulty", "pictures needed", "corruptions"]
     blurred = figures["corruptions"].axes[0].lines[1].get_ydata()
     assert blurred[0] >= blurred[1], "a nail blurred over its own width is not judged better"
@@ -447,7 +448,7 @@ def test_names_that_cannot_be_read_are_one_sentence(tmp_path, names, wanted):
 @pytest.mark.parametrize("label, reason", [("godo", "unknown class 'godo'; did you mean 'good'?"),
                                            (None, "unknown class ''"), (7, "unknown class '7'")])
 def test_a_label_that_is_no_class_is_told_with_the_nearest(label, reason):
-    with pytest.raises(tasks.Refusal) as caught:
+    with pytest.raises(RejectedRow) as caught:
         job_of().check({"label": label})
     assert caught.value.reason == reason
 

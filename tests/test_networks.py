@@ -79,7 +79,7 @@ def test_a_network_that_does_not_fit_the_job_is_refused_before_a_run_begins(prep
 
 
 def test_of_several_networks_each_is_given_by_name_and_must_have_the_outputs_of_its_targets(monkeypatch):
-    monkeypatch.setattr(toy.Toy, "parts", lambda self: ("first", "second"))
+    monkeypatch.setattr(toy.Toy, "networks", property(lambda self: dict.fromkeys(("first", "second"), toy.OnPixels(self))))
     with pytest.raises(ValueError, match="toy has the networks first, second; give them by name: {'first': network}"):
         networks.starts(toy.job(), dense())
     with pytest.raises(ValueError, match="the network first has no output 'box'; it must return a dict with box, heat"):

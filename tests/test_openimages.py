@@ -326,7 +326,7 @@ def test_a_data_set_walks_into_notebook_01(home, web, tmp_path, monkeypatch):
     made = Metadata(tmp_path / "meta", web.url, count=24)
     web.bodies = made.bodies
     kind, settled = tasks.find("boats"), {"data.generate": 0, "filters.min_width": 0, "data.workers": 2}
-    job = kind(config.resolve("boats", "smoke", settled, None, kind.checks), f"oi{os.getpid()}")
+    job = kind(config.resolve("boats", "smoke", settled, None, kind.setting_checks), f"oi{os.getpid()}")
     count = formats.import_labels(job, made.folder, "openimages")
     found = ingest.ingest_labels(job).table
     assert len(found) == count > 12

@@ -79,7 +79,7 @@ def test_pictures_are_prepared_and_answered_the_same_by_dask(dask, make_job, tmp
                      **{f"p{k}{axis}": 10. * k for k in (1, 2, 3, 4) for axis in "xy"}})
     first = dataset.prepare(job, pd.DataFrame(rows), progress=False, folder=tmp_path / "threads")
     second = dataset.prepare(other, pd.DataFrame(rows), progress=False, folder=tmp_path / "dask")
-    assert all(np.array_equal(first.stored[part], second.stored[part]) and first.stored[part].any() for part in job.parts())
+    assert all(np.array_equal(first.stored[part], second.stored[part]) and first.stored[part].any() for part in job.networks)
     predictor = prediction.load(toy_export.folder(tmp_path_factory))
     found = [list(predictor.answers(job.folder / "images", progress=False, compute=params.compute))
              for params in (job.params, other.params)]

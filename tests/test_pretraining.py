@@ -74,6 +74,6 @@ def test_a_logistic_regression_finds_its_slope():
 
 
 def test_a_task_without_shipped_weights_is_refused_plainly(monkeypatch):
-    monkeypatch.setattr(tasks, "job", lambda *_, **__: SimpleNamespace(pretraining=None))
+    monkeypatch.setattr(tasks, "job", lambda *_, **__: SimpleNamespace())
     with pytest.raises(ValueError, match="nothing to pretrain"):
         weights.pretrain("nails")

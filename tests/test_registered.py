@@ -37,13 +37,13 @@ def saved(tmp_path_factory):
         job = tasks.job(task, "smoke", overrides={"model.width": 64, "model.height": 64, "model.weights": "none", **more})
         where = folder / f"{task}-{len(losses)}"
         where.mkdir()
-        networks = {part: building.build(job, part) for part in job.parts()}
+        networks = {part: building.build(job, part) for part in job.networks}
         drawn = [job.sample(np.random.default_rng(seed), (256, 192)) for seed in range(2)]
         for part, network in networks.items():
             loop.compile_network(job, part, network, 10)
             network.run_eagerly = True
             pictures = [(images.read(content), job.check({"image": "", "width": 256, "height": 192, **row})) for content, row in drawn]
-            pixels, targets = zip(*(job.example(part, job.stored(part, picture, row), row) for picture, row in pictures), strict=True)
+            pixels, targets = zip(*(job.networks[part].example(job.networks[part].cached_image(picture, row), row) for picture, row in pictures), strict=True)
             targets = {name: np.stack([each[name] for each in targets]) for name in targets[0]} if isinstance(targets[0], dict) else {"": np.stack(targets)}
             pixels = np.float32(pixels)
             losses[str(where / f"{part}.keras")] = float(np.ravel(network.evaluate(pixels, targets.get("", targets), verbose=0))[0])

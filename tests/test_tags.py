@@ -9,7 +9,9 @@ from lib import tasks
 from lib.common import config
 from lib.data import dataset
 from lib.synthetic import tags as yard
-from lib.tasks.tags import Tree, average_precision, best_cut, thresholds
+from lib.tasks.contract import RejectedRow
+from lib.tasks.tags.thresholds import average_precision, best_cut, thresholds
+from lib.tasks.tags.tree import Tree
 
 TREE = ["thing > tool > hammer", "thing > tool > saw", "sharp > saw", "plant"]
 
@@ -39,7 +41,7 @@ def test_a_row_gets_the_parents_of_its_labels_and_unknown_ones_are_refused():
     assert job().check({"labels": "saw; plant"})["labels"] == "thing;sharp;plant;tool;saw"
     for labels, reason in (("saw;wrench", "unknown label wrench"), ("", "no label"), (None, "no label"), (" ; ", "no label"),
                            ("x'; DROP TABLE tag_pic; --", "unknown label --")):
-        with pytest.raises(tasks.Refusal, match=reason):
+        with pytest.raises(RejectedRow, match=reason):
             job().check({"labels": labels})
 
 
@@ -83,8 +85,8 @@ def test_scores_of_a_set_are_perfect_for_the_truth_and_count_a_missing_answer_as
     tags = job()
     truths = [{"labels": ["plant"]}, {"labels": ["sharp"]}]
     right = [{**truth, "probabilities": {truth["labels"][0]: 0.9}} for truth in truths]
-    assert tags.summary(truths, right) == {"f1_micro": 1.0, "f1_macro": 1.0, "map": 1.0}
-    half = tags.summary(truths, [right[0], None])
+    assert tags.set_metrics(truths, right) == {"f1_micro": 1.0, "f1_macro": 1.0, "map": 1.0}
+    half = tags.set_metrics(truths, [right[0], None])
     assert half["f1_micro"] == pytest.approx(2 / 3) and half["f1_macro"] == 0.5 and 0.5 <= half["map"] < 1
 
 
@@ -94,14 +96,14 @@ def test_the_constant_answer_is_as_good_as_the_frequencies_allow():
     answer = tags.baseline(rows)((4, 4))
     assert answer["labels"] == ["plant"] and answer["probabilities"]["sharp"] == 0.25
     truths = [tags.truth(row) for row in rows]
-    assert tags.summary(truths, [answer] * 4)["map"] == pytest.approx((0.75 + 0.25) / 2)
+    assert tags.set_metrics(truths, [answer] * 4)["map"] == pytest.approx((0.75 + 0.25) / 2)
 
 
 def test_a_doubtful_label_surprises():
     tags = job()
     answer = {"probabilities": {"plant": 0.1, "sharp": 0.1}}
-    assert tags.surprise({"labels": ["plant"]}, answer) > 3 > 1 > tags.surprise({"labels": []}, answer)
-    assert tags.surprise({"labels": ["plant"]}, {"labels": []}) is None
+    assert tags.label_nll({"labels": ["plant"]}, answer) > 3 > 1 > tags.label_nll({"labels": []}, answer)
+    assert tags.label_nll({"labels": ["plant"]}, {"labels": []}) is None
 
 
 def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
@@ -112,7 +114,7 @@ def test_thresholds_settled_on_validation_travel_with_the_network(tmp_path):
     rng = np.random.default_rng(0)
     stored = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
     rows = [{"labels": "plant" if n % 2 else "thing;tool;hammer", "split": "validation"} for n in range(12)]
-    tags.finish("network", network, dataset.Prepared(rows, {"network": stored}))
+    tags.networks["network"].calibrate(network, dataset.Prepared(rows, {"network": stored}))
     saving.save(tags, {"network": network}, tmp_path)
     for suffix in (".keras", ".h5"):
         answers = saving.load(tmp_path / f"network{suffix}").predict(stored.astype(np.float32), verbose=0)
@@ -153,13 +155,13 @@ def test_its_charts_are_drawn_and_are_those_of_the_labels(tmp_path):
     tags = job()
     before = plt.get_fignums()
     figure, axes = plt.subplots(1, 2)
-    tags.chart(axes, pd.DataFrame({"labels": ["thing;tool;hammer", "thing;tool;saw;sharp", "plant"]}))
+    tags.plot_labels(axes, pd.DataFrame({"labels": ["thing;tool;hammer", "thing;tool;saw;sharp", "plant"]}))
     assert [label.get_text().strip() for label in axes[0].get_yticklabels()] == ["thing", "tool", "hammer", "saw", "sharp",
                                                                                  "plant"]
     assert [bar.get_width() for bar in axes[0].patches] == [2, 2, 1, 1, 1, 1]
     plt.close(figure)
     answers = [{"labels": ["plant"], "probabilities": {"plant": 0.9, "saw": 0.2}}, None]
-    drawn = tags.charts([{"labels": ["plant"]}, {"labels": ["saw"]}], answers)
+    drawn = tags.plot_results([{"labels": ["plant"]}, {"labels": ["saw"]}], answers)
     for name, made in drawn.items():
         made.savefig(tmp_path / f"{name}.png")
     assert set(drawn) == {"precision_recall", "calibration"} and plt.get_fignums() == before

@@ -11,6 +11,7 @@ from lib.data import dataset
 from lib.evaluation import figures
 from lib.imaging import images
 from lib.models import building, saving
+from lib.tasks.contract import Reported
 from lib.training import loop
 
 SIZE = (320, 240)
@@ -49,7 +50,7 @@ def test_what_is_prepared_is_what_the_network_takes(name):
     job = tasks.job(name)
     for picture, _ in rows(job, 3):
         prepared = job.prepare(picture)
-        assert prepared.shape == (*job.size[::-1], 3) and prepared.dtype == np.uint8
+        assert prepared.shape == (*job.input_size[::-1], 3) and prepared.dtype == np.uint8
 
 
 @EACH
@@ -74,9 +75,9 @@ def test_the_truth_scores_best_and_the_constant_answer_is_an_answer(name):
         guess = job.score(truth, constant((row["width"], row["height"])))
         best = job.score(truth, truth)
         assert guess.keys() == best.keys()
-        better = best[job.headline] >= guess[job.headline] if job.best_is == "high" \
-            else best[job.headline] <= guess[job.headline]
-        assert better and min(job.spread(truth, truth)) >= 0
+        better = best[job.primary_metric.name] >= guess[job.primary_metric.name] if job.primary_metric.best == "high" \
+            else best[job.primary_metric.name] <= guess[job.primary_metric.name]
+        assert better and min(Reported.of(job).errors(truth, truth)) >= 0
 
 
 @EACH
@@ -93,13 +94,13 @@ def test_truth_and_answer_are_drawn(name, tmp_path):
 def test_examples_of_every_part_have_one_shape(name):
     job = tasks.job(name)
     made = rows(job, 4)
-    for part in job.parts():
-        width, height = job.input_size(part)
+    for part in job.networks:
+        width, height = job.networks[part].input_size
         shapes = set()
         for number, (picture, row) in enumerate(made):
-            stored = job.stored(part, picture, row)
+            stored = job.networks[part].cached_image(picture, row)
             for rng in (None, np.random.default_rng(number)):
-                pixels, target = job.example(part, stored, row, rng)
+                pixels, target = job.networks[part].example(stored, row, rng)
                 assert pixels.shape == (height, width, 3) and pixels.dtype == np.uint8
                 shapes.add(str({k: np.shape(v) for k, v in target.items()} if isinstance(target, dict)
                                else np.shape(target)))
@@ -110,10 +111,10 @@ def test_examples_of_every_part_have_one_shape(name):
 @EACH
 def test_networks_are_read_back_from_both_files(name, tmp_path):
     job = tasks.job(name)
-    networks = {part: building.build(job, part) for part in job.parts()}
+    networks = {part: building.build(job, part) for part in job.networks}
     assert saving.save(job, networks, tmp_path) == {}
     for part, network in networks.items():
-        width, height = job.input_size(part)
+        width, height = job.networks[part].input_size
         pixels = np.random.default_rng(0).integers(0, 256, (1, height, width, 3)).astype(np.float32)
         wanted = network.predict(pixels, verbose=0)
         for suffix in (".keras", ".h5"):
@@ -131,15 +132,15 @@ def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
     for _, row in made:
         row["split"] = "train"
     made = [*made, *((picture, {**row, "split": "validation"}) for picture, row in made)]
-    for part in job.parts():
-        stored = np.stack([job.stored(part, picture, row) for picture, row in made])
+    for part in job.networks:
+        stored = np.stack([job.networks[part].cached_image(picture, row) for picture, row in made])
         prepared = dataset.Prepared([row for _, row in made], {part: stored})
         from lib.storage import runs
 
         _, history = loop.fit_network(job, part, prepared, runs.Run(job, "heart").folder, progress=False)
         losses = [line["val_loss"] for line in history]
         # Where guesses are to be corrected, those of validation are others than those of training.
-        assert min(losses) < (0.6 if job.draws(part) == 1 else 0.95) * losses[0], (part, losses)
+        assert min(losses) < (0.6 if job.networks[part].examples_per_image == 1 else 0.95) * losses[0], (part, losses)
 
 
 @EACH
@@ -148,8 +149,8 @@ def test_every_score_says_what_it_is_in_which_unit_and_which_end_is_good(name):
     made = [row for _, row in rows(job)]
     constant, truths = job.baseline(made), [job.truth(row) for row in made]
     answers = [job.decode(job.encode(row), (row["width"], row["height"])) for row in made]
-    found = set(job.score(truths[0], constant(SIZE))) | set(job.summary(truths, answers))
-    assert found <= set(job.scales) and job.scales[job.headline][2] == job.best_is
+    found = set(job.score(truths[0], constant(SIZE))) | set(job.set_metrics(truths, answers))
+    assert found <= set(job.scales) and job.scales[job.primary_metric.name][2] == job.primary_metric.best
     assert all(words and unit and best in ("low", "high") for words, unit, best in job.scales.values())
     assert len({scale[:2] for scale in job.scales.values()}) == len(job.scales), "told apart in the tracker"
 
@@ -160,14 +161,14 @@ def test_what_networks_learn_from_and_return_is_drawn(name):
     made = rows(job, 4)
     prepared = dataset.Prepared(
         [{**row, "split": split} for (_, row), split in zip(made, ("train", "train", "train", "validation"), strict=True)],
-        {part: np.stack([job.stored(part, picture, row) for picture, row in made]) for part in job.parts()})
+        {part: np.stack([job.networks[part].cached_image(picture, row) for picture, row in made]) for part in job.networks})
     drawn = figures.examples(job, prepared, 3)
     assert len(drawn.axes[0].images) == 1
     label = drawn.axes[0].lines or drawn.axes[0].patches or drawn.axes[0].texts
     assert label and all(artist.get_path_effects() for artist in label), "the label stands on the picture, with a dark edge"
-    targets = {part: job.example(part, prepared.stored[part][3], prepared.rows[3], np.random.default_rng(0))[1]
-               for part in job.parts()}
-    networks = {part: lambda pixels, training, part=part: _repeated(targets[part], len(pixels)) for part in job.parts()}
+    targets = {part: job.networks[part].example(prepared.stored[part][3], prepared.rows[3], np.random.default_rng(0))[1]
+               for part in job.networks}
+    networks = {part: lambda pixels, training, part=part: _repeated(targets[part], len(pixels)) for part in job.networks}
     shown = figures.batch(job, networks, prepared)
     assert len(shown.axes) == len(networks) + sum(len(t) if isinstance(t, dict) else 1 for t in targets.values())
 

@@ -21,6 +21,7 @@ from lib.evaluation.viewer import __main__ as served
 from lib.evaluation.viewer import outbox, review
 from lib.storage import postgres as door
 from lib.storage import revisions, runs
+from lib.tasks.contract import Located, Reviewable, Task
 
 
 @pytest.fixture
@@ -109,11 +110,11 @@ def test_opening_needs_neither_tensorflow_nor_keras(make_job):
 
 def test_a_suspect_label_lies_outside_the_models_own_radius():
     job, stored = tasks.job("corners"), item("a.jpg", 0)
-    assert job.surprise(stored["truth"], stored["answer"]) == pytest.approx(50**0.5 / 12)
-    assert job.surprise(stored["truth"], {**stored["answer"], "radius": None}) is None
+    assert job.label_nll(stored["truth"], stored["answer"]) == pytest.approx(50**0.5 / 12)
+    assert job.label_nll(stored["truth"], {**stored["answer"], "radius": None}) is None
 
 
-class Colours(tasks.Job):
+class Colours(Task):
     """A classifier as the contract has it."""
 
     classes = ("red", "green")
@@ -123,9 +124,11 @@ class Colours(tasks.Job):
 def test_every_task_says_what_of_its_labels_is_corrected(name):
     kind = tasks.find(name) if name else Colours
     job = kind(config.resolve(name or "corners", "smoke"), "smoke")
-    assert job.edit in ("points", "boxes", "choices", None)
-    assert job.edit != "boxes" or "boxes" in job.columns
-    assert set(job.choices) <= set(job.columns) and all(job.choices.values())
+    edit = Reviewable.of(job).edit
+    assert edit in ("points", "boxes", "choices", None)
+    assert edit != "boxes" or "boxes" in job.columns
+    choices = Reviewable.of(job).choices
+    assert set(choices) <= set(job.columns) and all(choices.values())
 
 
 def test_a_label_of_a_class_is_suspect_where_the_model_thinks_it_improbable():
@@ -336,7 +339,7 @@ def test_a_box_that_is_none_is_not_saved(opened, monkeypatch):
         with pytest.raises(ValueError, match="is no box"):
             view.labels.form.columns(view.items[0], {"boxes": [box]})
     assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3.5, 4]]}) == {"boxes": "[[1.0, 2.0, 3.5, 4.0]]"}
-    monkeypatch.setattr(type(view.job), "kinds", ("cat", "dog"))
+    monkeypatch.setattr(Located, "box_classes", ("cat", "dog"))
     assert view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "dog"]]}) == {"boxes": '[[1.0, 2.0, 3.0, 4.0, "dog"]]'}
     with pytest.raises(ValueError, match="one of cat, dog"):
         view.labels.form.columns(view.items[0], {"boxes": [[1, 2, 3, 4, "cow"]]})

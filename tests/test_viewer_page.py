@@ -21,6 +21,7 @@ from lib.common import config
 from lib.evaluation import viewer
 from lib.storage import postgres as door
 from lib.storage import revisions
+from lib.tasks.contract import Located, Metric, Reviewable, Task
 
 
 class App:
@@ -278,16 +279,16 @@ def test_what_was_shown_as_saved_outlives_a_killed_kernel(in_app, browser):
     assert again.locator(".corebox .pick .on").inner_text() == "6"
 
 
-class Colours(tasks.Job):
+class Colours(Task):
     """A classifier as the contract has it."""
 
     classes = ("red", "green")
 
 
-class Things(tasks.Job):
+class Things(Task, Reviewable, Located):
     """Boxes of two kinds."""
 
-    columns, edit, kinds, headline = {"boxes": str}, "boxes", ("boat", "buoy"), "f1"
+    columns, edit, box_classes, primary_metric = {"boxes": str}, "boxes", ("boat", "buoy"), Metric("f1")
 
     def check(self, row):
         return row

@@ -7,7 +7,7 @@ import numpy as np
 
 from lib import tasks
 from lib.common import config
-from lib.tasks import Job
+from lib.tasks.contract import Network, Reported, Task
 
 SETTINGS = {
     "defaults": {**config.read_file()["settings"]["defaults"], "data": {
@@ -17,15 +17,17 @@ SETTINGS = {
 }
 
 
-class Toy(Job):
+class OnPixels(Network):
+    backbone = ""
+
+
+class Toy(Task):
     question = "Which colour?"
     classes = ("red", "green", "blue")
+    networks = property(lambda self: {"network": OnPixels(self)})
 
-    def backbone(self, part):
-        return ""
-
-    def head(self, part, features):
-        return super().head(part, [keras.layers.Conv2D(4, 3, 2, activation="relu")(features[0])])
+    def head(self, features):
+        return super().head([keras.layers.Conv2D(4, 3, 2, activation="relu")(features[0])])
 
     def sample(self, rng, size):
         from PIL import Image
@@ -38,16 +40,16 @@ class Toy(Job):
         return buffer.getvalue(), {"label": self.classes[label]}
 
 
-class Whole(Toy):
-    """The toy with numbers, charts and studies of a whole set."""
+class Whole(Toy, Reported):
+    """The toy with metrics, figures and experiments of a whole set."""
 
-    def summary(self, truths, answers):
+    def set_metrics(self, truths, answers):
         return {"reds": float(sum(a["label"] == "red" for a in answers)) / len(answers)}
 
-    def charts(self, truths, answers):
+    def plot_results(self, truths, answers):
         return {"answers": self.figure(len(answers))}
 
-    def studies(self, prepared, record):
+    def experiments(self, prepared, record):
         yield "pictures", self.figure(len(prepared.rows))
 
     def figure(self, count):

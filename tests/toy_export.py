@@ -31,8 +31,8 @@ def shipped(folder):
 
     job = tasks.job("corners", "smoke")
     folder.mkdir(parents=True)
-    networks = {part: building.build(job, part) for part in job.parts()}
-    assert all(job.start(part, network) for part, network in networks.items())
+    networks = {part: building.build(job, part) for part in job.networks}
+    assert all(job.networks[part].load_pretrained(network) for part, network in networks.items())
     export.export(job, networks, folder, "shipped-1")
     add_golden_picture(folder)
 

@@ -40,7 +40,7 @@ def picture_path(job, row):
 def read_picture(job, row, at_least=None):
     """The picture of a row; ValueError says what to do where it cannot be read any more."""
     try:
-        return images.read(picture_path(job, row), at_least=at_least or job.detail,
+        return images.read(picture_path(job, row), at_least=at_least or job.minimum_decode_size,
                            formats=images.KINDS, max_bytes=2**31, max_pixels=10**9)
     except images.Refused as error:
         raise ValueError(f"{row['image']} can no longer be read ({error}); run notebook 01 again") from error
@@ -80,7 +80,7 @@ def _prepare_picture(work):
     """By part, what training stores of a picture; the work is a job and a row."""
     job, row = work
     picture = read_picture(job, row)
-    return {part: job.stored(part, picture, row) for part in job.parts()}
+    return {part: job.networks[part].cached_image(picture, row) for part in job.networks}
 
 
 def cache_key(job, records):
@@ -100,8 +100,8 @@ def _open_cache(job, records, folder, key):
     """By part, the array on disk for all rows; its shape is that of the first row's stored pixels."""
     picture = read_picture(job, records[0])
     arrays = {}
-    for part in job.parts():
-        first = job.stored(part, picture, records[0])
+    for part in job.networks:
+        first = job.networks[part].cached_image(picture, records[0])
         path = folder / f"{key}-{part}.npy"
         shape = (len(records), *first.shape)
         if not path.is_file():
@@ -130,9 +130,9 @@ def training_batches(job, part, prepared, split, epoch=0, step=0):
 
     positions = prepared.of(split)
     seed, size = job.params.training.seed, job.params.training.batch_size
-    each = len(positions) * job.draws(part)
+    each = len(positions) * job.networks[part].examples_per_image
     # A part that is taught to correct a guess needs guesses, also where pictures are not to be varied.
-    varied = job.params.training.augment or job.draws(part) > 1
+    varied = job.params.training.augment or job.networks[part].examples_per_image > 1
     steps = max(1, each // size)
 
     def example(number):
@@ -140,7 +140,7 @@ def training_batches(job, part, prepared, split, epoch=0, step=0):
         order = np.random.default_rng((seed, turn)).permutation(each)
         at = positions[order[place] % len(positions)]
         rng = np.random.default_rng((seed, int(number))) if varied else None
-        return job.example(part, prepared.stored[part][at], prepared.rows[at], rng)
+        return job.networks[part].example(prepared.stored[part][at], prepared.rows[at], rng)
 
     first = (epoch * steps + step) * size
     numbers = tf.data.Dataset.range(first, 2**62)
@@ -151,13 +151,13 @@ def validation_batches(job, part, prepared, split):
     """The examples of a split once each, as they are, in batches: for validation."""
     import tensorflow as tf
 
-    positions = np.repeat(prepared.of(split), job.draws(part))
+    positions = np.repeat(prepared.of(split), job.networks[part].examples_per_image)
 
     def example(number):
         at = positions[int(number)]
         # Guesses to correct are the same ones in every epoch.
-        rng = np.random.default_rng((0, int(number))) if job.draws(part) > 1 else None
-        return job.example(part, prepared.stored[part][at], prepared.rows[at], rng)
+        rng = np.random.default_rng((0, int(number))) if job.networks[part].examples_per_image > 1 else None
+        return job.networks[part].example(prepared.stored[part][at], prepared.rows[at], rng)
 
     numbers = tf.data.Dataset.range(len(positions))
     return _examples(numbers, example).batch(job.params.training.batch_size).prefetch(2)

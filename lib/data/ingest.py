@@ -9,11 +9,10 @@ from pathlib import PureWindowsPath
 
 from lib.common import config
 from lib.data import demo, transfer
-from lib.data.transfer import RejectedRow
 from lib.hub.datasets import source as hub
 from lib.imaging import images
 from lib.storage import files, postgres, revisions, tables
-from lib.tasks import Refusal
+from lib.tasks.contract import Located, RejectedRow
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,8 @@ class _Ingestion:
             if isinstance(entry, RejectedRow):
                 raise entry
             self.kept.append({"number": number, **self._checked(row, entry)})
-        except (RejectedRow, Refusal) as drop:
-            self._leave(number, row["image"], drop.reason, getattr(drop, "detail", ""))
+        except RejectedRow as drop:
+            self._leave(number, row["image"], drop.reason, drop.detail)
 
     def _leave(self, number, image, reason, detail=""):
         self.dropped.append({"number": number, "image": image or "", "reason": reason, "detail": detail})
@@ -222,7 +221,7 @@ def upright_label(job, row, entry):
     label = {name: _typed(value, job.columns.get(name, str)) for name, value in row.items()}
     label |= {"image": entry["image"], "width": size[0], "height": size[1]}
     if job.params.data.orientation == "stored" and entry["orientation"] > 1:
-        label = job.turned(label, lambda points: images.upright(points, entry["orientation"], size))
+        label = Located.of(job).transform_points(label, lambda points: images.upright(points, entry["orientation"], size))
     return label
 
 

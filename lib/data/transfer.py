@@ -20,6 +20,7 @@ from lib.data import demo
 from lib.imaging import images
 from lib.storage import files
 from lib.storage.locations import StorageLocation, Unreachable
+from lib.tasks.contract import RejectedRow
 
 CHUNK, SECONDS = 500, 5.0   # the journal is written after so many pictures or seconds
 PAUSE = 0.2                 # seconds before a failed copy is tried again; doubled each time
@@ -28,14 +29,6 @@ IMPORTED = "imported"  # below data/<task>/<profile>: pictures that a loader has
 CHANGED = re.compile(r"(-[0-9a-f]{10})(-[0-9a-f]{8})(\.\w+)$")  # what a file name says of source and content
 REASONS = {"empty": "empty file", "too_large": "picture too large", "not_a_picture": "not a picture",
            "unreadable": "picture unreadable", "missing": "no file"}
-
-
-class RejectedRow(ValueError):
-    """A row that is left out, with its `reason` in a word or two and a `detail`."""
-
-    def __init__(self, reason, detail=""):
-        super().__init__(reason)
-        self.reason, self.detail = reason, detail
 
 
 # --- where a path of the table is for us

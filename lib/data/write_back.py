@@ -12,7 +12,7 @@ from lib.data import ingest
 from lib.data.formats.pictures import KnownPictures
 from lib.imaging import images
 from lib.storage import postgres, revisions
-from lib.tasks import Refusal
+from lib.tasks.contract import Located, RejectedRow
 
 WORDS = {"change": "would change", "new": "would be added", "there": "are in the table already",
          "conflict": "are in conflict and left as they are", "marked": "are marked as not usable and left",
@@ -112,7 +112,7 @@ def _label(job, row, entry):
     """The label of a table's row as a reviewer would see it today; None where it is not usable."""
     try:
         label = job.check(ingest.upright_label(job, row, entry))
-    except Refusal:
+    except RejectedRow:
         return None
     return {name: label[name] for name in job.columns}
 
@@ -122,7 +122,7 @@ def _after(job, revision, entry):
     label = {name: revision.label[name] for name in job.columns}
     if job.params.data.orientation == "stored" and entry["orientation"] > 1:
         size = entry["width"], entry["height"]
-        label = job.turned(label, lambda points: images.stored(points, entry["orientation"], size))
+        label = Located.of(job).transform_points(label, lambda points: images.stored(points, entry["orientation"], size))
     return {job.params.data.columns[name]: value for name, value in label.items() if name in job.columns}
 
 

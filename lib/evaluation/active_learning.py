@@ -14,6 +14,7 @@ from lib.imaging import images
 from lib.models import building, saving
 from lib.serving import image_list, prediction
 from lib.storage import files, revisions
+from lib.tasks.contract import RejectedRow, Reviewable
 
 PAUSE = 20.0             # s after which what was computed is written to disk
 KNOWN = 2000             # labelled pictures, at most, from which new ones are to differ
@@ -96,7 +97,7 @@ class PictureFeatures:
 
         self.job, self.run, self.progress = job, run, progress
         self.predictor = prediction.load(run.path("export"), job.name)
-        network = building.features(saving.load(run.path("model", f"{job.parts()[0]}.keras")))
+        network = building.features(saving.load(run.path("model", f"{next(iter(job.networks))}.keras")))
         self.features = lambda batch: keras.ops.convert_to_numpy(network(batch.astype(np.float32), training=False))
         self.path = run.path("chosen.json")
         self.known = files.read_json(self.path) if self.path.is_file() else {}
@@ -128,13 +129,13 @@ class PictureFeatures:
 
     def _compute(self, path, ask):
         try:
-            picture = images.read(path, at_least=self.job.detail, formats=images.KINDS, max_pixels=10**9)
+            picture = images.read(path, at_least=self.job.minimum_decode_size, formats=images.KINDS, max_pixels=10**9)
         except images.Refused:
             return None  # counted, and told, as unreadable
         facts = {"features": self.features(self.job.prepare(picture)[None])[0].astype(float).round(5).tolist()}
         if ask:
             facts["answer"] = self.predictor.answer(picture)
-            facts["doubt"] = float(self.job.doubt(facts["answer"]))
+            facts["doubt"] = float(Reviewable.of(self.job).uncertainty(facts["answer"]))
         return facts
 
 
@@ -147,4 +148,4 @@ def _queue(job, chosen):
     return [{name: entry[name] for name in ("image", "sha256", "width", "height")} |
             {"source": path, "group": ingest.folder_of(path), "answer": facts["answer"], "doubt": facts["doubt"]}
             for path, facts in chosen
-            if not isinstance(entry := entries[sources[path].key], transfer.RejectedRow)]
+            if not isinstance(entry := entries[sources[path].key], RejectedRow)]

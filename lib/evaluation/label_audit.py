@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from tqdm.auto import tqdm
 
-from lib import tasks
 from lib.common import config
 from lib.data import dataset
 from lib.serving import prediction
 from lib.storage import files, runs
+from lib.tasks.contract import Auditable
 from lib.training import export, fitting
 
 PAUSE = 20.0   # s after which what is known is written down
@@ -69,7 +69,7 @@ def audit_labels(job, run, table, progress=True):
         how = "judged by the run's own networks, on the pictures they were not trained on (verify.audit_folds is 0)"
     lines = [line for export, fold in judged for line in _judge(job, run, export, fold, progress)]
     rows, truths, answers, evidence = ([line[at] for line in lines] for at in range(4))
-    found = list(zip(rows, truths, answers, job.suspicions(truths, answers, evidence), strict=True))
+    found = list(zip(rows, truths, answers, Auditable.of(job).label_errors(truths, answers, evidence), strict=True))
     found.sort(key=lambda each: -1.0 if each[3] is None else each[3], reverse=True)
     return LabelAudit(job, *([each[at] for each in found] for at in range(4)), how)
 
@@ -133,12 +133,12 @@ def _judge(job, run, export, rows, progress):
     answers = _answered(run, "answers", [*mark, rows], rows, progress,
                      lambda picture, at: predictor.answer(picture))
     truths = [job.truth(row) for row in rows]
-    habit = job.habit(truths, answers)
-    if type(job).evidence is tasks.Job.evidence:
+    habit = Auditable.of(job).label_bias(truths, answers)
+    if not isinstance(job, Auditable):
         evidence = [None] * len(rows)
     else:
         evidence = _answered(run, "evidence", [*mark, rows, habit], rows, progress, lambda picture, at:
-                          answers[at] and job.evidence(predictor.parts, picture, truths[at], answers[at], habit))
+                          answers[at] and Auditable.of(job).label_evidence(predictor.parts, picture, truths[at], answers[at], habit))
     return list(zip(rows, truths, answers, evidence, strict=True))
 
 

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from lib.data import dataset
 from lib.serving import prediction
+from lib.tasks.contract import Reported, Served
 
 
 @dataclass
@@ -55,7 +56,7 @@ def evaluate(job, run, table, progress=True):
     constants = [constant((row["width"], row["height"])) for row in rows]
     truths = [job.truth(row) for row in rows]
     found = pd.DataFrame([line(job, *each) for each in zip(rows, truths, answers, constants, strict=True)])
-    found["rank"] = found[job.headline].rank(method="first", ascending=job.best_is == "high").astype(int)
+    found["rank"] = found[job.primary_metric.name].rank(method="first", ascending=job.primary_metric.best == "high").astype(int)
     names = list(job.score(truths[0], answers[0]))
     scores = pd.concat([means(job, found, names), set_metrics(job, found, truths, answers, constants)], ignore_index=True)
     scores["unit"], scores["better"] = zip(*(scale(job, name)[1:] for name in scores["score"]), strict=True)
@@ -92,7 +93,7 @@ def answer_all(job, predictor, rows, progress=True):
 
 def line(job, row, truth, answer, constant):
     """A picture's truth, answer and scores as one flat dict."""
-    shown = prediction.rounded(answer, job.pixels, job.params.verify.decimals)
+    shown = prediction.rounded(answer, Served.of(job).pixel_fields, job.params.verify.decimals)
     return {"image": row["image"], "group": row.get("group", ""), "split": row["split"],
             **{f"truth_{key}": value for key, value in truth.items()},
             **{f"answer_{key}": value for key, value in shown.items() if not isinstance(value, dict | list)},
@@ -120,7 +121,7 @@ def set_metrics(job, found, truths, answers, constants):
     import pandas as pd
 
     def of(given, at):
-        return job.summary([truths[each] for each in at], [given[each] for each in at])
+        return Reported.of(job).set_metrics([truths[each] for each in at], [given[each] for each in at])
 
     everything = range(len(truths))
     numbers, constant = of(answers, everything), of(constants, everything)
@@ -152,7 +153,7 @@ def studies(evaluation, run):
     if job.params.verify.studies:
         from lib.data import ingest
 
-        yield from job.studies(dataset.prepare(job, ingest.read_labels(job)), run)
+        yield from Reported.of(job).experiments(dataset.prepare(job, ingest.read_labels(job)), run)
 
 
 def interval(job, found, name):
@@ -211,7 +212,7 @@ def numbers(evaluation):
 
 def scale(job, name):
     """(words, unit, which end is good: low or high) of a score."""
-    return job.scales.get(name) or (name.replace("_", " "), "", job.best_is)
+    return Reported.of(job).scales.get(name) or (name.replace("_", " "), "", job.primary_metric.best)
 
 
 def beside(evaluation, position):
@@ -219,7 +220,7 @@ def beside(evaluation, position):
     import pandas as pd
 
     truth, answer = evaluation.truths[position], evaluation.answers[position]
-    shown = prediction.rounded(answer, evaluation.job.pixels, evaluation.job.params.verify.decimals)
+    shown = prediction.rounded(answer, Served.of(evaluation.job).pixel_fields, evaluation.job.params.verify.decimals)
     return pd.DataFrame({"label": pd.Series(truth, dtype=object), "answer": pd.Series(shown, dtype=object)},
                         index=[*truth, *(name for name in shown if name not in truth)]).fillna("")
 

@@ -10,12 +10,12 @@ def build(job, part=None):
     """
     import keras
 
-    part = part or job.parts()[0]
-    width, height = job.input_size(part)
+    part = part or next(iter(job.networks))
+    width, height = job.networks[part].input_size
     pixels = keras.Input((height, width, 3), name="pixels")
-    name = job.backbone(part)
+    name = job.networks[part].backbone
     features = backbones.backbone(job.params.model, name, pixels) if name else [backbones.scale(pixels, "unit")]
-    return keras.Model(pixels, job.outcome(part, pixels, features), name=part)
+    return keras.Model(pixels, job.networks[part].build_outputs(pixels, features), name=part)
 
 
 def features(network):

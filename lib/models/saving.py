@@ -22,7 +22,7 @@ def save(job, networks, folder):
     left_out = {}
     for part, network in networks.items():
         for suffix in (".keras", ".h5"):
-            reason = refuses_h5(job.backbone(part)) if suffix == ".h5" else ""
+            reason = refuses_h5(job.networks[part].backbone) if suffix == ".h5" else ""
             if reason:
                 left_out[part] = reason
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lib.serving.prediction import rounded
 from lib.storage import files
+from lib.tasks.contract import Served
 
 
 def write_csv(predictor, folder, out, workers=2, decimals=0, progress=True, compute=None, **limits):
@@ -21,7 +22,7 @@ def write_csv(predictor, folder, out, workers=2, decimals=0, progress=True, comp
         there = _resume(handle, out, header, predictor.version)
         new = bad = 0
         for row in predictor.answers(folder, progress, workers, there, compute, **limits):
-            _append(handle, [_cell(rounded(row, predictor.job.pixels, decimals).get(key)) for key in header])
+            _append(handle, [_cell(rounded(row, Served.of(predictor.job).pixel_fields, decimals).get(key)) for key in header])
             new, bad = new + 1, bad + (row["error"] is not None)
     return new, bad
 

@@ -56,11 +56,11 @@ def members(content):
 def check_golden_pictures(predictor, folder, content):
     """Raise BadExport where a golden picture of the export (its checked export.json) is answered worse than its limit."""
     job = predictor.job
-    sign = 1 if job.best_is == "low" else -1
+    sign = 1 if job.primary_metric.best == "low" else -1
     for entry in content.get("golden", ()):
-        score = job.score(entry["truth"], predictor.answer(folder / entry["file"])).get(job.headline)
+        score = job.score(entry["truth"], predictor.answer(folder / entry["file"])).get(job.primary_metric.name)
         if score is None or not sign * score <= sign * entry["limit"]:
-            raise BadExport(f"{folder.name} fails its golden picture {entry['file']}: {job.headline} is {score}, "
+            raise BadExport(f"{folder.name} fails its golden picture {entry['file']}: {job.primary_metric.name} is {score}, "
                             f"{entry['limit']:g} is the limit; the model is not fit to be served")
 
 

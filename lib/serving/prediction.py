@@ -43,13 +43,13 @@ def load(folder, task=None, threads=1, golden=True):
 
 def _names(folder, job, content):
     """The names of the networks, once they are those that the task has."""
-    if set(content["parts"]) != set(job.parts()):
-        raise BadExport(f"{folder.name} has the parts {', '.join(content['parts'])[:80]}; {job.name} needs {', '.join(job.parts())}")
-    return job.parts()
+    if set(content["parts"]) != set(job.networks):
+        raise BadExport(f"{folder.name} has the parts {', '.join(content['parts'])[:80]}; {job.name} needs {', '.join(job.networks)}")
+    return job.networks
 
 
 def _network(folder, job, content, name, threads):
-    entry, size = content["parts"][name], [*job.input_size(name)[::-1], 3]
+    entry, size = content["parts"][name], [*job.networks[name].input_size[::-1], 3]
     if entry["input"] != size:
         raise BadExport(f"{name} takes {str(entry['input'])[:80]}; by its settings it is {size}")
     return ExportedNetwork(folder / entry["file"], name, entry, threads)
@@ -77,7 +77,7 @@ class Predictor:
         Refused names what is wrong with the picture; `limits` are those of images.read.
         """
         if not isinstance(picture, images.Picture):
-            picture = images.read(picture, self.job.detail, **limits)
+            picture = images.read(picture, self.job.minimum_decode_size, **limits)
         answer = {**self.job.answer(self.parts, picture), "model": self.task, "model_version": self.version}
         json.dumps(answer, allow_nan=False)  # a number that is no number must not pass for an answer
         return answer

@@ -54,7 +54,7 @@ def add_golden(job, folder, rows, number=2):
     predictor = prediction.load(folder, golden=False)
     scored = []
     for at, row in enumerate(rows):
-        score = job.score(job.truth(row), predictor.answer(dataset.read_picture(job, row)))[job.headline]
+        score = job.score(job.truth(row), predictor.answer(dataset.read_picture(job, row)))[job.primary_metric.name]
         if score is not None:
             scored.append((score, at))
     middle = max(0, (len(scored) - number) // 2)
@@ -70,8 +70,8 @@ def _golden(job, predictor, path, row):
 
     with files.writing(path) as temporary:
         Image.fromarray(dataset.read_picture(job, row, at_least=(row["width"], row["height"])).pixels).save(temporary, "JPEG", quality=95)
-    score = job.score(job.truth(row), predictor.answer(path))[job.headline]
-    limit = 2 * score + 1 if job.best_is == "low" else score / 2 - 1e-9
+    score = job.score(job.truth(row), predictor.answer(path))[job.primary_metric.name]
+    limit = 2 * score + 1 if job.primary_metric.best == "low" else score / 2 - 1e-9
     return {"file": path.name, "sha256": files.sha256(path), "truth": job.truth(row), "limit": float(limit)}
 
 
@@ -80,7 +80,7 @@ def _convert(job, part, network, folder):
     import keras
     import tensorflow as tf
 
-    width, height = job.input_size(part)
+    width, height = job.networks[part].input_size
 
     def serve(pixels):
         outputs = network(tf.cast(pixels, tf.float32), training=False)

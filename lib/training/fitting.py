@@ -37,10 +37,10 @@ def fit(job, prepared, network=None, progress=True):
 def fit_networks(job, prepared, folder, progress=True, starts=None):
     """The trained networks of a job by name, calibrated, and their losses, a dict an epoch; checkpoints in `folder`."""
     trained, losses = {}, []
-    for name in job.parts():
+    for name in job.networks:
         with _explained_memory(job):
             trained[name], lines = fit_network(job, name, prepared, folder, progress, start=(starts or {}).get(name))
-        job.finish(name, trained[name], prepared)
+        job.networks[name].calibrate(trained[name], prepared)
         losses += lines
     return trained, losses
 

@@ -72,7 +72,7 @@ def _loss(job, name):
     from lib.models import losses
 
     given = job.params.training.loss
-    return job.loss(name) if given == "task" else losses.WingLoss() if given == "wing" else keras.losses.get(given)
+    return job.networks[name].loss() if given == "task" else losses.WingLoss() if given == "wing" else keras.losses.get(given)
 
 
 def _epochs(checkpoint, settings, bar, on_epoch):

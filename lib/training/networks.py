@@ -29,7 +29,7 @@ class Start:
 
             keras.utils.set_random_seed(job.params.training.seed)
             network = building.build(job, name)
-            return cls(network, job.start(name, network))
+            return cls(network, job.networks[name].load_pretrained(network))
 
 
 class Networks(dict):
@@ -50,7 +50,7 @@ class Networks(dict):
 
 def build(job, progress=True):
     """The Networks of a job as its settings have them, ready to be looked at, changed and trained."""
-    bar = tqdm(job.parts(), desc="start TensorFlow and build", unit="network", disable=not progress)
+    bar = tqdm(job.networks, desc="start TensorFlow and build", unit="network", disable=not progress)
     return Networks({name: Start.of(job, name) for name in bar})
 
 
@@ -59,7 +59,7 @@ def starts(job, given=None):
 
     `given` is a network, where the job has one, or a dict of them by name; ValueError where one does not fit the job.
     """
-    names = job.parts()
+    names = list(job.networks)
     if given is None:
         return {}
     if not isinstance(given, dict):
@@ -87,7 +87,7 @@ def _check(job, name, network):
 
     if not isinstance(network, keras.Model):
         raise ValueError(f"the network {name} is a {type(network).__name__}, not a keras.Model")
-    width, height = job.input_size(name)
+    width, height = job.networks[name].input_size
     wanted, found = (None, height, width, 3), getattr(network, "input_shape", None)
     if found != wanted:
         raise ValueError(f"the input of the network {name} has the shape {found}; it must have {wanted}")

@@ -9,8 +9,8 @@ from tqdm.auto import tqdm
 
 from lib import tasks
 from lib.data import dataset
-from lib.imaging import images
 from lib.storage import files
+from lib.tasks.contract import Pretrained
 
 CHUNK = 50
 
@@ -19,7 +19,7 @@ def draw_examples(job, folder, count, seed, workers=2):
     """Prepared examples of `count` scenes from `seed` on, drawn once into `folder`; a killed run goes on."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _allocate(job, folder, count)
+    _allocate(job, folder, count, seed)
     chunks = [start for start in range(0, count, CHUNK) if not (folder / f"rows-{start}.json").is_file()]
     with ProcessPoolExecutor(workers) as pool:
         work = [pool.submit(_draw_chunk, job, folder, start, min(start + CHUNK, count), seed) for start in chunks]
@@ -35,30 +35,27 @@ def read_examples(job, folder, count):
         rows += json.loads((Path(folder) / f"rows-{start}.json").read_text())
     for at, row in enumerate(rows):
         row["split"] = "validation" if at >= 0.95 * count else "train"
-    return dataset.Prepared(rows, {part: np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in job.parts()})
+    return dataset.Prepared(rows, {part: np.load(Path(folder) / f"{part}.npy", mmap_mode="r") for part in job.networks})
 
 
-def _allocate(job, folder, count):
-    for part in job.parts():
+def _allocate(job, folder, count, seed):
+    for part in job.networks:
         path = folder / f"{part}.npy"
         if not path.is_file():
-            scene = job.pretraining.drawn(0)
-            shape = job.stored(part, images.Picture(scene.pixels, scene.pixels.shape[1::-1]),
-                               job.pretraining.row_of(scene, job.settings.edge, "")).shape
+            shape = job.networks[part].cached_image(*job.pretraining_example(seed)).shape
             files.require_space(folder, count * int(np.prod(shape)))
             np.lib.format.open_memmap(path, "w+", np.uint8, (count, *shape)).flush()
 
 
 def _draw_chunk(job, folder, start, stop, seed):
     """Draw the scenes of a chunk and write their rows last, as the sign that it is done."""
-    arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r+") for part in job.parts()}
+    arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r+") for part in job.networks}
     rows = []
     for at in range(start, stop):
-        scene = job.pretraining.drawn(seed + at)
-        rows.append(job.pretraining.row_of(scene, job.settings.edge, f"drawn-{seed + at}"))
-        picture = images.Picture(scene.pixels, scene.pixels.shape[1::-1])
+        picture, row = job.pretraining_example(seed + at)
+        rows.append(row)
         for part, array in arrays.items():
-            array[at] = job.stored(part, picture, rows[-1])
+            array[at] = job.networks[part].cached_image(picture, rows[-1])
     for array in arrays.values():
         array.flush()
     files.write(folder / f"rows-{start}.json", json.dumps(rows))
@@ -84,26 +81,26 @@ def pretrain(task, overrides=None):
     from lib.training.loop import fit_network
 
     job = tasks.job(task, "pretrain", overrides=overrides)
-    if not job.pretraining:
+    if not isinstance(job, Pretrained):
         raise ValueError(f"{task} ships no weights of its own; there is nothing to pretrain")
     folder = job.outputs / _fingerprint(job)
-    prepared = draw_examples(job, folder / "drawn", job.params.data.generate, job.pretraining.SEED)
+    prepared = draw_examples(job, folder / "drawn", job.params.data.generate, job.pretraining_seed)
     networks, history = {}, []
-    for part in job.parts():
+    for part in job.networks:
         networks[part], lines = fit_network(job, part, _examples_for(job, part, prepared), folder)
         history += lines
     for part, network in networks.items():
-        pack(network, job.packed(part))
-    path, size = job.shipped / "calibration.json", "{}x{}".format(*job.size)
+        pack(network, job.weights_file(part))
+    path, size = job.weights_folder / "calibration.json", "{}x{}".format(*job.input_size)
     known = files.read_json(path) if path.is_file() else {}
-    files.write_json(path, {**known, size: job.pretraining.calibrate(job, networks)})
-    files.write_json(job.shipped / "made.json", {"settings": job.params.plain(), "seed": job.pretraining.SEED, "history": history,
+    files.write_json(path, {**known, size: job.fit_calibration(networks)})
+    files.write_json(job.weights_folder / "made.json", {"settings": job.params.plain(), "seed": job.pretraining_seed, "history": history,
                                              "versions": _versions()})
 
 
 def _examples_for(job, part, prepared):
     """The Prepared with those rows alone that can teach a part."""
-    rows = [{**row, "split": row["split"] if job.teaches(part, row) else ""} for row in prepared.rows]
+    rows = [{**row, "split": row["split"] if job.trains_on(part, row) else ""} for row in prepared.rows]
     return dataset.Prepared(rows, prepared.stored)
 
 

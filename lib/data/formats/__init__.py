@@ -30,7 +30,7 @@ from lib.data.formats.pictures import KnownPictures
 from lib.data.formats.shapes import Label, Scheme
 from lib.imaging import images
 from lib.storage import files, tables
-from lib.tasks import Refusal
+from lib.tasks.contract import Located, RejectedRow
 
 BOXES = {"coco": coco, "yolo-pose": yolo.Pose, "yolo-obb": yolo.Obb, "labelme": labelme,
          "labelstudio": labelstudio, "cvat": cvat}
@@ -155,9 +155,9 @@ def _table_labels(job, scheme, table):
                      for name, column in job.params.data.columns.items() if name in job.columns}
             label |= {"image": name, "width": size[0], "height": size[1]}
             if pictures.stored:
-                label = job.turned(label, lambda points, o=orientation, s=size: images.upright(points, o, s))
+                label = Located.of(job).transform_points(label, lambda points, o=orientation, s=size: images.upright(points, o, s))
             labels.append(_label(job.check(label), scheme))
-        except (ValueError, Refusal, OSError) as error:
+        except (ValueError, RejectedRow, OSError) as error:
             wrong.append(f"{path!r}: {error}")
     if wrong:
         raise ValueError(f"{len(wrong)} of {len(pictures.rows)} rows cannot be exported, the first is {wrong[0][:300]}; "

@@ -14,6 +14,7 @@ from lib.common import config
 from lib.data.formats import reading
 from lib.data.formats.shapes import number
 from lib.imaging import images
+from lib.tasks.contract import Located, Reviewable
 
 LISTS = {"train": "train", "validation": "valid", "test": "test"}
 STEP = re.compile(r"^\s*(\d+): ([\d.]+|-?nan|inf), ([\d.]+|-?nan|inf) avg", re.M)
@@ -52,12 +53,12 @@ def _digits(value):
 
 def write(job, rows, folder):
     """The files for gathered rows of a job whose labels are boxes, by relative path; ConfigError for another job."""
-    if job.edit != "boxes":
+    if Reviewable.of(job).edit != "boxes":
         raise config.ConfigError(f"the labels of {job.name} are not boxes, which darknet needs; use csv, which holds any label")
-    names = list(job.kinds) or [job.name]
+    names = list(Located.of(job).box_classes) or [job.name]
     items = [(row["image"], row["split"], [(names.index(box[4]) if len(box) > 4 else 0, [
         box[0] / row["width"], box[1] / row["height"], box[2] / row["width"], box[3] / row["height"]])
-        for box in job.boxes(row)]) for row in rows]
+        for box in Located.of(job).boxes(row)]) for row in rows]
     return texts(items, names, folder)
 
 

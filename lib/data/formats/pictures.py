@@ -9,6 +9,7 @@ from lib.data.formats import reading
 from lib.data.formats.shapes import name_problem
 from lib.imaging import images
 from lib.storage import files, postgres, tables
+from lib.tasks.contract import RejectedRow
 
 SPLITS = ("train", "val", "valid", "validation", "test")
 
@@ -31,7 +32,7 @@ class KnownPictures:
             self.copied = files.read_json(job.folder / "pictures.json")
         self.copies, self.seen, below = {}, {}, []
         for path in self.rows:
-            with contextlib.suppress(transfer.RejectedRow):
+            with contextlib.suppress(RejectedRow):
                 source = transfer.find_picture(path, self.places)
                 below.append((_below(source), path))
                 self._note(path, self.copied.get(source.key))

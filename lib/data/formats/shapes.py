@@ -7,6 +7,7 @@ from pathlib import PureWindowsPath
 import numpy as np
 
 from lib.common import config
+from lib.tasks.contract import Located, Reviewable
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class Scheme:
     @classmethod
     def of(cls, job, format):
         """The Scheme of a job; ConfigError where its labels are not four corners."""
-        points = tuple(name[:-1] for name in job.columns if name.endswith("x") and f"{name[:-1]}y" in job.columns)
+        points = tuple(x[:-1] for x, _ in Located.of(job).point_columns)
         if len(points) != 4:
             raise config.ConfigError(f"the labels of {job.name} are not four corners, which {format} needs; "
                                      "use csv, which holds any label")
         used = {f"{point}{axis}" for point in points for axis in "xy"}
         return cls(job.name, points, {name: kind for name, kind in job.columns.items() if name not in used},
-                   job.choices)
+                   Reviewable.of(job).choices)
 
     @property
     def count(self):

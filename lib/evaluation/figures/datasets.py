@@ -4,6 +4,7 @@ import numpy as np
 
 from lib.data import dataset
 from lib.evaluation.figures.canvas import BASELINE, INK, axes, caption, grid, overlay, small, tall
+from lib.tasks.contract import Reported
 
 
 def dropped(gathered):
@@ -34,7 +35,7 @@ def labels(job, table, number=6):
 def distribution(job, table):
     """Where the labels lie and what they hold, as the task draws it."""
     figure, found = axes(1, 2, 11, 4)
-    job.chart(found[0], table)
+    Reported.of(job).plot_labels(found[0], table)
     return figure
 
 
@@ -53,7 +54,7 @@ def sizes(table):
 def seen(job, table, number=8):
     """Pictures as the first network gets them."""
     rows = dataset.as_records(table)[:number]
-    figure, found = grid(len(rows), 4, tall=job.size[1] / job.size[0] + 0.08)
+    figure, found = grid(len(rows), 4, tall=job.input_size[1] / job.input_size[0] + 0.08)
     for ax, row in zip(found, rows, strict=False):
         ax.imshow(job.prepare(dataset.read_picture(job, row)))
         ax.set_title(caption(row["image"], 4), fontsize=8, loc="left")

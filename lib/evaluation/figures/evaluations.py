@@ -4,6 +4,7 @@ import numpy as np
 
 from lib.evaluation import scores
 from lib.evaluation.figures.canvas import ANSWER, BASELINE, axes, caption, grid, overlay, small, tall
+from lib.tasks.contract import Reported
 
 BEST = {"low": "lower is better", "high": "higher is better"}
 
@@ -31,7 +32,7 @@ def comparison(evaluation):
 
 def charts(evaluation):
     """What the task draws of a set of answers (Job.charts): pairs of a name and its figure."""
-    return evaluation.job.charts(evaluation.truths, evaluation.answers).items()
+    return Reported.of(evaluation.job).plot_results(evaluation.truths, evaluation.answers).items()
 
 
 def shares(evaluation):
@@ -39,7 +40,7 @@ def shares(evaluation):
     job = evaluation.job
     figure, found = axes(1, 1, 6, 4)
     ax = found[0, 0]
-    lines = {name: np.sort(np.concatenate([job.spread(*pair) for pair in zip(evaluation.truths, answers, strict=True)]))
+    lines = {name: np.sort(np.concatenate([Reported.of(job).errors(*pair) for pair in zip(evaluation.truths, answers, strict=True)]))
              for name, answers in (("model", evaluation.answers), ("constant answer", evaluation.constants))}
     known = np.concatenate(list(lines.values()))
     least = known[known > 0].min(initial=1.0) / 2
@@ -48,7 +49,7 @@ def shares(evaluation):
                 [*np.linspace(0, 1, len(errors) + 1), 1], where="post", color=color, label=name)
     if known.max(initial=0) > 20 * least:
         ax.set_xscale("log")
-    ax.set(xlabel=f"{job.spread_name} (lower is better)", ylabel="share of errors at or below", ylim=(0, 1.02),
+    ax.set(xlabel=f"{Reported.of(job).error_name} (lower is better)", ylabel="share of errors at or below", ylim=(0, 1.02),
            xlim=(least, None))
     ax.grid(alpha=0.3, which="both")
     ax.legend(loc="lower right")
@@ -60,10 +61,10 @@ def answers(evaluation, positions=None, columns=3):
     job = evaluation.job
     positions = scores.chosen(evaluation) if positions is None else positions
     figure, found = grid(len(positions), columns, tall=tall([evaluation.rows[at] for at in positions]))
-    words, unit, _ = scores.scale(job, job.headline)
+    words, unit, _ = scores.scale(job, job.primary_metric.name)
     for ax, at in zip(found, positions, strict=False):
         row = evaluation.rows[at]
-        title = f"{caption(row['image'], columns)}\n{evaluation.found.at[at, job.headline]:.3g} {unit}"
+        title = f"{caption(row['image'], columns)}\n{evaluation.found.at[at, job.primary_metric.name]:.3g} {unit}"
         overlay(job, small(job, row), evaluation.truths[at], evaluation.answers[at], title, ax)
     return figure
 

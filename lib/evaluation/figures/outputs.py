@@ -16,8 +16,8 @@ def batch(job, networks, prepared, split="validation"):
     positions = prepared.of(split)[:SHOWN]
     lines = []
     for name, network in networks.items():
-        pixels = np.stack([job.example(name, prepared.stored[name][at], prepared.rows[at],
-                                       np.random.default_rng(n) if job.draws(name) > 1 else None)[0]
+        pixels = np.stack([job.networks[name].example(prepared.stored[name][at], prepared.rows[at],
+                                       np.random.default_rng(n) if job.networks[name].examples_per_image > 1 else None)[0]
                            for n, at in enumerate(positions)])
         found = {key: np.asarray(value) for key, value in named(network(pixels.astype(np.float32), training=False)).items()}
         lines += [(name, pixels, None), *[(f"{name}: {key}", pixels, value) for key, value in found.items()]]

@@ -4,6 +4,7 @@ import numpy as np
 
 from lib.evaluation.figures import outputs
 from lib.evaluation.figures.canvas import BASELINE, INK, axes, draw
+from lib.tasks.contract import Located, Reviewable
 
 
 def examples(job, prepared, number=4):
@@ -12,11 +13,11 @@ def examples(job, prepared, number=4):
     On the pictures of the first network the label is drawn in white, where the variation has put it.
     """
     positions = prepared.of("train")[:number]
-    drawn = [(part, [job.example(part, prepared.stored[part][at], prepared.rows[at], np.random.default_rng(n))
-                     for n, at in enumerate(positions)]) for part in job.parts()]
+    drawn = [(part, [job.networks[part].example(prepared.stored[part][at], prepared.rows[at], np.random.default_rng(n))
+                     for n, at in enumerate(positions)]) for part in job.networks]
     lines = [(part, None, pairs) for part, pairs in drawn]
     lines += [(part, name, pairs) for part, pairs in drawn for name in outputs.maps(outputs.named(pairs[0][1]))]
-    lines.sort(key=lambda line: job.parts().index(line[0]))
+    lines.sort(key=lambda line: list(job.networks).index(line[0]))
     figure, found = axes(len(lines), len(positions), 11, 2.2 * len(lines))
     for row, (part, name, pairs) in zip(found, lines, strict=True):
         row[0].set_ylabel(part if name is None else f"{part}: {name}")
@@ -24,7 +25,7 @@ def examples(job, prepared, number=4):
             ax.set(xticks=[], yticks=[])
             if name is None:
                 ax.imshow(pixels)
-                if part == job.parts()[0]:
+                if part == next(iter(job.networks)):
                     _label(job, ax, target, prepared.rows[at])
             else:
                 outputs.draw(ax, outputs.named(target)[name], pixels)
@@ -34,9 +35,10 @@ def examples(job, prepared, number=4):
 def _label(job, ax, target, row):
     """Draw what a target of the first network says, on its input."""
     size = row["width"], row["height"]
-    label = job.label(job.decode(target, size))
+    label = Reviewable.of(job).label(job.decode(target, size))
     if label is not None:
-        draw(job, ax, job.truth({**row, **job.turned(label, job.frame(size).into)}))
+        located = Located.of(job)
+        draw(job, ax, job.truth({**row, **located.transform_points(label, located.frame(size).into)}))
 
 
 def learning(history):

@@ -10,6 +10,7 @@ from lib.data import dataset
 from lib.evaluation.viewer import review
 from lib.evaluation.viewer.label_messages import LabelMessages
 from lib.evaluation.viewer.picture_messages import PictureMessages
+from lib.tasks.contract import Located, Reviewable
 
 FOLDER = Path(__file__).with_name("page")   # page.js, the modules it imports, page.css
 
@@ -56,11 +57,11 @@ class Viewer(widgets.Widget):
         settings, job = self.job.params.viewer, self.job
         return {"items": [self.labels.form.item(item) for item in self.items],
                 "task": job.name, "profile": job.profile, "run": self.record.name,
-                "question": job.question, "headline": job.headline, "best": job.best_is, "edit": job.edit,
-                "choices": job.choices if job.edit else {}, "points": _points(job), "kinds": list(job.kinds),
+                "question": job.question, "headline": job.primary_metric.name, "best": job.primary_metric.best, "edit": Reviewable.of(job).edit,
+                "choices": Reviewable.of(job).choices if Reviewable.of(job).edit else {}, "points": _points(job), "kinds": list(Located.of(job).box_classes),
                 "order": review.initial_order(self.items), "runs": review.other_runs(self.record),
                 "splits": sorted({*dataset.SPLITS, *(item["split"] for item in self.items)}),
-                "reviewer": settings.reviewer, "read_only": settings.read_only or job.edit is None,
+                "reviewer": settings.reviewer, "read_only": settings.read_only or Reviewable.of(job).edit is None,
                 "guess": _user_name(), "autosave": settings.autosave, "refresh": settings.refresh,
                 **self.labels.newest()}
 
@@ -80,9 +81,7 @@ class Viewer(widgets.Widget):
 
 def _points(job):
     """The pairs of columns (x, y) that are the points of a label which is edited by its points."""
-    if job.edit != "points":
-        return []
-    return [(name, f"{name[:-1]}y") for name in job.columns if name.endswith("x") and f"{name[:-1]}y" in job.columns]
+    return Located.of(job).point_columns if Reviewable.of(job).edit == "points" else []
 
 
 def _user_name():

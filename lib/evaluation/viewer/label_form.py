@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.tasks import Refusal
+from lib.tasks.contract import Located, RejectedRow, Reviewable
 
 
 class LabelForm:
@@ -17,7 +17,7 @@ class LabelForm:
 
     def values(self, values):
         """A label or an answer for the page."""
-        return values | {"boxes": self.job.boxes(values)} if values and self.job.edit == "boxes" else values
+        return values | {"boxes": Located.of(self.job).boxes(values)} if values and Reviewable.of(self.job).edit == "boxes" else values
 
     def revision(self, revision):
         """A Revision for the page."""
@@ -28,15 +28,15 @@ class LabelForm:
         """A label of the page in the columns of the job; None for None. ValueError: a box is none."""
         if label is None:
             return None
-        if self.job.edit == "boxes":
-            label = self.job.with_boxes(label, [_checked_box(box, self.job.kinds) for box in label["boxes"]])
+        if Reviewable.of(self.job).edit == "boxes":
+            label = Located.of(self.job).with_boxes(label, [_checked_box(box, Located.of(self.job).box_classes) for box in label["boxes"]])
         return {name: label.get(name, (item["truth"] or {}).get(name)) for name in self.job.columns}
 
     def refusal(self, item, label):
         """Why the task would refuse this label (columns of the job), in words; "" where it takes it."""
         try:
             self.job.check({**label, "image": item["image"], "width": item["width"], "height": item["height"]})
-        except Refusal as error:
+        except RejectedRow as error:
             return error.reason
         return ""
 

@@ -6,6 +6,7 @@ from lib.evaluation.viewer import review
 from lib.evaluation.viewer.label_form import LabelForm
 from lib.evaluation.viewer.outbox import Outbox
 from lib.storage import revisions
+from lib.tasks.contract import Reviewable
 
 
 class LabelMessages:
@@ -42,7 +43,7 @@ class LabelMessages:
     def save(self, message):
         """Keep an edit: it is on disk when this returns, and then on its way to PostgreSQL."""
         item, settings = review.item_at(self.items, message), self.job.params.viewer
-        if settings.read_only or self.job.edit is None:
+        if settings.read_only or Reviewable.of(self.job).edit is None:
             raise ValueError("this viewer is read-only (viewer.read_only); nothing was saved")
         label = self.form.columns(item, message["label"])
         if message["status"] == "accepted" and (reason := self.form.refusal(item, label)):

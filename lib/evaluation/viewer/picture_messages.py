@@ -2,6 +2,7 @@
 
 from lib.evaluation.viewer import review
 from lib.evaluation.viewer.previews import PreviewCache
+from lib.tasks.contract import Reviewable
 
 THUMBNAILS = 64   # at most, in one message
 CROP = 4000       # px, the longer side of a crop at most
@@ -20,7 +21,7 @@ class PictureMessages:
     def picture(self, message):
         """The preview of a picture; for a task whose labels are not edited, with its truth and answer drawn."""
         item = review.item_at(self.items, message)
-        if self.job.edit is None:
+        if Reviewable.of(self.job).edit is None:
             return {}, [self.previews.overlay(item, item["truth"], item["answer"])]
         return {}, [self.previews.preview(item)]
 

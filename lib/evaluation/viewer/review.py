@@ -7,6 +7,7 @@ import math
 from lib.data import dataset, ingest
 from lib.evaluation import figures
 from lib.storage import runs
+from lib.tasks.contract import Reviewable
 
 NAME = "review"   # .json: what the viewer opens; .csv: the same as a table
 
@@ -22,10 +23,10 @@ def store(verification, record, audited=None):
     if audited is not None:
         items = _with_audit(job, items, audited)
     there = {item["image"] for item in items}
-    items += [_item_of(job, row, truth, answer, job.surprise(truth, answer)) | {"scores": {}}
+    items += [_item_of(job, row, truth, answer, Reviewable.of(job).label_nll(truth, answer)) | {"scores": {}}
               for row, truth, answer in verification.others if row["image"] not in there]
-    record.write(NAME, {"task": job.name, "profile": job.profile, "run": record.name, "headline": job.headline,
-                        "best_is": job.best_is, "items": items})
+    record.write(NAME, {"task": job.name, "profile": job.profile, "run": record.name, "headline": job.primary_metric.name,
+                        "best_is": job.primary_metric.best, "items": items})
     record.keep_table(table(job, items), NAME)
     return record.keep(figures.answers(verification, ranking(verification)[:job.params.viewer.sheet], 6), NAME)
 
@@ -39,8 +40,8 @@ def _with_audit(job, items, audited):
     judged = zip(audited.rows, audited.truths, audited.answers, audited.suspicions, strict=True)
     items += [_item_of(job, *each) | {"suspect": True} for each in judged
               if each[0]["image"] not in there and (each[3] or 0) > 1]
-    sign = 1 if job.best_is == "high" else -1
-    return sorted(items, key=lambda each: sign * (each["scores"].get(job.headline) or 0.0))
+    sign = 1 if job.primary_metric.best == "high" else -1
+    return sorted(items, key=lambda each: sign * (each["scores"].get(job.primary_metric.name) or 0.0))
 
 
 def store_queue(record, items):
@@ -127,7 +128,7 @@ def table(job, items):
 
 def _item(verification, at):
     job, truth, answer = verification.job, verification.truths[at], verification.answers[at]
-    return _item_of(job, verification.rows[at], truth, answer, job.surprise(truth, answer))
+    return _item_of(job, verification.rows[at], truth, answer, Reviewable.of(job).label_nll(truth, answer))
 
 
 def _item_of(job, row, truth, answer, surprise):

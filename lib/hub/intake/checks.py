@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lib import tasks
 from lib.hub.intake import annotations, features, near_duplicates
 from lib.imaging import images
+from lib.tasks.contract import RejectedRow
 
 DECODE_SIZE = (480, 360)     # px a picture is decoded at, at least; a JPEG may be decoded smaller than it is
 SIDE = 480            # px, the longer side at which sharpness is measured
@@ -121,7 +121,7 @@ def label_finding(task, values, size):
     name = f"label of {task}"
     try:
         row = job.check(row)
-    except tasks.Refusal as refusal:
+    except RejectedRow as refusal:
         return Finding(name, "review", None, None, f"its label cannot be used: {refusal.reason}")
     if row.get("reordered"):
         return Finding(name, "review", None, None, "the points of its label are out of order; they were understood as "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lib.hub.intake import sources, submission
 from lib.storage import revisions
+from lib.tasks.contract import Reviewable
 
 
 def corrections(hub, account, job, licence=""):
@@ -41,7 +42,7 @@ def answers(hub, account, job, table, folder, licence=""):
     root, missing = Path(folder), []
     found = {"answers": 0, "labelled": 0, "known": 0}
     for row in _rows(table):
-        label = None if row.get("error") else job.label({name: _plain(value) for name, value in row.items()})
+        label = None if row.get("error") else Reviewable.of(job).label({name: _plain(value) for name, value in row.items()})
         if label is None:
             continue
         found["answers"] += 1

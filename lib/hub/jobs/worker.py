@@ -25,6 +25,7 @@ from lib.hub.datasets import selection, versions
 from lib.hub.intake import verification
 from lib.hub.jobs import trainings
 from lib.storage import files, postgres, runs
+from lib.tasks.contract import Hierarchical
 
 RUN = "hub"            # name of a training's run, in a profile of its own
 TRANSIENT_STATUSES = (69, 74, 75, -9)   # exit statuses after which another try may help: no database, no room, busy, killed
@@ -133,9 +134,9 @@ def parameters(hub, training):
                  "data.token": hub.params.data.token, **wish["overrides"]}
     if len({entry["group"] for entry in versions.entries(hub, versions.find(hub, training.version))}) < MIN_GROUPS:
         overrides["split.by"] = ""
-    tree = tasks.find(wish["task"]).tree_setting
-    if tree:
-        overrides[tree] = trainings.label_paths(hub, training.version)
+    kind = tasks.find(wish["task"])
+    if issubclass(kind, Hierarchical):
+        overrides[kind.tree_setting] = trainings.label_paths(hub, training.version)
     return {"task": wish["task"], "profile": profile, "run": RUN, "overrides": overrides, "settings": settings}
 
 

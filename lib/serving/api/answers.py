@@ -14,6 +14,7 @@ from lib.imaging import images
 from lib.serving import prediction
 from lib.serving.api import inference, openapi, rendering
 from lib.serving.api.service import FETCHING
+from lib.tasks.contract import Served
 
 DOUBTFUL = 0.5   # confidence under which an answer is drawn dashed
 
@@ -63,7 +64,7 @@ class Answers:
     def _query(self, request, task, *others):
         """The predictor, the values of its query, and whether the answer is to be drawn."""
         predictor = self.service.predictor(task)
-        schema = predictor.job.query | openapi.DRAW
+        schema = Served.of(predictor.job).query | openapi.DRAW
         query.check_names(request, {*schema, *others})
         values = checked(schema, {name: request.query_params.getlist(name) for name in schema})
         return predictor, values, values.pop("draw") or request.headers.get("accept", "").startswith("image/png")
@@ -140,10 +141,10 @@ class Answers:
         """The body and headers of the response to an inference request."""
         _note(predictor, content, request)
         asked = inference.read(content, self.settings.batch, request.headers.get(inference.HEADER))
-        if unknown := next((name for name in asked.parameters if name not in predictor.job.query), None):
+        if unknown := next((name for name in asked.parameters if name not in Served.of(predictor.job).query), None):
             raise Problem("bad_input", f"there is no parameter {unknown[:40]!r}; "
-                          f"{query.instead(unknown, predictor.job.query)}")
-        values = checked(predictor.job.query, asked.parameters)
+                          f"{query.instead(unknown, Served.of(predictor.job).query)}")
+        values = checked(Served.of(predictor.job).query, asked.parameters)
         _check_cost(request, asked.pictures)
         found = []
         for picture in asked.pictures:
@@ -156,7 +157,7 @@ class Answers:
         settings = self.settings
         try:
             with self.metrics.stage("decode"):
-                picture = images.read(content, predictor.job.detail, formats=tuple(settings.formats),
+                picture = images.read(content, predictor.job.minimum_decode_size, formats=tuple(settings.formats),
                                       max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         except images.Refused as error:
             raise Problem(error.code, str(error)) from error
@@ -166,7 +167,7 @@ class Answers:
         return picture, answer
 
     def _reply(self, predictor, values, answer):
-        return predictor.job.reply(prediction.rounded(answer, predictor.job.pixels, self.settings.decimals), values)
+        return Served.of(predictor.job).format_response(prediction.rounded(answer, Served.of(predictor.job).pixel_fields, self.settings.decimals), values)
 
     def _response(self, request, predictor, values, answer, rendered):
         if rendered:
@@ -192,7 +193,7 @@ def _outlines(predictor, answer):
     refused, sure = answer.get("refused") or "", answer.get("confidence")
     if refused.startswith("no_"):
         return [], False
-    return predictor.job.outlines(answer), bool(refused) or (sure is not None and sure < DOUBTFUL)
+    return Served.of(predictor.job).overlay_polygons(answer), bool(refused) or (sure is not None and sure < DOUBTFUL)
 
 
 def _check_cost(request, pictures):

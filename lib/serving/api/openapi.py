@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from lib.common.http.description import problems
 from lib.serving import prediction
+from lib.tasks.contract import Served
 
 BODY = {
     "required": True, "description": "The picture's bytes, whatever the content type; or a form with one field `file`.",
@@ -68,8 +69,8 @@ def schema(app, predictors, settings):
     """The OpenAPI description, with the tasks and versions that are served, and the query and an answer of the first."""
     content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     served = next(iter(predictors.values()), None)
-    query = (served.job.query if served else {}) | DRAW
-    example = prediction.rounded(served.example, served.job.pixels, settings.decimals) if served else {}
+    query = (Served.of(served.job).query if served else {}) | DRAW
+    example = prediction.rounded(served.example, Served.of(served.job).pixel_fields, settings.decimals) if served else {}
     known = {"task": list(predictors), "version": [one.version for one in predictors.values()]}
     for path, methods in content["paths"].items():
         for about in methods.values():

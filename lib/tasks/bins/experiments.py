@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from lib.common import config
-from lib.imaging import images
+from lib.imaging import geometry, images
 from lib.metrics import plots
 from lib.models import backbones, saving
 from lib.tasks.bins.augmentation import enhance
@@ -21,18 +21,18 @@ def _contrasts(job, prepared):
     """Accuracy with each kind of contrast, as taken and in half the light: networks of their own, from scratch."""
     learned, held = ([prepared.rows[at] for at in prepared.of(split)] for split in ("train", "validation"))
     for way in ("none", "equalise", "clahe"):
-        pixels = [enhance(each, way, job.settings.clip) for each in _plain(job, learned)]
+        pixels = [enhance(each, way, job.params.bins.clip) for each in _plain(job, learned)]
         network = _taught(job, pixels, learned)
         for name, light in ((way, 1.0), (f"{way}, half the light", 0.5)):
-            seen = [enhance(cv2.convertScaleAbs(each, alpha=light), way, job.settings.clip)
+            seen = [enhance(cv2.convertScaleAbs(each, alpha=light), way, job.params.bins.clip)
                     for each in _plain(job, held)]
             yield name, *rate(_right(job, network, seen, held))
 
 
 def _plain(job, rows):
     for row in rows:
-        picture = images.read(job.folder / "images" / row["image"], at_least=job.size)
-        yield images.place(picture, job.frame(picture.size))
+        picture = images.read(job.folder / "images" / row["image"], at_least=job.input_size)
+        yield images.place(picture, geometry.stretch(picture.size, job.input_size))
 
 
 def _taught(job, pixels, rows):
@@ -41,17 +41,17 @@ def _taught(job, pixels, rows):
 
     settings, rng = job.params.training, np.random.default_rng(job.params.training.seed)
     keras.utils.set_random_seed(settings.seed)
-    given = keras.Input((*job.size[::-1], 3))
-    network = keras.Model(given, job.head("network", backbones.small(keras.layers.Rescaling(1 / 127.5, -1.0)(given))))
+    given = keras.Input((*job.input_size[::-1], 3))
+    network = keras.Model(given, job.head(backbones.small(keras.layers.Rescaling(1 / 127.5, -1.0)(given))))
     steps = max(1, len(rows) // settings.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps * settings.epochs, alpha=0.01)
     network.compile(keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}}),
-                    job.loss("network"), jit_compile=False)
+                    job.loss(), jit_compile=False)
     for _ in range(settings.epochs):
         order = rng.permutation(len(rows))
         for step in range(steps):
             chosen = order[step * settings.batch_size:(step + 1) * settings.batch_size]
-            examples = [job.example("network", pixels[at], rows[at], rng) for at in chosen]
+            examples = [job.example(pixels[at], rows[at], rng) for at in chosen]
             targets = {name: np.stack([target[name] for _, target in examples]) for name in examples[0][1]}
             network.train_on_batch(np.float32([seen for seen, _ in examples]), targets)
     return network
@@ -63,7 +63,7 @@ def _shifted(job, record):
     for name, shifted in (("like those learned from", False), ("shifted", True)):
         params = config.with_overrides(job.params, {"bins.generator.shifted": shifted}, job.checks)
         pixels, rows = drawn(type(job)(params, job.profile), 200)
-        lines += [(f"a perfect eye, {name}", *[job.perfect_eye([job.truth(row) for row in rows])] * 3),
+        lines += [(f"a perfect eye, {name}", *[job.oracle_accuracy([job.truth(row) for row in rows])] * 3),
                   (name, *rate(_right(job, network, pixels, rows)))]
     return lines
 
@@ -77,7 +77,7 @@ def drawn(job, number, first=10**6):
 
 def _right(job, network, pixels, rows):
     outputs = network.predict(np.float32(pixels), verbose=0, batch_size=32)["count"]
-    return [job.decode({"count": output}, job.size)["count"] == row["count"]
+    return [job.decode({"count": output}, job.input_size)["count"] == row["count"]
             for output, row in zip(outputs, rows, strict=True)]
 
 

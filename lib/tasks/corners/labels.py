@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lib.tasks import Refusal
+from lib.tasks.contract import RejectedRow
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
 ROWS = 10                # the most rows that are counted
@@ -27,11 +27,11 @@ def number(value):
     try:
         value = float(value)
     except (TypeError, ValueError):
-        raise Refusal("corner missing" if value is None or value == "" else "corner not a number") from None
+        raise RejectedRow("corner missing" if value is None or value == "" else "corner not a number") from None
     if math.isnan(value):
-        raise Refusal("corner missing")
+        raise RejectedRow("corner missing")
     if math.isinf(value):
-        raise Refusal("corner not a number")
+        raise RejectedRow("corner not a number")
     return value
 
 
@@ -39,9 +39,9 @@ def row_count(value):
     try:
         count = float(value)
     except (TypeError, ValueError):
-        raise Refusal("row count missing") from None
+        raise RejectedRow("row count missing") from None
     if count != count:
-        raise Refusal("row count missing")
+        raise RejectedRow("row count missing")
     if count != round(count) or not 1 <= count <= ROWS:
-        raise Refusal(f"row count not from 1 to {ROWS}")
+        raise RejectedRow(f"row count not from 1 to {ROWS}")
     return int(count)

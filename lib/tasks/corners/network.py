@@ -1,8 +1,103 @@
-"""The heads of the corner networks: Keras tensors from a backbone's features."""
+"""The two corner networks, what they learn from, and their heads: Keras tensors from a backbone's features."""
 
-from lib.tasks.corners import crops
+import cv2
+import numpy as np
+
+from lib.imaging import images
+from lib.tasks.contract import Network
+from lib.tasks.corners import augmentation, crops
 from lib.tasks.corners.confidence import KINDS
-from lib.tasks.corners.labels import ROWS
+from lib.tasks.corners.labels import ROWS, points
+from lib.tasks.corners.pretraining import load_shipped
+
+
+class Coarse(Network):
+    """Corners, heatmaps, edge maps, rows and kind of the box, from the whole picture; or corners alone, by dense layers."""
+
+    @property
+    def dense(self):
+        """Whether the head is that of the project this one began with."""
+        return self.task.params.corners.head == "dense"
+
+    def head(self, features):
+        return dense_head(features[-1], 9 if self.task.counts else 8) if self.dense else coarse_head(features)
+
+    def loss(self):
+        from lib.models.losses import MaskedCrossEntropy, OrdinalCrossEntropy, WingLoss
+        from lib.tasks.corners import losses
+
+        if self.dense:
+            import keras
+
+            return keras.losses.MeanSquaredError()
+        return {"corners": WingLoss(0.05, 0.005, factor=4.0), "heat": losses.HeatmapLoss(1.0, factor=0.15),
+                "edges": losses.EdgeMapLoss(factor=0.4), "rows": OrdinalCrossEntropy(factor=0.5), "kind": MaskedCrossEntropy(factor=0.2)}
+
+    @property
+    def cached_size(self):
+        """(width, height) of cached images: examples are cut from them and reduced."""
+        return 2 * self.input_size[0], 2 * self.input_size[1]
+
+    def cached_image(self, picture, row):
+        if self.dense:
+            return self.task.prepare(picture)
+        return images.place(picture, crops.frame(picture.size, self.cached_size))
+
+    def example(self, cached, row, rng=None):
+        if self.dense:
+            return cached, self.task.encode(row)
+        kind = row.get("kind", "box")
+        where = crops.frame((row["width"], row["height"]), self.cached_size)
+        corners = where.into(points(row))
+        if rng is None:
+            pixels = cv2.resize(cached, self.input_size, interpolation=cv2.INTER_AREA)
+            return pixels, self.target(crops.ordered(corners / 2) / self.input_size, row, kind)
+        left, top = where.shift
+        shown = cached[top:top + where.inner[1], left:left + where.inner[0]]
+        pixels, corners = augmentation.look(shown, corners - where.shift, kind, self.input_size, rng)
+        return pixels, self.target(crops.ordered(corners) / self.input_size, row, kind)
+
+    def target(self, corners, row, kind="box"):
+        """The target for corners (4, 2) given as parts of the input, in a picture that shows a `kind` of KINDS."""
+        counts = self.task.counts
+        if self.dense:
+            vector = np.clip(corners, 0, 1).reshape(-1)
+            return np.append(vector, row["row_nb"] / ROWS if counts else []).astype(np.float32)
+        corners = np.nan_to_num(np.asarray(corners, float), nan=-9.0)
+        within = ((corners > 0.005) & (corners < 0.995)).all(1)
+        target = np.concatenate([np.clip(corners, 0, 1), within[:, None]], 1).astype(np.float32)
+        target[:, 2] *= kind in ("box", "cut")
+        nb = row.get("row_nb")
+        known = counts and kind == "box" and nb is not None and 1 <= nb <= ROWS
+        more = (np.arange(1, ROWS) < nb).astype(np.float32) if known else -np.ones(ROWS - 1, np.float32)
+        is_kind = np.array([kind == name for name in KINDS], np.float32)
+        return {"corners": target, "heat": target, "edges": target, "rows": more, "kind": is_kind}
+
+    def load_pretrained(self, network):
+        return not self.dense and load_shipped(self.task, "coarse", network)
+
+
+class Sides(Network):
+    """The line of a side in a strip of the full picture: corrects a guess, so several guesses are drawn from a picture."""
+
+    input_size, backbone, examples_per_image = crops.STRIP, "", 4
+
+    def head(self, features):
+        return side_head(features[0])
+
+    def loss(self):
+        from lib.tasks.corners import losses
+
+        return {"line": losses.LineEndsLoss(), "profile": losses.ProfileLoss(crops.STRIP_MARGIN, factor=0.1)}
+
+    def cached_image(self, picture, row):
+        return augmentation.strips(picture, points(row))
+
+    def example(self, cached, row, rng=None):
+        return augmentation.strip_example(cached, rng)
+
+    def load_pretrained(self, network):
+        return load_shipped(self.task, "sides", network)
 
 
 def dense_head(x, count):

@@ -5,6 +5,7 @@ from tqdm.auto import tqdm
 
 from lib.common import config
 from lib.imaging import geometry, images
+from lib.tasks.contract import Pretrained
 from lib.tasks.corners import confidence, labels, refinement
 
 # (width, height) of the drawn pictures and how often; most are small, some large, so that strips are also seen sharp.
@@ -12,6 +13,53 @@ SIZES = {(640, 480): 0.34, (960, 720): 0.18, (960, 440): 0.12, (480, 640): 0.1, 
          (1280, 960): 0.1, (1280, 580): 0.05}
 SEED = 1_000_000         # of the first drawn training picture
 CALIBRATION = 40_000_000, 1000   # seed and number of those that confidence and radius are fitted on
+
+
+class CornersPretrained(Pretrained):
+    """The weights that ship: those of the coarse network fit one size of its input, those of the sides' every size."""
+
+    weights_folder = confidence.SHIPPED
+    pretraining_seed = SEED
+
+    def weights_file(self, name):
+        width, height = self.task.input_size
+        return self.weights_folder / (f"{name}.npz" if name == "sides" else f"{name}-{width}x{height}.npz")
+
+    def pretraining_example(self, seed):
+        scene = drawn(seed)
+        row = row_of(scene, self.task.params.corners.edge, f"drawn-{seed}")
+        return images.Picture(scene.pixels, scene.pixels.shape[1::-1]), row
+
+    def trains_on(self, name, row):
+        """The sides' network learns from pictures of one whole box only."""
+        return name != "sides" or row["kind"] == "box"
+
+    def fit_calibration(self, networks):
+        return calibrate(self.task, networks)
+
+
+def load_shipped(task, name, network):
+    """Set the shipped weights of a network where `model.weights` is "shipped"; returns whether they were set.
+
+    ValueError where they were made for another network. Batch normalisation is frozen: a handful of pictures would
+    ruin its statistics.
+    """
+    if task.params.model.weights != "shipped":
+        return False
+    path, weights = task.weights_file(name), []
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as arrays:
+            weights = [arrays[f"w{at}"].astype(np.float32) for at in range(len(arrays.files))]
+    if [each.shape for each in weights] != [tuple(each.shape) for each in network.weights]:
+        sizes = ", ".join(sorted(each.stem.partition("-")[2] for each in task.weights_folder.glob("coarse-*.npz")))
+        raise ValueError(f"the shipped weights of {name} are of another network than model.backbone="
+                         f"{task.params.model.backbone!r} at {task.input_size[0]}x{task.input_size[1]} px; there are some "
+                         f"for {sizes}: set the backbone and size of one, or model.weights=none to train from scratch")
+    network.set_weights(weights)
+    for layer in network.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.trainable = False
+    return True
 
 
 def drawn(seed, shifted=False, sizes=SIZES):
@@ -38,7 +86,7 @@ def calibrate(job, networks):
     for at in tqdm(range(count), desc="calibrate", unit="picture"):
         scene = drawn(seed + at)
         for head, this in heads.items():
-            lines[head].append(_seen(this, {part: parts[part] for part in this.parts()}, scene))
+            lines[head].append(_seen(this, {part: parts[part] for part in this.networks}, scene))
     return {head: confidence.calibration(*map(np.array, zip(*seen, strict=True))) for head, seen in lines.items()}
 
 
@@ -50,8 +98,8 @@ def _with_head(job, head):
 
 def _seen(job, parts, scene):
     """Signs (4, s), errors (4,) as parts of the true diagonal (NaN where there is no whole box), P(whole box)."""
-    found, signs, kinds, _ = refinement.Search(parts, images.Picture(scene.pixels, scene.pixels.shape[1::-1]), job.size).signs()
-    truth = geometry.order(getattr(scene, job.settings.edge)) if scene.kind == "box" else np.full((4, 2), np.nan)
+    found, signs, kinds, _ = refinement.Search(parts, images.Picture(scene.pixels, scene.pixels.shape[1::-1]), job.input_size).signs()
+    truth = geometry.order(getattr(scene, job.params.corners.edge)) if scene.kind == "box" else np.full((4, 2), np.nan)
     return signs, geometry.errors(truth, found) / geometry.diagonal(truth), kinds[0]
 
 

@@ -6,11 +6,14 @@ import cv2
 import numpy as np
 
 from lib.common import config
-from lib.imaging import images
+from lib.imaging import geometry, images
 from lib.metrics import calibration
-from lib.tasks import Job
-from lib.tasks.nails import alignment, augmentation, figures, network
-from lib.tasks.nails.windows import corners, spread
+from lib.tasks.contract import Task
+from lib.tasks.nails import alignment, augmentation, figures
+from lib.tasks.nails.network import NailsNetwork
+from lib.tasks.nails.report import NailsReported
+from lib.tasks.nails.serving import NailsServed
+from lib.tasks.nails.windows import corners
 
 HEIGHT = 1216             # px of the pictures that the lengths in params.yaml are of; others are scaled
 
@@ -26,51 +29,40 @@ class Found:
     part: object
 
 
-class Nails(Job):
+class Nails(Task, NailsServed, NailsReported):
     """Good or bad, with a calibrated probability, the cheapest decision, and where a nail is unlike good ones."""
-
-    scales = {"right": ("right answers", "share of the pictures", "high"),
-              "right_where_sure": ("right where it decides", "share of those decided", "high"),
-              "cost": ("cost of the decisions", "a picture", "low"), "area_under_roc": ("area under ROC", "0.5 … 1", "high"),
-              "calibration_error": ("calibration error", "probability", "low"),
-              "decided": ("decided without a person", "share of the pictures", "high")}
 
     question = "Is the nail good, or is it bad?"
     classes = ("good", "bad")
-    pixels = ("window",)
-    checks = {"nails.crop": config.one_of("upright", "original"), "nails.head": config.one_of("outline", "original"),
+    setting_checks = {"nails.crop": config.one_of("upright", "original"), "nails.head": config.one_of("outline", "original"),
               "nails.contrast": config.between(1, 255), "nails.memory": config.between(1, 100_000),
               "nails.cost_miss": config.between(1e-6, 1e6), "nails.cost_alarm": config.between(1e-6, 1e6),
               "nails.cost_look": config.between(0.0, 1e6), "nails.defect": config.between(0.1, 10.0),
               "nails.light": config.between(0.05, 5.0), "nails.blur": config.between(0.0, 20.0)}
 
     @property
-    def settings(self):
-        return self.params.nails
-
-    @property
     def measures(self):
         """Whether the network measures the nail's outline and remembers good ones."""
-        return self.settings.head == "outline"
+        return self.params.nails.head == "outline"
 
     # --- labels
 
     def sample(self, rng, size):
         from lib.synthetic import nails
 
-        scene = nails.draw(int(rng.integers(2**31)), size, self.settings.held, None, self.settings.defect,
-                           self.settings.light, self.settings.blur)
+        scene = nails.draw(int(rng.integers(2**31)), size, self.params.nails.held, None, self.params.nails.defect,
+                           self.params.nails.light, self.params.nails.blur)
         return cv2.imencode(".jpg", scene.pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes(), {"label": scene.label}
 
     def check(self, row):
-        """The row with its label in small letters. Refusal: another than good and bad."""
+        """The row with its label in small letters. Rejected: another than good and bad."""
         return super().check({**row, "label": str(row.get("label") or "").strip().lower()})
 
     # --- from picture to network and back
 
     def find(self, picture):
         """What was Found in the middle of a picture."""
-        settings, pixels = self.settings, picture.pixels
+        settings, pixels = self.params.nails, picture.pixels
         scale, size = pixels.shape[0] / HEIGHT, pixels.shape[1::-1]
         left, top, side = alignment.around(np.divide(size, 2), round(settings.centre * scale), size)
         light = alignment.grey(pixels[top:top + side, left:left + side])
@@ -86,19 +78,22 @@ class Nails(Job):
         `upright`: the nail alone, laid along x, on an even ground; `original`: the square around its bright pixels,
         which is what is left too where there is no nail.
         """
-        if found.part is None or self.settings.crop == "original":
+        if found.part is None or self.params.nails.crop == "original":
             left, top, side = found.square
             return images.Picture(picture.pixels[top:top + side, left:left + side], (side, side)), \
                 np.array([[1.0, 0, -left], [0, 1, -top]])
         scale = picture.pixels.shape[0] / HEIGHT
-        size = round(self.settings.part_width * scale), round(self.settings.part_height * scale)
+        size = round(self.params.nails.part_width * scale), round(self.params.nails.part_height * scale)
         matrix = alignment.lay(found.part, size)
         grey = alignment.cut_out(found.light, found.part, matrix, size)
         matrix[:, 2] -= matrix[:, :2] @ found.corner
         return images.Picture(cv2.merge([grey] * 3), size), matrix
 
-    def crop(self, picture):
-        return self.window(picture, self.find(picture))[0]
+    def prepare(self, picture):
+        return self._place(self.window(picture, self.find(picture))[0])
+
+    def _place(self, window):
+        return images.place(window, geometry.letterbox(window.size, self.input_size))
 
     def encode(self, row):
         target = super().encode(row)
@@ -107,61 +102,39 @@ class Nails(Job):
     def decode(self, output, size):
         """Label, probabilities, `refused` ("unsure") and how unlike good nails it is (`anomaly`, `map`, 1 as usual)."""
         chances, unlike = (output["label"], output.get("anomaly")) if isinstance(output, dict) else (output, None)
-        bad, costs = float(chances[1]), (self.settings.cost_miss, self.settings.cost_alarm)
+        bad, costs = float(chances[1]), (self.params.nails.cost_miss, self.params.nails.cost_alarm)
         label = calibration.cheapest(bad, *costs, np.inf)
-        look = calibration.cheapest(bad, *costs, self.settings.cost_look) == "look"
+        look = calibration.cheapest(bad, *costs, self.params.nails.cost_look) == "look"
         return {"label": label, "probability": bad if label == "bad" else 1 - bad,
                 "probabilities": {"good": 1 - bad, "bad": bad}, "refused": "unsure" if look else None,
                 "anomaly": None if unlike is None else float(np.max(unlike)),
                 "map": None if unlike is None else np.round(np.asarray(unlike, float), 2).tolist()}
 
-    def answer(self, parts, picture):
+    def answer(self, predict, picture):
         """As `decode`, with the `window` that was judged: four corners in pixels. Without a nail `label` is None."""
         found = self.find(picture)
         seen, matrix = self.window(picture, found)
         if found.part is None:
             answer = dict.fromkeys(("label", "probability", "probabilities", "refused", "anomaly", "map"))
             return {**answer, "refused": "no_nail", "window": corners(matrix, seen.size, picture)}
-        output = parts["network"](images.place(seen, self.frame(seen.size))[None])
+        output = predict["network"](self._place(seen)[None])
         output = {key: value[0] for key, value in output.items()} if isinstance(output, dict) else output[0]
         return {**self.decode(output, picture.size), "window": corners(matrix, seen.size, picture)}
 
-    def outlines(self, answer):
-        """The window with the answer, and around what is more unlike good nails than usual."""
-        if answer.get("map") is None:
-            return [(answer["window"], answer["refused"] or answer["label"])]
-        unlike = cv2.resize(np.array(answer["map"], np.float32), None, fx=8, fy=8, interpolation=cv2.INTER_LINEAR)
-        lines, _ = cv2.findContours((unlike > 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        around = [(spread(answer["window"], line[:, 0] / unlike.shape[::-1]), "") for line in lines if len(line) > 2]
-        return [(answer["window"], f"{answer['label']} {answer['probability']:.2f}"), *around]
-
     # --- training
 
-    def backbone(self, part):
-        return self.params.model.backbone if self.measures else ""
+    @property
+    def networks(self):
+        return {"network": NailsNetwork(self)}
 
-    def outcome(self, part, pixels, features):
-        return network.judge(pixels, features, self.settings) if self.measures else self.head(part, features)
-
-    def head(self, part, features):
-        return network.original(features[0])
-
-    def loss(self, part):
+    def loss(self):
         import keras
 
         loss = keras.losses.CategoricalCrossentropy()
         return {"label": loss} if self.measures else loss
 
-    def example(self, part, stored, row, rng=None):
-        return stored if rng is None else augmentation.varied(stored, rng, self.measures), self.encode(row)
-
-    def finish(self, part, network, prepared):
-        """Remember the good nails of training, and calibrate the probability on validation."""
-        if self.measures:
-            from lib.tasks.nails.calibration import settle
-
-            settle(network, prepared.stored[part], prepared.rows, self.params.training.seed,
-                   frozen=not self.params.model.trainable)
+    def example(self, cached, row, rng=None):
+        return cached if rng is None else augmentation.varied(cached, rng, self.measures), self.encode(row)
 
     # --- scores and drawing
 
@@ -174,40 +147,11 @@ class Nails(Job):
 
     def score(self, truth, answer):
         """Whether the label is right, whether it is where the answer is sure (None: it is not), and what it costs."""
-        settings, right = self.settings, float(truth["label"] == answer["label"])
+        settings, right = self.params.nails, float(truth["label"] == answer["label"])
         unsure = bool(answer.get("refused"))
         cost = settings.cost_look if unsure else (1 - right) * (
             settings.cost_miss if truth["label"] == "bad" else settings.cost_alarm)
         return {"right": right, "right_where_sure": None if unsure else right, "cost": float(cost)}
-
-    def summary(self, truths, answers):
-        """Area under ROC, expected calibration error, and the share that is decided without a person's look."""
-        if not answers:
-            return {}
-        bad, happened = self.chances(truths, answers)
-        sure = [a is not None and not a.get("refused") for a in answers]
-        return {"area_under_roc": calibration.ranking(bad, happened),
-                "calibration_error": calibration.error(bad, happened), "decided": float(np.mean(sure))}
-
-    def chances(self, truths, answers):
-        """The probability of bad (n,) where there is one, 0.5 elsewhere, and what was bad (n,)."""
-        bad = [((a or {}).get("probabilities") or {"bad": 0.5})["bad"] for a in answers]
-        return np.array(bad, float), np.array([truth["label"] == "bad" for truth in truths])
-
-    def charts(self, truths, answers):
-        from lib.metrics import plots
-
-        bad, happened = self.chances(truths, answers)
-        said = [(a or {}).get("refused") or (a or {}).get("label") or "unreadable" for a in answers]
-        right = [(a or {}).get("label") == t["label"] for t, a in zip(truths, answers, strict=True)]
-        return {"roc": plots.roc(bad, happened), "calibration": plots.calibrated(bad, happened),
-                "confusion": plots.confusion([truth["label"] for truth in truths], said, self.classes),
-                "selective": plots.selective(np.abs(bad - 0.5), right)}
-
-    def studies(self, prepared, record):
-        from lib.tasks.nails import experiments
-
-        return experiments.run(self, prepared, record)
 
     def draw(self, ax, answer, color):
         figures.draw(ax, answer, color)

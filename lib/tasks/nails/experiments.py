@@ -11,9 +11,9 @@ from lib.tasks.nails.network import OUTLINE
 
 def run(job, prepared, record):
     """Simplest answers, how many pictures are needed, what is hard, and what breaks it (accuracy, folds, tests)."""
-    if not (job.measures and job.settings.crop == "upright"):
+    if not (job.measures and job.params.nails.crop == "upright"):
         return
-    stored, rows = prepared.stored[job.parts()[0]], prepared.rows
+    stored, rows = prepared.stored["network"], prepared.rows
     bad = np.array([row["label"] == "bad" for row in rows])
     network = saving.load(record.path("model", "network.keras"))
     light = stored.mean((1, 2, 3))[:, None]

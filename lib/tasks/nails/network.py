@@ -1,8 +1,31 @@
 """The nail network: what it measures, what it has learned, and the memory of good nails beside it."""
 
+from lib.tasks.contract import Network
 
 OUTLINE = 13              # numbers of layers.CentreLineFeatures
-PATCHES, LOGIT = "patches", "logit"  # layers that `finish` reads
+PATCHES, LOGIT = "patches", "logit"  # layers that `calibrate` reads
+
+
+class NailsNetwork(Network):
+    """With head "outline" it measures the nail's outline and remembers good nails; "original" is four convolutions."""
+
+    @property
+    def backbone(self):
+        return super().backbone if self.task.measures else ""
+
+    def head(self, features):
+        return original(features[0])
+
+    def build_outputs(self, pixels, features):
+        return judge(pixels, features, self.task.params.nails) if self.task.measures else self.head(features)
+
+    def calibrate(self, network, prepared):
+        """Remember the good nails of training, and calibrate the probability on validation."""
+        if self.task.measures:
+            from lib.tasks.nails.calibration import settle
+
+            settle(network, prepared.stored["network"], prepared.rows, self.task.params.training.seed,
+                   frozen=not self.task.params.model.trainable)
 
 
 def judge(pixels, features, settings):

@@ -2,23 +2,35 @@
 
 import numpy as np
 
-from lib.tasks import Job, Refusal
+from lib.tasks.contract import Hierarchical, Metric, Network, RejectedRow, Task
 from lib.tasks.tags import figures
-from lib.tasks.tags.thresholds import average_precision, best_cut, thresholds
+from lib.tasks.tags.report import TagsReported
+from lib.tasks.tags.review import TagsReviewable
+from lib.tasks.tags.thresholds import best_cut, thresholds
 from lib.tasks.tags.tree import APART, Tree, is_tree
 
 
-class Tags(Job):
+class TagsNetwork(Network):
+    """Its thresholds are fitted once it is trained."""
+
+    def calibrate(self, network, prepared):
+        """Set each label's threshold to the one of the best F1 on the validation pictures."""
+        at = prepared.of("validation")
+        pixels = np.stack([self.example(prepared.stored["network"][n], prepared.rows[n])[0] for n in at])
+        truths = np.stack([self.task.encode(prepared.rows[n])[:, 0] for n in at])
+        chances = network.predict(pixels.astype(np.float32), verbose=0)[..., 0]
+        kernel, _ = network.get_layer("cut").get_weights()
+        network.get_layer("cut").set_weights([kernel, thresholds(truths, chances)])
+
+
+class Tags(Task, TagsReviewable, TagsReported, Hierarchical):
+    """Labels with their parents, and the probability of each label of the tree."""
+
     question = "Which labels fit the picture?"
     columns = {"labels": str}     # joined by ";", each as in the setting tags.labels
-    checks = {"tags.labels": (is_tree, "a list of paths such as 'rock > stone', in which no label stands below itself")}
+    setting_checks = {"tags.labels": (is_tree, "a list of paths such as 'rock > stone', in which no label stands below itself")}
     tree_setting = "tags.labels"
-    edit = None                   # a set of labels is no single choice; it is reviewed in the hub
-    headline, best_is = "f1", "high"
-    scales = {"f1": ("F1 of a picture's labels", "mean over pictures", "high"),
-              "exact": ("all labels right", "share of the pictures", "high"), "f1_micro": ("F1", "of all decisions", "high"),
-              "f1_macro": ("F1", "mean over labels", "high"), "map": ("average precision", "mean over labels", "high")}
-    spread_name = "labels missed or too many, per picture"
+    primary_metric = Metric("f1")
 
     def __init__(self, params, profile="smoke", run=""):
         super().__init__(params, profile, run)
@@ -37,20 +49,17 @@ class Tags(Job):
         return code.tobytes(), {"labels": APART.join(self.tree.closed(set(names) & set(self.classes)))}
 
     def check(self, row):
-        """The row with the parents of its labels. Refusals: no label, or one that is not in tags.labels."""
+        """The row with the parents of its labels. Rejected: no label, or one that is not in tags.labels."""
         names = [name.strip() for name in str(row.get("labels") or "").split(APART) if name.strip()]
         if not names:
-            raise Refusal("no label")
+            raise RejectedRow("no label")
         unknown = sorted(set(names) - set(self.classes))
         if unknown:
-            raise Refusal(f"unknown label {unknown[0][:60]}")
+            raise RejectedRow(f"unknown label {unknown[0][:60]}")
         return {**row, "labels": APART.join(self.tree.closed(names))}
 
     def truth(self, row):
         return {"labels": row["labels"].split(APART)}
-
-    def label(self, answer):
-        return {"labels": APART.join(answer["labels"])} if answer.get("labels") else None
 
     # --- network
 
@@ -70,7 +79,7 @@ class Tags(Job):
                 probabilities[above] = max(probabilities[above], probabilities[name])
         return {"labels": found, "probabilities": probabilities}
 
-    def head(self, part, features):
+    def head(self, features):
         """(labels, 2): the probability of each label, and the probability from which on it counts as there."""
         import keras
 
@@ -82,19 +91,14 @@ class Tags(Job):
         column = keras.layers.Reshape((len(self.classes), 1))
         return keras.layers.Concatenate(name="network")([column(chance), column(cut)])
 
-    def loss(self, part):
+    def loss(self):
         from lib.tasks.tags.losses import MultiLabelCrossEntropy
 
         return MultiLabelCrossEntropy()
 
-    def finish(self, part, network, prepared):
-        """Set each label's threshold to the one of the best F1 on the validation pictures."""
-        at = prepared.of("validation")
-        pixels = np.stack([self.example(part, prepared.stored[part][n], prepared.rows[n])[0] for n in at])
-        truths = np.stack([self.encode(prepared.rows[n])[:, 0] for n in at])
-        chances = network.predict(pixels.astype(np.float32), verbose=0)[..., 0]
-        kernel, _ = network.get_layer("cut").get_weights()
-        network.get_layer("cut").set_weights([kernel, thresholds(truths, chances)])
+    @property
+    def networks(self):
+        return {"network": TagsNetwork(self)}
 
     # --- scores and drawing
 
@@ -112,50 +116,5 @@ class Tags(Job):
         true, found = set(truth["labels"]), set(answer["labels"])
         return {"f1": 2 * len(true & found) / (len(true) + len(found)), "exact": float(true == found)}
 
-    def spread(self, truth, answer):
-        return [len(set(truth["labels"]) ^ set(answer["labels"]))]
-
-    def surprise(self, truth, answer):
-        chances, true = answer.get("probabilities"), set(truth["labels"])
-        if not chances:
-            return None
-        least = min(chance if name in true else 1 - chance for name, chance in chances.items())
-        return float(-np.log2(max(least, 1e-6)))
-
-    def summary(self, truths, answers):
-        """F1 of all decisions together (micro), its mean over labels (macro), and the mean average precision (map).
-
-        Over the labels that some truth has; a picture without an answer has no label, each with probability 0.
-        """
-        true, found, chances = self._tables(truths, answers)
-        right, both = (true & found).sum(0), true.sum(0) + found.sum(0)
-        there = true.any(0)
-        precisions = [average_precision(true[:, n], chances[:, n]) for n in np.flatnonzero(there)]
-        return {"f1_micro": float(2 * right.sum() / max(both.sum(), 1)),
-                "f1_macro": float(np.mean(2 * right[there] / both[there])) if there.any() else float("nan"),
-                "map": float(np.mean(precisions)) if precisions else float("nan")}
-
-    def _tables(self, truths, answers):
-        """Truths, answers (bool) and probabilities, each (pictures, labels)."""
-        def table(given, of, kind):
-            return np.array([[of(each, name) for name in self.classes] for each in given], kind).reshape(-1, len(self.classes))
-
-        answers = [answer or {"labels": [], "probabilities": {}} for answer in answers]
-        truths, given = [set(truth["labels"]) for truth in truths], [set(answer["labels"]) for answer in answers]
-        return (table(truths, lambda there, name: name in there, bool),
-                table(given, lambda there, name: name in there, bool),
-                table(answers, lambda answer, name: answer["probabilities"].get(name, 0.0), float))
-
-    def charts(self, truths, answers):
-        from matplotlib.figure import Figure
-
-        true, _, chances = self._tables(truths, answers)
-        return {"precision_recall": figures.precision_recall(Figure((11, 4.5), layout="constrained"), true, chances,
-                                                             self.classes),
-                "calibration": figures.calibration(Figure((5, 4), layout="constrained"), true.ravel(), chances.ravel())}
-
     def draw(self, ax, answer, color):
         figures.draw(ax, answer, color, self.tree)
-
-    def chart(self, axes, table):
-        figures.chart(axes, table, self.tree)

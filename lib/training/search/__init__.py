@@ -70,7 +70,7 @@ def _keep(job, study):
     done = studies.ended_trials(study)
     if not any(trial.state.name == "COMPLETE" for trial in done):
         raise RuntimeError(f"none of the {len(done)} trials came to its end; lower the learning rates of search.space")
-    found = SearchResult(type(job)(config.with_overrides(job.params, study.best_params, job.checks), job.profile, job.run),
+    found = SearchResult(type(job)(config.with_overrides(job.params, study.best_params, job.setting_checks), job.profile, job.run),
                   study.best_params, trials(study), study)
     found.record.write("best", {
         "settings": study.best_params, "val_loss": study.best_value, "trial": study.best_trial.number,

@@ -12,7 +12,7 @@ def checked_lines(job):
             raise config.ConfigError(f"{where} is {line!r}; it must be {{key: training.epochs, choices: [8, 16]}} or "
                                      "{key: training.learning_rate, low: 1.0e-4, high: 1.0e-2, log: true}")
         for value in line.get("choices") or (line["low"], line["high"]):
-            config.with_overrides(job.params, {line["key"]: value}, job.checks)
+            config.with_overrides(job.params, {line["key"]: value}, job.setting_checks)
     if not job.params.search.space:
         raise config.ConfigError("search.space is empty; name the settings that are to be searched")
     return job.params.search.space

@@ -77,7 +77,7 @@ def study_name(job, table):
     """Changes with the labels, the space and any setting that is not searched."""
     first = {line["key"]: line["choices"][0] if "choices" in line else space.in_type(job, line["key"], line["low"])
              for line in space.checked_lines(job)}
-    neutral = type(job)(config.with_overrides(job.params, first, job.checks), job.profile)
+    neutral = type(job)(config.with_overrides(job.params, first, job.setting_checks), job.profile)
     return f"{job.name}/{job.profile}/{runs.fingerprint(neutral, dataset.as_records(table), space.checked_lines(job))}"
 
 

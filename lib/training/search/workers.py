@@ -46,7 +46,7 @@ def _train(job, table, prepared, trial):
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
     own = type(job)(config.with_overrides(job.params, {line["key"]: space.suggest(job, trial, line) for line in space.checked_lines(job)},
-                                   job.checks), job.profile)
+                                   job.setting_checks), job.profile)
     if dataset.cache_key(own, prepared.rows) != dataset.cache_key(job, prepared.rows):
         prepared = _prepare_in_turn(own, table, job.outputs / "search" / "cache" / dataset.cache_key(own, prepared.rows))
     known = trial.study.get_trials(deepcopy=False)[trial.number]
@@ -61,7 +61,7 @@ def _train(job, table, prepared, trial):
             raise optuna.TrialPruned
 
     try:
-        _, history = loop.fit_network(own, own.parts()[0], prepared, run.folder, progress=False, on_epoch=on_epoch)
+        _, history = loop.fit_network(own, next(iter(own.networks)), prepared, run.folder, progress=False, on_epoch=on_epoch)
     except Diverged as error:
         trial.set_user_attr("ended", str(error))
         raise optuna.TrialPruned from error
