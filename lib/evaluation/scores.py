@@ -236,5 +236,5 @@ def in_words(job, run):
     for line in lines:
         words, unit, best = scale(job, line["score"])
         constant = f"{float(line['constant']):.3g}" if line["constant"] else "not known"
-        said.append(f"  {words}: {float(line['mean']):.3g} {unit} ({best}er is better; the constant answer: {constant})")
+        said.append(f"  {words}: {float(line['mean']):.3g} ({unit}; {best}er is better; constant answer: {constant})")
     return "\n".join(said)
