@@ -14,7 +14,7 @@ from lib.storage import files
 from lib.tasks.corners import crops
 
 THUMB = (132, 99)        # px, the box a thumbnail fits into
-BOX = (640, 480)         # px, the box the rectified picture fits into
+BOX = (1080, 810)        # px, the box the rectified picture fits into
 LARGE = 2                # pictures held at full resolution: 72 MB each for 24 megapixels
 QUALITY = 88
 

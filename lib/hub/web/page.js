@@ -206,7 +206,7 @@ class Hub {
   // --- submit
 
   async submit() {
-    const files = input("file", { multiple: true, accept: "image/jpeg,image/png" });
+    const files = input("file", { multiple: true, ariaLabel: "pictures to submit", accept: "image/jpeg,image/png" });
     const labels = input("text", { placeholder: "saw; hammer" });
     const place = input("text", { placeholder: "Perth, AU" });
     const author = input("text", { value: this.me.name });

@@ -4,7 +4,6 @@ import { STATUS } from "./labels.js";
 export class Actions {
   constructor(view) {
     this.view = view;
-    this.nudged = "";   // what was last moved by the arrow keys
   }
 
   // Whether labels can be edited now; asks for the reviewer's name, and then does `act`, where it is not known.
@@ -17,7 +16,7 @@ export class Actions {
 
   change(part, why, merge = false) {
     if (!this.ready(() => this.change(part, why))) return false;
-    const changed = this.view.drafts.change(this.view.list.at, part, why, merge);
+    const changed = this.view.drafts.history.change(this.view.list.at, part, why, merge);
     if (changed) this.edited();
     return changed;
   }
@@ -30,7 +29,7 @@ export class Actions {
   }
 
   note(text) {
-    const { done } = this.view.drafts, last = done.at(-1)?.[0];
+    const { done } = this.view.drafts.history, last = done.at(-1)?.[0];
     this.change({ note: text }, "note", last?.why === "note");
   }
 
@@ -58,8 +57,8 @@ export class Actions {
   travel(direction) {
     const { view } = this;
     if (view.readOnly) return;
-    this.nudged = "";
-    const [at] = view.drafts[direction]();
+    view.hand.nudged = "";
+    const [at] = view.drafts.history[direction]();
     if (at === undefined) return;
     if (at !== view.list.at) view.navigation.goTo(at);
     this.edited();
@@ -70,44 +69,6 @@ export class Actions {
     this.view.show();
   }
 
-  // Take the next corner, or box, in hand; the enlarged view goes there.
-  hold(by) {
-    const { stage, boxes, labels } = this.view;
-    if (labels.boxed) boxes.next(by);
-    else if (stage.editable()) stage.corner = (stage.corner + by + (stage.corner < 0 && by < 0 ? 5 : 4)) % 4;
-    const corners = stage.editable();
-    if (!corners) return;
-    const target = labels.boxed ? corners[0].map((each, axis) => (each + corners[2][axis]) / 2) : corners[stage.corner];
-    if (!stage.camera.fitted) stage.camera.centre(target);
-    this.view.drawAll();
-    this.view.moved();
-  }
-
-  layDown() {
-    this.view.stage.corner = -1;
-    this.view.boxes.pen(false);
-    this.view.boxes.take(-1);
-  }
-
-  nudge([x, y]) {
-    const { stage, boxes } = this.view, corners = stage.editable();
-    if (!corners) return;
-    const what = `${this.view.list.at} ${stage.box} ${stage.corner}`;
-    const merge = this.nudged === what && performance.now() - this.nudgedAt < 1500;
-    const by = stage.camera.vector([x * stage.camera.scale, y * stage.camera.scale]);
-    if (stage.corner >= 0) this.move(stage.corner, corners[stage.corner].map((each, axis) => each + by[axis]), merge);
-    else boxes.shift(by, merge);
-    [this.nudged, this.nudgedAt] = [what, performance.now()];
-  }
-
-  move(number, [x, y], merge) {
-    const { labels, boxes, list } = this.view, { width, height } = list.item;
-    if (labels.boxed) return boxes.stretch(number, [x, y], merge);
-    const [nameX, nameY] = labels.points[number];
-    const inside = (value, size) => Math.min(1.05 * size, Math.max(-0.05 * size, value));
-    this.change({ label: { [nameX]: inside(x, width), [nameY]: inside(y, height) } }, "corner moved", merge);
-  }
-
   digit(number) {
     const { about, boxes, labels } = this.view, kind = labels.boxed && about.kinds[number - 1];
     if (kind) return boxes.name(kind);
@@ -116,18 +77,5 @@ export class Actions {
     const counted = typeof values[0] === "number";
     const value = counted ? (values.includes(number) ? number : number === 0 ? 10 : null) : values[number - 1];
     if (value != null && values.includes(value)) this.choose(name, value);
-  }
-
-  zoom(by, about = null) {
-    const { stage, list } = this.view, held = stage.corner >= 0 && stage.editable()?.[stage.corner];
-    if (!list.item) return;
-    stage.camera.zoom(by, about ?? (held ? stage.camera.toStage(held) : undefined));
-    this.view.moved();
-  }
-
-  fit() {
-    if (!this.view.list.item) return;
-    this.view.stage.camera.fit();
-    this.view.moved();
   }
 }

@@ -1,5 +1,5 @@
 // The bar above: which pictures are shown and in which order, who reviews, and what concerns the whole page.
-import { addOptions, button, icon, input, make, recall, remember, select } from "./dom.js";
+import { addOptions, button, fullScreen, icon, input, make, recall, remember, select } from "./dom.js";
 import { exportCsv } from "./export.js";
 import { STATUS } from "./labels.js";
 import { buildTools } from "./tools.js";
@@ -24,7 +24,7 @@ export class Bar {
     this.selects = {
       status: this.filterBy("status", [...statuses, ...["edited", "corrected", "accepted", "refused", "bad", "unsure"].map((name) => [name, STATUS[name]])]),
       answer: this.filterBy("answer", ANSWERS),
-      split: this.filterBy("split", [[ANSWERED, "answered by the run"], [WHOLE_TABLE, "whole table"]]),
+      split: this.filterBy("split", [[ANSWERED, "answered"], [WHOLE_TABLE, "whole table"]]),
       group: this.filterBy("group", [["", "any hole"]]),
     };
     this.clearer = button("Clear", "clear search and filters", () => this.clear(), "clear");
@@ -39,7 +39,7 @@ export class Bar {
     const look = make("div", "line", "", [
       buildTools(view), this.caption, make("span", "grow"), this.runs, this.who, button("CSV", "save the pictures of this list as a table", () => exportCsv(view)),
       icon("M8 1a7 7 0 1 0 0 14zM8 1a7 7 0 0 1 0 14", "dark or light (D)", () => view.dark(!view.night)),
-      icon("M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4", "full screen (X)", () => view.fullScreen()),
+      icon("M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4", "full screen (X)", () => fullScreen(view.root)),
       button("?", "keys (?)", () => view.dialogs.help())]);
     this.node = make("div", "bar", "", [choose, look, view.adjust.panel]);
   }

@@ -1,6 +1,6 @@
 // Labels that are boxes: take one in hand, draw, move, resize, name and remove it.
 import { around } from "./dom.js";
-import { COLOURS, outline } from "./stage.js";
+import { COLOURS, outline } from "./outlines.js";
 
 export class Boxes {
   constructor(view) {
@@ -19,7 +19,7 @@ export class Boxes {
   // Take a box in hand; −1: none.
   take(number) {
     Object.assign(this.view.stage, { box: number, corner: -1 });
-    this.view.actions.nudged = "";
+    this.view.hand.nudged = "";
     this.view.drawAll();
   }
 
@@ -84,25 +84,26 @@ export class Boxes {
       return x >= left && x <= right && y >= top && y <= bottom;
     }).sort((one, other) => area(one) - area(other))[0] ?? -1;
   }
+}
 
-  paint(context, item, boxes, changed, conflict) {
-    this.paintSet(context, item.answer.boxes, COLOURS.model, 1.6);
-    this.paintSet(context, item.other?.answer.boxes, COLOURS.other, 1.6, [2, 4]);
-    if (changed) this.paintSet(context, this.view.labels.ofTable(item).boxes, COLOURS.label, 1.2, [5, 4]);
-    this.paintSet(context, conflict?.label?.boxes, COLOURS.theirs, 2, [9, 4]);
-    this.paintSet(context, boxes, changed ? COLOURS.changed : COLOURS.label, 2, [], true);
-  }
+// Draw the boxes of the label, the answer, the table and of others.
+export function paintBoxes(view, context, item, { changed, conflict }) {
+  paintSet(view, context, item.answer.boxes, COLOURS.model, 1.6);
+  paintSet(view, context, item.other?.answer.boxes, COLOURS.other, 1.6, [2, 4]);
+  if (changed) paintSet(view, context, view.labels.ofTable(item).boxes, COLOURS.label, 1.2, [5, 4]);
+  paintSet(view, context, conflict?.label?.boxes, COLOURS.theirs, 2, [9, 4]);
+  paintSet(view, context, view.boxes.all, changed ? COLOURS.changed : COLOURS.label, 2, [], view.stage.box);
+}
 
-  paintSet(context, boxes, colour, width, dashes = [], mine = false) {
-    boxes?.forEach((box, at) => {
-      const corners = around(box).map((each) => this.view.stage.camera.toStage(each));
-      const held = mine && at === this.view.stage.box;
-      outline(context, corners, held ? COLOURS.held : colour, held ? 2.4 : width, dashes);
-      if (!this.view.about.kinds.length) return;
-      context.font = "11px sans-serif";
-      context.fillStyle = held ? COLOURS.held : colour;
-      const [x, y] = corners[mine ? 0 : 3];
-      context.fillText(box[4], x + 2, y + (mine ? -4 : 12));
-    });
-  }
+// `held` is the number of the box in hand where the boxes are the label's own.
+function paintSet(view, context, boxes, colour, width, dashes = [], held = null) {
+  boxes?.forEach((box, at) => {
+    const corners = around(box).map((each) => view.stage.camera.toStage(each)), inHand = at === held;
+    outline(context, corners, inHand ? COLOURS.held : colour, inHand ? 2.4 : width, dashes);
+    if (!view.about.kinds.length) return;
+    context.font = "11px sans-serif";
+    context.fillStyle = inHand ? COLOURS.held : colour;
+    const [x, y] = corners[held === null ? 3 : 0];
+    context.fillText(box[4], x + 2, y + (held === null ? 12 : -4));
+  });
 }

@@ -64,18 +64,13 @@ export class Camera {
     this.centre(point);
   }
 
-  get origin() {
-    const [width, height] = this.size;
-    return [[0, 0], [height, 0], [width, height], [0, width]][this.turns];
-  }
-
   toStage([x, y]) {
-    const [a, b, c, d] = TURNS[this.turns], [right, down] = this.origin;
+    const [a, b, c, d] = TURNS[this.turns], [right, down] = originOf(this);
     return [(a * x + c * y + right) * this.scale + this.left, (b * x + d * y + down) * this.scale + this.top];
   }
 
   toPicture([x, y]) {
-    const [right, down] = this.origin;
+    const [right, down] = originOf(this);
     return this.vector([x - this.left - right * this.scale, y - this.top - down * this.scale]);
   }
 
@@ -87,7 +82,7 @@ export class Camera {
 
   // Let a canvas be drawn on in pixels of the picture.
   apply(context) {
-    const [a, b, c, d] = TURNS[this.turns], [right, down] = this.origin, { scale } = this;
+    const [a, b, c, d] = TURNS[this.turns], [right, down] = originOf(this), { scale } = this;
     context.transform(a * scale, b * scale, c * scale, d * scale, right * scale + this.left, down * scale + this.top);
   }
 
@@ -98,4 +93,9 @@ export class Camera {
       Math.min(this.size[axis], Math.max(0, pick(corners[0][axis], corners[1][axis])))));
     return [...first, last[0] - first[0], last[1] - first[1]];
   }
+}
+
+// Where the picture's first corner comes to lie when it is turned, in pixels of the picture.
+function originOf({ size: [width, height], turns }) {
+  return [[0, 0], [height, 0], [width, height], [0, width]][turns];
 }

@@ -107,6 +107,11 @@ export function remember(name, value) {
   try { localStorage.setItem(`corebox-${name}`, value); } catch { /* it is asked again next time */ }
 }
 
+export function fullScreen(node) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else node.requestFullscreen?.();
+}
+
 // Calls that are put off: until the next frame, or until nothing was asked for a while.
 export class Timers {
   constructor() {

@@ -1,6 +1,6 @@
-// Edits: what a reviewer changed, until the kernel has it; undo over all pictures; conflicts with other people.
-import { same, uuid } from "./dom.js";
-import { DECIDED, rounded } from "./labels.js";
+// Edits: what a reviewer changed, until the kernel has it; conflicts with other people.
+import { uuid } from "./dom.js";
+import { EditHistory, sameState } from "./history.js";
 
 const SILENCE = 12_000;   // ms without an answer of the kernel after which the page says so
 
@@ -8,8 +8,7 @@ export class Drafts {
   constructor(view) {
     this.view = view;
     this.byItem = new Map();   // by number of the item: {now, why, sending, sent, waiting, refused, conflict, seconds}
-    this.done = [];            // to undo: [{at, before, after, why}] each, the newest last
-    this.undone = [];
+    this.history = new EditHistory(this);
     this.times = [];           // seconds a picture
   }
 
@@ -31,20 +30,6 @@ export class Drafts {
     return [...this.byItem.keys()].filter((at) => this.byItem.get(at).sending || this.isUnsaved(at));
   }
 
-  // Change the label, status or note of a picture. With `merge`, undo takes it back together with the change before.
-  change(at, part, why, merge = false) {
-    const before = this.now(at), now = { ...before, ...part, label: { ...before.label, ...part.label } };
-    const relabelled = !same(rounded(before.label), rounded(now.label));
-    if (relabelled && !part.status && ["open", "accepted"].includes(before.status)) now.status = "edited";
-    if (sameState(before, now)) return false;
-    const last = this.done.at(-1)?.[0];
-    if (merge && last?.at === at) last.after = now;
-    else this.done.push([{ at, before, after: now, why }]);
-    this.undone = [];
-    this.set(at, now, why);
-    return true;
-  }
-
   set(at, now, why) {
     const draft = this.byItem.get(at) ?? { sending: "", sent: null, conflict: null, waiting: "", refused: "", seconds: 0 };
     this.byItem.set(at, Object.assign(draft, { now, why, refused: "" }));
@@ -54,36 +39,6 @@ export class Drafts {
   forgetIfKept(at) {
     const draft = this.byItem.get(at);
     if (draft && !draft.sending && !draft.conflict && !draft.refused && !this.isUnsaved(at)) this.byItem.delete(at);
-  }
-
-  // Accept many pictures, each with a revision of its own; one undo takes all of them back.
-  acceptAll(many, why) {
-    const group = many.map((at) => ({ at, before: this.now(at), after: { ...this.now(at), status: "accepted" }, why }));
-    this.done.push(group);
-    this.undone = [];
-    for (const { at, after } of group) {
-      this.set(at, after, why);
-      this.save(at);
-    }
-  }
-
-  undo() { return this.travel(this.done, this.undone, "after", "before", "undone"); }
-  redo() { return this.travel(this.undone, this.done, "before", "after", "redone"); }
-
-  // Take the newest group of changes back; returns its pictures. What others changed meanwhile stays as it is.
-  travel(from, to, state, other, why) {
-    const group = from.pop();
-    if (!group) return [];
-    to.push(group);
-    const mine = group.filter((entry) => sameState(this.now(entry.at), entry[state]));
-    if (mine.length < group.length) this.view.notify("changed since by somebody else: left as it is, see its history");
-    for (const entry of mine) {
-      const status = entry[other].status === "edited" && DECIDED.includes(this.kept(entry.at).status) ? "open" : entry[other].status;
-      entry[other] = { ...entry[other], status };
-      this.set(entry.at, entry[other], why);
-      if (group.length > 1) this.save(entry.at);
-    }
-    return mine.map((entry) => entry.at);
   }
 
   save(at, onTop = false) {
@@ -102,10 +57,6 @@ export class Drafts {
       draft.waiting = "the kernel does not answer: it is busy, or was stopped; then run the cell again";
       view.show();
     }, SILENCE);
-  }
-
-  saveAll() {
-    for (const at of this.byItem.keys()) this.save(at);
   }
 
   // --- what the kernel reports
@@ -134,7 +85,7 @@ export class Drafts {
     if (at < 0 || this.byItem.has(at) || change.who !== view.reviewer) return null;
     view.notify(`${view.items[at].image}: your correction of an earlier visit is not saved yet`);
     const now = { label: { ...view.labels.ofTable(view.items[at]), ...change.label }, status: change.status, note: change.note };
-    this.done.push([{ at, before: this.kept(at), after: now, why: change.why }]);
+    this.history.add([{ at, before: this.kept(at), after: now, why: change.why }]);
     this.set(at, now, change.why);
     return Object.assign(this.byItem.get(at), { sending: edit, sent: now });
   }
@@ -153,11 +104,6 @@ export class Drafts {
     if (mine) return this.save(at, true);
     if (draft.sending) this.view.say({ do: "discard", edit: draft.sending });
     this.byItem.delete(at);
-    this.done.push([{ at, before: draft.now, after: this.kept(at), why: "theirs taken" }]);
+    this.history.add([{ at, before: draft.now, after: this.kept(at), why: "theirs taken" }]);
   }
-}
-
-function sameState(one, other) {
-  const comparable = ({ label, status, note }) => [rounded(label), status, note];
-  return same(comparable(one), comparable(other));
 }

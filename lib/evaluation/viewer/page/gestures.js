@@ -14,7 +14,7 @@ export class Gestures {
     for (const name of ["pointerup", "pointercancel"]) node.addEventListener(name, (event) => this.touches.delete(event.pointerId));
     node.addEventListener("pointerleave", () => { this.stage.pointer = null; view.timers.frame("loupe", () => view.loupe.draw()); });
     node.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    canvas.addEventListener("dblclick", () => view.actions.fit());
+    canvas.addEventListener("dblclick", () => view.stage.fit());
   }
 
   get camera() { return this.stage.camera; }
@@ -89,7 +89,7 @@ export class Gestures {
       place = place.map((each, axis) => each + by[axis] / (next.altKey ? SLOW : 1));
       last = [next.clientX, next.clientY];
       if (!moved && Math.hypot(place[0] - start[0], place[1] - start[1]) * this.camera.scale <= 0.01) return;
-      this.view.actions.move(number, place, moved);
+      this.view.hand.move(number, place, moved);
       moved = true;
     });
     this.view.drawAll();
@@ -120,6 +120,6 @@ export class Gestures {
     event.preventDefault();
     event.stopPropagation();
     const steps = event.deltaMode ? event.deltaY * 30 : event.deltaY;
-    this.view.actions.zoom(Math.exp(-steps / 400), this.place(event));
+    this.view.stage.zoom(Math.exp(-steps / 400), this.place(event));
   }
 }

@@ -1,5 +1,5 @@
 // The keys: what each does, and the list of them.
-import { make } from "./dom.js";
+import { fullScreen, make } from "./dom.js";
 
 export const KEYS = [
   ["→  ←", "next, previous picture (a corner in hand: one pixel, with Shift ten)"],
@@ -49,17 +49,17 @@ export class Keys {
     this.plain = {
       ArrowRight: () => view.navigation.step(1), ArrowLeft: () => view.navigation.step(-1), PageDown: () => view.navigation.step(1), PageUp: () => view.navigation.step(-1),
       Home: go(() => 0), End: go(() => view.list.order.length - 1), Enter: () => actions.mark("accepted"),
-      c: () => actions.hold(1), Escape: () => actions.layDown(), a: () => boxes.pen(),
+      c: () => view.hand.hold(1), Escape: () => view.hand.layDown(), a: () => boxes.pen(),
       Delete: () => boxes.remove(), Backspace: () => boxes.remove(),
       p: () => actions.reset("prediction"), t: () => actions.reset("table"), r: () => actions.mark("refused"),
       b: () => actions.mark("bad"), u: () => actions.mark("unsure"), o: () => actions.mark("open"), m: () => dialogs.acceptMany(),
       n: () => view.side.note.focus(), s: () => actions.save(), z: () => actions.travel("undo"), y: () => actions.travel("redo"),
-      "+": () => actions.zoom(1.25), "=": () => actions.zoom(1.25), "-": () => actions.zoom(0.8), f: () => actions.fit(),
-      g: () => actions.zoom(1 / stage.camera.scale / devicePixelRatio), v: () => view.turn(1),
+      "+": () => view.stage.zoom(1.25), "=": () => view.stage.zoom(1.25), "-": () => view.stage.zoom(0.8), f: () => view.stage.fit(),
+      g: () => view.stage.zoom(1 / stage.camera.scale / devicePixelRatio), v: () => view.turn(1),
       l: () => adjust.step("gamma", true), i: () => adjust.step("brightness", true), k: () => adjust.step("contrast", true),
       w: () => adjust.reset(), h: () => view.toggleLines(),
       "/": () => view.bar.search.focus(), j: () => dialogs.jump(), q: () => view.bar.reverse(), d: () => view.dark(!view.night),
-      x: () => view.fullScreen(), "?": () => dialogs.help(),
+      x: () => fullScreen(view.root), "?": () => dialogs.help(),
     };
     this.shifted = { v: () => view.turn(-1), l: () => adjust.step("gamma", false), i: () => adjust.step("brightness", false),
                      k: () => adjust.step("contrast", false) };
@@ -87,7 +87,7 @@ export class Keys {
     if (event.ctrlKey || event.metaKey) return run(key === "z" && event.shiftKey ? this.control.y : this.control[key]);
     if (event.altKey) return false;
     if (key in ARROWS && (stage.corner >= 0 || stage.box >= 0)) {
-      return run(() => actions.nudge(ARROWS[key].map((by) => by * (event.shiftKey ? 10 : 1))));
+      return run(() => this.view.hand.nudge(ARROWS[key].map((by) => by * (event.shiftKey ? 10 : 1))));
     }
     if (key === "Tab") return this.tab(event.shiftKey ? -1 : 1, event.target);
     if (/^[0-9]$/.test(key)) return run(() => actions.digit(Number(key)));
@@ -98,12 +98,12 @@ export class Keys {
 
   // From the last corner or box on, Tab leaves the picture as it leaves anything else.
   tab(by, target) {
-    const { stage, boxes, actions, labels, readOnly } = this.view;
+    const { stage, boxes, labels, readOnly } = this.view;
     const [held, count] = labels.boxed ? [stage.box, boxes.all.length] : [stage.corner, stage.editable() ? 4 : 0];
     const onPicture = target === this.view.root || target.classList.contains("handle");
     const last = by > 0 ? held + 1 >= count : held === 0;
-    if (readOnly || !count || last || !onPicture) return actions.layDown() ?? false;
-    return run(() => actions.hold(by));
+    if (readOnly || !count || last || !onPicture) return this.view.hand.layDown() ?? false;
+    return run(() => this.view.hand.hold(by));
   }
 }
 

@@ -10,6 +10,7 @@ import { Boxes } from "./boxes.js";
 import { Loupe, RectifiedBox } from "./panels.js";
 import { Adjustments } from "./adjust.js";
 import { Actions } from "./actions.js";
+import { Hand } from "./hand.js";
 import { Navigation } from "./navigation.js";
 import { Keys } from "./keys.js";
 import { Dialogs } from "./dialogs.js";
@@ -56,6 +57,7 @@ class View {
     this.stage = new Stage(this);
     this.boxes = new Boxes(this);
     this.actions = new Actions(this);
+    this.hand = new Hand(this);
     this.navigation = new Navigation(this);
     [this.loupe, this.rectifiedBox] = [new Loupe(this), new RectifiedBox(this)];
     this.adjust = new Adjustments(this.root, this.id);
@@ -75,11 +77,18 @@ class View {
     this.root.classList.toggle("boxed", this.labels.boxed);
     this.bar.open(message);
     this.side.open(message);
-    this.session.replies.learn(message);
+    this.learn(message);
     this.list.arrange();
     this.navigation.begin(location.hash);
     this.say({ do: "retry" });
     this.session.watch(message.refresh);
+  }
+
+  // Revisions came, and the place where they are kept.
+  learn({ revisions, place, offline }) {
+    this.offline = offline ?? "";
+    if (place) this.keptIn = place;
+    for (const revision of revisions) this.labels.add(revision);
   }
 
   show() {
@@ -133,11 +142,6 @@ class View {
   dark(night) {
     this.night = night;
     this.root.classList.toggle("dark", night);
-  }
-
-  fullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.root.requestFullscreen?.();
   }
 }
 

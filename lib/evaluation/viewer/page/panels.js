@@ -1,7 +1,7 @@
 // The two panels beside the stage: the loupe, and the box seen from straight above with guides along its rows.
 import { around, layers, make, path } from "./dom.js";
 import { Camera } from "./camera.js";
-import { COLOURS } from "./stage.js";
+import { COLOURS } from "./outlines.js";
 
 const ENLARGED = 4;            // CSS pixels of the loupe for a pixel of the picture
 const SHORTEST = 130;           // CSS pixels, the height of the rectified box

@@ -42,14 +42,18 @@ export class Session {
   }
 
   hidden() {
-    if (document.hidden && this.view.about) this.view.drafts.saveAll();
+    if (document.hidden && this.view.about) this.saveAll();
+  }
+
+  saveAll() {
+    for (const at of this.view.drafts.byItem.keys()) this.view.drafts.save(at);
   }
 
   // Ask before something unsaved is left. Other listeners are not told: voila's would end the kernel, and the
   // reviewer may stay.
   leaving(event) {
     if (!this.view.about) return;
-    this.view.drafts.saveAll();
+    this.saveAll();
     if (!this.view.drafts.pending().length) return;
     event.stopImmediatePropagation();
     event.preventDefault();
@@ -58,7 +62,7 @@ export class Session {
 
   close() {
     for (const [target, name, act] of this.events) target.removeEventListener(name, act, { capture: true });
-    if (this.view.about) this.view.drafts.saveAll();
+    if (this.view.about) this.saveAll();
     this.model.off("msg:custom", this.receive);
     this.sizes.disconnect();
     clearInterval(this.clock);

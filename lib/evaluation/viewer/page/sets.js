@@ -52,7 +52,7 @@ export function sureOnes(view, least) {
 
 export function acceptMany(view, least) {
   const many = sureOnes(view, least);
-  if (many.length) view.drafts.acceptAll(many, "accepted in bulk");
+  if (many.length) view.drafts.history.acceptAll(many, "accepted in bulk");
   view.notify(many.length ? `${many.length} accepted; Undo takes them back` : "no picture of this list is sure and agrees with its label", "good");
   view.show();
   view.strip.draw();

@@ -82,8 +82,8 @@ export class Side {
       node.setAttribute("aria-pressed", on);
     });
     if (document.activeElement !== this.note) this.note.value = now?.note ?? "";
-    this.offer(this.undo, drafts.done, at);
-    this.offer(this.redo, drafts.undone, at);
+    this.offer(this.undo, drafts.history.done, at);
+    this.offer(this.redo, drafts.history.undone, at);
     this.showFacts(item);
   }
 

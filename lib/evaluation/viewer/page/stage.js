@@ -1,9 +1,8 @@
 // The stage: the picture with the label, the answer and other people's version on it, and handles on four corners.
-import { around, button, layers, make, path } from "./dom.js";
+import { around, button, layers, make } from "./dom.js";
 import { Camera } from "./camera.js";
-
-export const COLOURS = { model: "#ff4438", label: "#ffffff", changed: "#35c8ff", held: "#ffd60a", theirs: "#d66bff",
-                         other: "#ffa02e", fault: "#ff2bd6" };
+import { paintBoxes } from "./boxes.js";
+import { COLOURS, outline, radii } from "./outlines.js";
 
 export class Stage {
   constructor(view) {
@@ -62,6 +61,19 @@ export class Stage {
     return this.corner >= 0 && this.editable()?.[this.corner] || this.pointer;
   }
 
+  zoom(by, about = null) {
+    const held = this.corner >= 0 && this.editable()?.[this.corner];
+    if (!this.view.list.item) return;
+    this.camera.zoom(by, about ?? (held ? this.camera.toStage(held) : undefined));
+    this.view.moved();
+  }
+
+  fit() {
+    if (!this.view.list.item) return;
+    this.camera.fit();
+    this.view.moved();
+  }
+
   paint() {
     const [picture, lines] = this.layers.clear(), { item, at } = this.view.list, { view } = this;
     for (const handle of this.handles) handle.style.display = "none";
@@ -92,7 +104,7 @@ export class Stage {
     const { labels, drafts, list, now } = this.view, conflict = drafts.get(list.at)?.conflict;
     const changed = labels.changed(item, now.label);
     const colour = labels.fault(now.label) ? COLOURS.fault : changed ? COLOURS.changed : COLOURS.label;
-    if (labels.boxed) return this.view.boxes.paint(context, item, now.label.boxes ?? [], changed, conflict);
+    if (labels.boxed) return paintBoxes(this.view, context, item, { changed, conflict });
     const on = (label) => labels.corners(label)?.map((each) => this.camera.toStage(each));
     outline(context, on(item.answer), COLOURS.model, 1.6);
     radii(context, on(item.answer), item.answer.radius?.map((each) => each * this.camera.scale));
@@ -116,29 +128,4 @@ export class Stage {
       handle.classList.toggle("held", number === this.corner);
     });
   }
-}
-
-export function outline(context, corners, colour, width, dashes = []) {
-  if (!corners) return;
-  context.lineJoin = "round";
-  context.setLineDash(dashes);
-  for (const [stroke, wide] of [["#000a", width + 2], [colour, width]]) {
-    path(context, corners);
-    context.strokeStyle = stroke;
-    context.lineWidth = wide;
-    context.stroke();
-  }
-  context.setLineDash([]);
-}
-
-function radii(context, corners, radius) {
-  context.setLineDash([2, 3]);
-  context.lineWidth = 1;
-  radius?.forEach((each, number) => {
-    if (!corners) return;
-    context.beginPath();
-    context.arc(...corners[number], each, 0, 7);
-    context.stroke();
-  });
-  context.setLineDash([]);
 }
