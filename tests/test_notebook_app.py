@@ -57,7 +57,7 @@ def test_a_kernel_whose_page_is_gone_makes_way_and_one_that_just_began_does_not(
     manager = Manager()
     bound = kernels.Kernels(manager, 2)
     manager._kernel_connections |= {"left": 1, "new": 0}
-    bound._look()
+    bound.observe()
     manager._kernel_connections["left"] = 0
     clock[0] += 10
     with pytest.raises(kernels.Full):

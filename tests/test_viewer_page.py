@@ -511,7 +511,8 @@ def test_an_edit_is_saved_but_accepted_by_an_act_alone(hosted):
     state(page, "saved, not accepted")
     page.keyboard.press("Control+z")    # a drag undone after it was saved
     page.wait_for_function("document.querySelector('.corebox').dataset.state === 'saved'")
-    assert statuses(view) == ["edited"] and statuses(view, "b.jpg") == ["open"] and statuses(view, "c.jpg") == ["edited", "open"]
+    assert statuses(view) == ["edited"] and set(statuses(view, "b.jpg")) == {"open"}
+    assert statuses(view, "c.jpg")[-1] == "open" and set(statuses(view, "c.jpg")) == {"edited", "open"}
     assert revisions.latest(view.job, decided=True) == {}
     foot(page, "0/3 reviewed, 0 corrected, 1 edited, not accepted")
     page.get_by_label("status", exact=True).select_option("open")

@@ -36,7 +36,7 @@ class NotebookApp(Voila):
         """voila's handlers, with ours in the place of that of the notebook, which is the last."""
         *others, (_, handler, facts) = super().init_handlers()
         bound = kernels.Kernels(self.kernel_manager, self.views)
-        tornado.ioloop.PeriodicCallback(bound._look, WATCH).start()
+        tornado.ioloop.PeriodicCallback(bound.observe, WATCH).start()
         loopback = {"kernels": bound, "loopback": is_loopback(self.ip)}
         assert issubclass(handler, TornadoVoilaHandler)
         return [(url_path_join(self.server_url, r"/voila/api/shutdown/(.*)"), Shutdown), *others, (url_path_join(self.server_url, "/"), Front, loopback),

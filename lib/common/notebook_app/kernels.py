@@ -1,11 +1,12 @@
 """How many kernels may run, and which of them nobody looks at any more."""
 
+import secrets
 import time
 
-LONELY = 15.0    # s without a page after which a kernel makes way for another page
-STARTING = 90.0  # s that a page may take to reach its kernel at first
-ABANDONED = 300  # s without a page after which a kernel ends in any case: a page may reconnect before
-KEY_SECONDS = 60.0
+LONELY = 15.0       # s without a page after which a kernel makes way for another page
+STARTING = 90.0     # s that a page may take to reach its kernel at first
+ABANDONED = 300     # s without a page after which a kernel ends in any case; a page may reconnect before
+KEY_SECONDS = 60.0  # s for which a key is good
 
 
 class Full(RuntimeError):
@@ -25,24 +26,22 @@ class Kernels:
 
     async def admit(self):
         """A key with which one kernel may be started, within a minute. Full: there are as many as may be."""
-        self._look()
+        self.observe()
         for kernel in self._lonely():
             await self.manager.shutdown_kernel(kernel)
-        self._look()
+        self.observe()
         if len(self._seen) + len(self._keys) >= self.views:
             raise Full(self.views)
-        import secrets
-
         key = secrets.token_urlsafe(16)
         self._keys[key] = time.monotonic()
         return key
 
     def redeem(self, key):
         """Whether a kernel may be started with this key; once."""
-        self._look()
+        self.observe()
         return self._keys.pop(key, None) is not None
 
-    def _look(self):
+    def observe(self):
         """Note which kernels run and when a page was last connected to each; forget old keys."""
         now, running = time.monotonic(), {}
         for kernel in list(self.manager.list_kernel_ids()):
