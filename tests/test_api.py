@@ -21,7 +21,6 @@ import httpx
 import numpy as np
 import pytest
 import toy_export
-from accessibility import violations
 from PIL import Image
 from starlette.requests import Request
 
@@ -510,7 +509,6 @@ def test_a_person_gives_photographs_and_sees_and_saves_their_answers(server, bro
     good = cards.filter(has_text="good.jpg")
     assert "Found; this model does not say" in good.inner_text() and "p1x" in good.locator("table").text_content()
     assert good.locator("img").evaluate("image => image.naturalWidth") == 320
-    assert violations(page) == []
     with page.expect_download() as download:
         page.get_by_text("Save the answers as CSV").click()
     rows = list(csv.DictReader(download.value.path().open(newline="")))

@@ -132,7 +132,7 @@ def test_every_task_says_what_of_its_labels_is_corrected(name):
 
 
 def test_a_label_of_a_class_is_suspect_where_the_model_thinks_it_improbable():
-    surprise = Colours.surprise
+    surprise = Reviewable.label_nll
     assert surprise(None, {"label": "a"}, {"probabilities": {"a": 0.9}}) < 1 < surprise(
         None, {"label": "b"}, {"probabilities": {"a": 0.9, "b": 0.1}})
     assert surprise(None, {"label": "a"}, {}) is None
