@@ -146,13 +146,14 @@ def test_eight_pictures_can_be_learned_by_heart(name, tmp_path, monkeypatch):
 @EACH
 def test_every_score_says_what_it_is_in_which_unit_and_which_end_is_good(name):
     job = tasks.job(name)
+    report = Reported.of(job)
     made = [row for _, row in rows(job)]
     constant, truths = job.baseline(made), [job.truth(row) for row in made]
     answers = [job.decode(job.encode(row), (row["width"], row["height"])) for row in made]
-    found = set(job.score(truths[0], constant(SIZE))) | set(job.set_metrics(truths, answers))
-    assert found <= set(job.scales) and job.scales[job.primary_metric.name][2] == job.primary_metric.best
-    assert all(words and unit and best in ("low", "high") for words, unit, best in job.scales.values())
-    assert len({scale[:2] for scale in job.scales.values()}) == len(job.scales), "told apart in the tracker"
+    found = set(job.score(truths[0], constant(SIZE))) | set(report.set_metrics(truths, answers))
+    assert found <= set(report.scales) and report.scales[job.primary_metric.name][2] == job.primary_metric.best
+    assert all(words and unit and best in ("low", "high") for words, unit, best in report.scales.values())
+    assert len({scale[:2] for scale in report.scales.values()}) == len(report.scales), "told apart in the tracker"
 
 
 @EACH

@@ -117,7 +117,7 @@ def means(job, found, names):
 
 
 def set_metrics(job, found, truths, answers, constants):
-    """The metrics of the whole set (Job.summary), with intervals from at most 200 resamples, beside the constant answer's."""
+    """The metrics of the whole set (Reported.set_metrics), with intervals from at most 200 resamples, beside the constant answer's."""
     import pandas as pd
 
     def of(given, at):
@@ -148,7 +148,7 @@ def _clusters(found, values):
 
 
 def studies(evaluation, run):
-    """The figures of Job.studies, one after another; none where verify.studies is false."""
+    """The figures of Reported.experiments, one after another; none where verify.studies is false."""
     job = evaluation.job
     if job.params.verify.studies:
         from lib.data import ingest

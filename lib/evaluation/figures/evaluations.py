@@ -31,7 +31,7 @@ def comparison(evaluation):
 
 
 def charts(evaluation):
-    """What the task draws of a set of answers (Job.charts): pairs of a name and its figure."""
+    """What the task draws of a set of answers (Reported.plot_results): pairs of a name and its figure."""
     return Reported.of(evaluation.job).plot_results(evaluation.truths, evaluation.answers).items()
 
 

@@ -165,7 +165,14 @@ class Reported(OptionalPart):
 
     def plot_labels(self, axes, table):
         """Plot on two axes how the labels of a pandas table are distributed."""
-        name = next(iter(self.task.columns))
+        name, kind = next(iter(self.task.columns.items()))
+        if kind is float:
+            axes[0].hist(table[name], 20)
+            axes[0].set(xlabel=name, ylabel="pictures")
+            axes[1].boxplot([values for _, values in table.groupby("split")[name]],
+                            tick_labels=[split for split, _ in table.groupby("split")[name]])
+            axes[1].set(ylabel=name)
+            return
         order = self.task.classes or sorted(table[name].unique())
         table[name].value_counts().reindex(order).plot.bar(ax=axes[0], rot=0, ylabel="pictures")
         table.groupby("split")[name].value_counts().unstack().plot.bar(ax=axes[1], rot=0, ylabel="pictures")

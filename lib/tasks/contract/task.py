@@ -35,13 +35,14 @@ class Task(Job):
         import cv2
         import numpy as np
 
-        from lib.tasks.contract import Metric, RejectedRow, Task
+        from lib.tasks.contract import Metric, RejectedRow, Reported, Task
 
 
-        class Fill(Task):
+        class Fill(Task, Reported):
             question = "Which part of the core box is filled?"
             columns = {"filled": float}
             primary_metric = Metric("off", best="low")
+            scales = {"off": ("filled part off by", "share of the box", "low")}   # of Reported
 
             def sample(self, rng, size):
                 pixels, filled = rng.integers(0, 60, (size[1], size[0], 3), np.uint8), rng.random()

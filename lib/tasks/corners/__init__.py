@@ -7,7 +7,7 @@ from lib.common import config
 from lib.imaging import geometry, images
 from lib.tasks.contract import Located, Metric, RejectedRow, Task
 from lib.tasks.corners import crops, figures, refinement
-from lib.tasks.corners.confidence import judge, shipped
+from lib.tasks.corners.confidence import judge
 from lib.tasks.corners.labels import NUMBERS, ROWS, number, point_dict, points, row_count, row_of
 from lib.tasks.corners.network import Coarse, Sides
 from lib.tasks.corners.pretraining import CornersPretrained
@@ -121,12 +121,6 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         if self.counts:
             answer["row_nb"] = 1 + int((rows > 0.5).sum())
         return answer
-
-    def calibration(self):
-        """The numbers that turn signs of doubt into radius, confidence and refusal; those of another size where it has none."""
-        known = shipped()
-        numbers = known.get("{}x{}".format(*self.input_size), next(iter(known.values()), {}))
-        return numbers.get(self.params.corners.head)
 
     # --- scores and drawing
 

@@ -37,6 +37,12 @@ class CornersPretrained(Pretrained):
     def fit_calibration(self, networks):
         return calibrate(self.task, networks)
 
+    def calibration(self):
+        """The numbers that turn signs of doubt into radius, confidence and refusal; those of another size where it has none."""
+        known = confidence.shipped()
+        numbers = known.get("{}x{}".format(*self.task.input_size), next(iter(known.values()), {}))
+        return numbers.get(self.task.params.corners.head)
+
 
 def load_shipped(task, name, network):
     """Set the shipped weights of a network where `model.weights` is "shipped"; returns whether they were set.

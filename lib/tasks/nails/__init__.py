@@ -90,10 +90,7 @@ class Nails(Task, NailsServed, NailsReported):
         return images.Picture(cv2.merge([grey] * 3), size), matrix
 
     def prepare(self, picture):
-        return self._place(self.window(picture, self.find(picture))[0])
-
-    def _place(self, window):
-        return images.place(window, geometry.letterbox(window.size, self.input_size))
+        return placed(self.window(picture, self.find(picture))[0], self.input_size)
 
     def encode(self, row):
         target = super().encode(row)
@@ -117,7 +114,7 @@ class Nails(Task, NailsServed, NailsReported):
         if found.part is None:
             answer = dict.fromkeys(("label", "probability", "probabilities", "refused", "anomaly", "map"))
             return {**answer, "refused": "no_nail", "window": corners(matrix, seen.size, picture)}
-        output = predict["network"](self._place(seen)[None])
+        output = predict["network"](placed(seen, self.input_size)[None])
         output = {key: value[0] for key, value in output.items()} if isinstance(output, dict) else output[0]
         return {**self.decode(output, picture.size), "window": corners(matrix, seen.size, picture)}
 
@@ -155,3 +152,8 @@ class Nails(Task, NailsServed, NailsReported):
 
     def draw(self, ax, answer, color):
         figures.draw(ax, answer, color)
+
+
+def placed(window, size):
+    """The network's input, of (width, height), for a window."""
+    return images.place(window, geometry.letterbox(window.size, size))
