@@ -46,6 +46,16 @@ def test_the_model_stands_beside_the_constant_answer(trained, verification):
     assert line["constant"] == np.mean([truth["label"] == common for truth in verification.truths])
 
 
+def test_scores_are_said_in_words_with_unit_direction_and_the_constant_answer(trained, verification):
+    job, _, record = trained
+    record.keep_table(verification.scores, "scores")
+    head, line = scores.in_words(job, record).splitlines()
+    assert head == f"{record} of toy/smoke on 8 pictures that it has not learned from:"
+    assert line.startswith("  right answers: ") and " (share of the pictures; higher is better; constant answer: 0." in line
+    names = scores.numbers(verification)
+    assert list(names) == [f"right answers: share of the pictures{tail}" for tail in ("", " - median", " - constant answer")]
+
+
 def test_the_split_is_the_one_asked_for(trained):
     assert set(again(trained, split="test").found["split"]) == {"test"}
     assert set(again(trained, split="all").found["split"]) == {"test", "validation"}
