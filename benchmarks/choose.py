@@ -19,8 +19,8 @@ from lib import tasks
 from lib.common import config
 from lib.evaluation import active_learning
 from lib.imaging import images
+from lib.metrics import calibration
 from lib.storage import files
-from lib.tasks.corners import confidence
 
 FOLDER = config.home() / "outputs" / "benchmarks"
 SIZES = (16, 24, 32, 48, 64, 96, 128)
@@ -61,7 +61,7 @@ def fitted(x, y):
     if len(set(y.tolist())) < 2:
         return lambda inputs: np.full(len(inputs), float(y.mean()))
     scale = 0.15  # small inputs are a stronger ridge, which few labels need
-    weights = confidence.logistic(x * scale, y)
+    weights = calibration.fit_logistic(x * scale, y)
     return lambda inputs: 1 / (1 + np.exp(-np.clip(inputs * scale @ weights[:-1] + weights[-1], -30, 30)))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from lib import tasks
 from lib.common import config
 from lib.data import dataset
-from lib.imaging import geometry, images
+from lib.imaging import geometry, images, warping
 from lib.storage import files
 from lib.tasks import corners
 from lib.tasks.corners import crops, pretraining
@@ -101,8 +101,8 @@ def _warp(rows, at, turn):
         truth = geometry.warp(matrix, rows[at]["corners"] * scale)
         if (truth >= -2).all() and (truth <= np.array(CANVAS) + 2).all():
             break
-    mask = crops.cut(np.full(pixels.shape[:2], 255, np.uint8), matrix, CANVAS, 0)[..., None] > 127
-    pixels = np.where(mask, crops.cut(pixels, matrix, CANVAS), behind)
+    mask = warping.warp(np.full(pixels.shape[:2], 255, np.uint8), matrix, CANVAS, 0)[..., None] > 127
+    pixels = np.where(mask, warping.warp(pixels, matrix, CANVAS), behind)
     return {"picture": images.Picture(pixels, CANVAS), "corners": geometry.order(truth), "row_nb": None}
 
 

@@ -170,7 +170,7 @@ def unlike(found, good, settings):
     layer = layers.MemoryBank(settings.memory)
     patches = found[nails.network.PATCHES]
     layer.build((None, *patches.shape[2:]))
-    coreset.remember(layer, patches[good].reshape(-1, *patches.shape[2:]))
+    coreset.fit(layer, patches[good].reshape(-1, *patches.shape[2:]))
     return np.asarray(layer(patches[:, 0])).reshape(len(patches), -1).max(1)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lib import tasks
-from lib.imaging import geometry, images
+from lib.imaging import geometry, images, warping
 from lib.storage import files
 from lib.tasks import corners
 from lib.tasks.contract import RejectedRow
@@ -192,12 +192,12 @@ def test_a_side_lies_in_the_middle_of_its_strip_with_the_outside_on_top():
 def test_a_window_of_much_reduced_stripes_is_grey_not_a_moire():
     stripes = np.zeros((1000, 1000, 3), np.uint8)
     stripes[:, ::2] = 255
-    window = crops.cut(stripes, np.diag([0.07, 0.31, 1.0]), (70, 310))
+    window = warping.warp(stripes, np.diag([0.07, 0.31, 1.0]), (70, 310))
     assert abs(window[4:-4, 4:-4].astype(float).mean() - 127) < 3 and window[4:-4, 4:-4].std() < 12
 
 
 def test_a_window_beside_the_picture_is_grey():
-    window = crops.cut(np.zeros((50, 60, 3), np.uint8), np.array([[0.1, 0, 900], [0, 0.1, 900], [0, 0, 1]]), (20, 10))
+    window = warping.warp(np.zeros((50, 60, 3), np.uint8), np.array([[0.1, 0, 900], [0, 0.1, 900], [0, 0, 1]]), (20, 10))
     assert (window == images.GREY).all()
 
 
@@ -219,7 +219,7 @@ def test_varied_examples_keep_their_truth():
         inner = crops.frame(SIZE, this.networks["coarse"].cached_size)
         shown = stored[inner.shift[1]:inner.shift[1] + inner.inner[1], inner.shift[0]:inner.shift[0] + inner.inner[0]]
         matrix = augmentation._zoomed(inner.into(TRUE) - inner.shift, this.input_size, np.eye(3), rng)
-        window = crops.cut(shown, matrix, this.input_size, (0, 0, 0))
+        window = warping.warp(shown, matrix, this.input_size, (0, 0, 0))
         apart.append(np.abs(seen(window) - geometry.order(geometry.warp(matrix, inner.into(TRUE) - inner.shift))).max())
     assert np.median(apart) < 1.5
 

@@ -146,17 +146,6 @@ def test_difficulty_bends_less():
 # --- what is remembered
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(2, 40), st.integers(1, 12), st.integers(0, 100))
-def test_a_coreset_is_greedy(count, wanted, seed):
-    points = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
-    chosen = coreset.coreset(points, wanted, seed)
-    assert len(chosen) == min(count, wanted)
-    for at in range(1, len(chosen)):
-        away = np.linalg.norm(points[:, None] - chosen[None, :at], axis=-1).min(1)
-        assert np.linalg.norm(chosen[at] - chosen[:at], axis=-1).min() == pytest.approx(away.max(), rel=1e-3)
-
-
 def test_what_is_remembered_is_near_and_the_rest_is_measured():
     from lib.tasks.nails.layers import MemoryBank
 
@@ -164,12 +153,12 @@ def test_what_is_remembered_is_near_and_the_rest_is_measured():
     layer = MemoryBank(size=64, depth=8)
     known = rng.normal(size=(4, 3, 5, 8)).astype(np.float32)
     layer.build((None, 3, 5, 8))
-    coreset.remember(layer, known)
+    coreset.fit(layer, known)
     assert np.asarray(layer(known)).max() < 0.02
     far = known + 10
     brute = np.sqrt(((far.reshape(-1, 1, 8) - known.reshape(1, -1, 8)) ** 2).sum(-1)).min(1).reshape(4, 3, 5)
     np.testing.assert_allclose(np.asarray(layer(far)), brute, rtol=1e-3)
-    coreset.settle(layer, np.asarray(layer(far)), share=1.0)
+    coreset.scale(layer, np.asarray(layer(far)), share=1.0)
     assert np.asarray(layer(far)).max() == pytest.approx(1, rel=1e-3)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lib import tasks
+from lib.metrics import calibration
 from lib.tasks.corners import confidence
 from lib.training import pretraining as weights
 
@@ -70,7 +71,7 @@ def test_a_logistic_regression_finds_its_slope():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 1))
     labels = rng.random(4000) < 1 / (1 + np.exp(-(2 * x[:, 0] - 1)))
-    assert confidence.logistic(x, labels) == pytest.approx([2, -1], abs=0.2)
+    assert calibration.fit_logistic(x, labels) == pytest.approx([2, -1], abs=0.2)
 
 
 def test_a_task_without_shipped_weights_is_refused_plainly(monkeypatch):

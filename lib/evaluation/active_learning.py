@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from lib.data import dataset, ingest, transfer
 from lib.evaluation.viewer import review
 from lib.imaging import images
+from lib.metrics.k_centre import farthest_first
 from lib.models import building, saving
 from lib.serving import image_list, prediction
 from lib.storage import files, revisions
@@ -69,17 +70,10 @@ def k_centre(features, doubts, centres, number):
         return []
     scale = features.std(0) + 1e-6
     weight = np.asarray(doubts, float) + 1e-3
-    far = np.full(len(features), np.inf)
-    for centre in centres:
-        far = np.minimum(far, np.linalg.norm((features - centre) / scale, axis=1))
-    if not len(centres):
-        far[:] = np.linalg.norm((features - features.mean(0)) / scale, axis=1)
-    chosen = []
-    for _ in range(min(number, len(features))):
-        at = int(np.argmax(np.where(np.isin(np.arange(len(far)), chosen), -1.0, far * weight)))
-        chosen.append(at)
-        far = np.minimum(far, np.linalg.norm((features - features[at]) / scale, axis=1))
-    return chosen
+    features = features / scale
+    known = centres / scale if len(centres) else features.mean(0, keepdims=True)
+    squared = np.min([((features - centre) ** 2).sum(1) for centre in known], 0)
+    return farthest_first(features, number, squared=squared, weights=weight)
 
 
 def _labelled(job):

@@ -22,6 +22,18 @@ def platt(logits, happened):
     return (slope, float(fit.intercept_[0])) if slope > 0 else (1.0, 0.0)
 
 
+def fit_logistic(inputs, labels, ridge=0.01):
+    """Weights and bias (d + 1,) of a logistic regression of labels (n,) on inputs (n, d), all under a little ridge.
+
+    ValueError where all labels are alike.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    with_ones = np.c_[inputs, np.ones(len(inputs))]
+    return LogisticRegression(C=1 / ridge, fit_intercept=False, solver="newton-cholesky", tol=1e-10).fit(
+        with_ones, labels).coef_[0]
+
+
 def reliability(probabilities, happened, bins=10):
     """For equally wide bins of probability that are not empty: mean probability, share that happened, count (n, 3)."""
     probabilities, happened = np.asarray(probabilities, float), np.asarray(happened, float)

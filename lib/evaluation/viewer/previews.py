@@ -9,9 +9,8 @@ import numpy as np
 from lib.data import dataset
 from lib.evaluation import figures
 from lib.evaluation.viewer import review
-from lib.imaging import geometry, images
+from lib.imaging import geometry, images, warping
 from lib.storage import files
-from lib.tasks.corners import crops
 
 THUMB = (132, 99)        # px, the box a thumbnail fits into
 BOX = (1080, 810)        # px, the box the rectified picture fits into
@@ -58,7 +57,7 @@ class PreviewCache:
         square = np.array([[0, 0], [size[0], 0], size, [0, size[1]]], np.float32)
         matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), square)
         shown = images.Picture(_decode(self.preview(row)), (row["width"], row["height"]))
-        return jpeg(crops.of(shown, matrix, size))
+        return jpeg(warping.crop(shown, matrix, size))
 
     def overlay(self, row, truth, answer):
         """JPEG bytes of the picture with truth and answer as the task draws them, for tasks whose labels are not edited."""

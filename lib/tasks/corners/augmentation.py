@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from lib.imaging import augmentation, geometry, images
+from lib.imaging import augmentation, geometry, images, warping
 from lib.tasks.corners import crops
 from lib.tasks.corners.crops import HALVES, MARGIN, STRIP, STRIP_MARGIN, ZOOM, frame
 
@@ -27,9 +27,9 @@ def look(shown, corners, kind, size, rng):
         matrix, background = _pasted(shown, _least(corners, shown), size, flip @ unit, rng)
     else:
         matrix, background = _whole(corners, kind, (width, height), size, flip, rng), None
-    pixels = crops.cut(shown, matrix, size)
+    pixels = warping.warp(shown, matrix, size)
     if background is not None:
-        mask = crops.cut(np.full((height, width), 255, np.uint8), matrix, size, 0)
+        mask = warping.warp(np.full((height, width), 255, np.uint8), matrix, size, 0)
         pixels = np.where(mask[..., None] > 127, pixels, background)
     return augmentation.vary(pixels, rng), geometry.warp(matrix, corners)
 
@@ -42,7 +42,7 @@ def _zoomed(corners, size, flip, rng):
     if not geometry.is_convex(guess):
         guess = corners
     back = np.diag([1 / size[0], 1 / size[1], 1.0])
-    return np.linalg.inv(back) @ flip @ back @ crops.quad(guess, size, ZOOM)
+    return np.linalg.inv(back) @ flip @ back @ warping.rectification(guess, size, ZOOM)
 
 
 def _least(corners, shown):
@@ -106,7 +106,7 @@ def strips(picture, corners):
         return np.zeros((4, STORED_STRIP[1], STORED_STRIP[0], 3), np.uint8)
     half = STORED_HALF * geometry.diagonal(corners)
     ends = zip(corners, np.roll(corners, -1, 0), strict=True)
-    return np.stack([crops.of(picture, crops.side(*each, half, STORED_STRIP, STORED_MARGIN), STORED_STRIP)
+    return np.stack([warping.crop(picture, crops.side(*each, half, STORED_STRIP, STORED_MARGIN), STORED_STRIP)
                      for each in ends])
 
 
@@ -130,7 +130,7 @@ def strip_example(stored, rng=None):
                        [0, 0, 1]])
     ends = geometry.warp(matrix, [[start, height / 2], [end, height / 2]])
     target = np.array([*(ends[:, 1] / (STRIP[1] / 2) - 1), 1.0], np.float32)
-    pixels = crops.cut(stored[which], matrix, STRIP, None)
+    pixels = warping.warp(stored[which], matrix, STRIP, None)
     if not still:
         if rng.random() < 0.5:
             pixels, target = np.ascontiguousarray(pixels[:, ::-1]), target[[1, 0, 2]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.metrics.calibration import fit_logistic
 from lib.storage import files
 
 KINDS = ("box", "none", "cut", "several", "blurred")
@@ -64,19 +65,7 @@ def calibration(signs, errors, chances):
     count = ratio.size
     radius["factor"] = float(np.quantile(ratio, min(1.0, np.ceil((count + 1) * COVERAGE) / count)))
     largest = np.array([radii(each, radius).max() for each in signs[whole]])
-    slopes = logistic(np.log(largest)[:, None], errors[whole].max(1) < GOOD)
+    slopes = fit_logistic(np.log(largest)[:, None], errors[whole].max(1) < GOOD)
     return {"coverage": COVERAGE, "good": GOOD, "radius": radius,
             "confidence": dict(zip(("radius", "bias"), slopes.tolist(), strict=True)),
             "whole": float(min(0.5, np.quantile(chances[whole], 0.02)))}
-
-
-def logistic(inputs, labels, steps=30):
-    """Weights and bias of a logistic regression, by Newton's method with a little ridge."""
-    x = np.c_[inputs, np.ones(len(inputs))]
-    weights = np.zeros(x.shape[1])
-    for _ in range(steps):
-        chance = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
-        slope = x.T @ (labels - chance) - 1e-2 * weights
-        bend = (x * (chance * (1 - chance))[:, None]).T @ x + 1e-2 * np.eye(len(weights))
-        weights = weights + np.linalg.solve(bend, slope)
-    return weights

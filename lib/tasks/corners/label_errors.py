@@ -5,7 +5,7 @@ Arrays in, one number a label out; above 1 a label is worth a second look.
 
 import numpy as np
 
-from lib.imaging import geometry
+from lib.imaging import geometry, warping
 from lib.tasks.corners import crops
 
 HALVES = (0.02, 0.035, 0.045)  # of the diagonal: what the strips about a label show on either side of its sides
@@ -59,7 +59,7 @@ def surprise_at(network, pictures, corners, near):
     found = []
     for half in HALVES:
         picture = pictures[half < 0.03]
-        strips = np.stack([crops.of(picture, crops.side(*each, half * size, crops.STRIP, crops.STRIP_MARGIN),
+        strips = np.stack([warping.crop(picture, crops.side(*each, half * size, crops.STRIP, crops.STRIP_MARGIN),
                                       crops.STRIP) for each in ends])
         profile = np.asarray(network(np.concatenate([strips, strips[:, :, ::-1]]))["profile"], float)
         found.append(_chance(profile, near / (2 * half)))

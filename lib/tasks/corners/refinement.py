@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.imaging import geometry, images
+from lib.imaging import geometry, images, warping
 from lib.tasks.corners import crops, decoding
 
 SMALL = 640, 480         # px of the picture that the looks and the first strips are cut from
@@ -36,7 +36,7 @@ class Search:
 
     def __init__(self, networks, picture, size):
         self.networks, self.size = networks, size
-        self.pictures = crops.reduced(picture, SMALL), picture
+        self.pictures = warping.downsampled(picture, SMALL), picture
         self.frame = crops.frame(picture.size, size)
 
     def signs(self):
@@ -82,8 +82,8 @@ class Search:
 
     def _look_again(self, corners):
         """The corners seen in a window that holds little but the box, and the network's output for it."""
-        matrix = crops.quad(roomy(corners), self.size, crops.ZOOM)
-        output = only(self.networks["coarse"](crops.of(self.pictures[0], matrix, self.size)[None]))
+        matrix = warping.rectification(roomy(corners), self.size, crops.ZOOM)
+        output = only(self.networks["coarse"](warping.crop(self.pictures[0], matrix, self.size)[None]))
         found = geometry.warp(np.linalg.inv(matrix), decoding.assemble(output) * self.size)
         return (found, output) if geometry.is_convex(found) else (corners, output)
 
@@ -118,7 +118,7 @@ def refine(network, pictures, corners):
         half = half * geometry.diagonal(corners)
         ends = list(zip(corners, np.roll(corners, -1, 0), strict=True))
         matrices = [crops.side(*each, half, crops.STRIP, crops.STRIP_MARGIN) for each in ends]
-        batch = np.stack([crops.of(picture, matrix, crops.STRIP) for matrix in matrices])
+        batch = np.stack([warping.crop(picture, matrix, crops.STRIP) for matrix in matrices])
         lines = network(batch)["line"].astype(float)
         sides = [_moved(start, end, line[:2] * half) for (start, end), line in zip(ends, lines, strict=True)]
         met = np.array([geometry.intersect(sides[at - 1], sides[at]) for at in range(4)])

@@ -8,11 +8,11 @@ from lib.tasks.nails.network import LOGIT, PATCHES
 
 
 def settle(network, stored, rows, seed, frozen=False):
-    """Fill a network's memory from the good windows of training, mirrored too, and calibrate it on validation.
+    """Fit a network's memory bank to the good crops of training, mirrored too, and its probability to validation.
 
-    `stored` are windows uint8 (n, h, w, 3), `rows` their labels and splits. On `frozen` features the training
-    pictures calibrate too: a linear head hardly overfits, and two dozen pictures alone leave it far too unsure
-    (benchmarks/LOG.md).
+    `stored` are crops uint8 (n, h, w, 3), `rows` their labels and splits. On `frozen` features the training
+    pictures calibrate too: a linear head hardly overfits, and two dozen pictures alone leave the probabilities near a
+    half (benchmarks/LOG.md).
     """
     import keras
 
@@ -24,9 +24,9 @@ def settle(network, stored, rows, seed, frozen=False):
     good = of("train", "good")
     if len(good):
         mirrored = np.concatenate([good, good[:, :, ::-1], good[:, ::-1], good[:, ::-1, ::-1]])
-        coreset.remember(network.get_layer("anomaly"), inside.predict(mirrored, verbose=0)[PATCHES], seed)
+        coreset.fit(network.get_layer("anomaly"), inside.predict(mirrored, verbose=0)[PATCHES], seed)
         fresh = of("validation", "good")
-        coreset.settle(network.get_layer("anomaly"), network.predict(
+        coreset.scale(network.get_layer("anomaly"), network.predict(
             fresh if len(fresh) else good, verbose=0)["anomaly"])
     told = [n for n, row in enumerate(rows) if row["split"] in (("train", "validation") if frozen else ("validation",))]
     if told:

@@ -1,27 +1,31 @@
-"""Which few features stand for all that were seen? What layers.MemoryBank remembers."""
+"""The coreset of features that stands for all good nails: what layers.MemoryBank compares with (PatchCore)."""
 
 import numpy as np
 
+from lib.metrics import k_centre
 
-def remember(layer, features, seed=1):
-    """Set a layers.MemoryBank from the features of good pictures, float (n, h, w, d): its mean, axes and bank.
 
-    The axes are the first principal ones; the bank is a greedy coreset (k-center, as in PatchCore, arXiv
-    2106.08265). `usual` is left at 1: `settle` it with pictures that are not remembered.
+def fit(layer, features, seed=1):
+    """Set the mean, axes and bank of a layers.MemoryBank from the features of good pictures, float (n, h, w, d).
+
+    The axes are the first principal ones; the bank is a greedy coreset (arXiv 2106.08265) whose first member is random.
+    `usual` is left at 1: `scale` it by pictures that are not in the bank.
     """
     cells = np.asarray(features, np.float32).reshape(-1, features.shape[-1])
     mean = cells.mean(0)
     axes = principal(cells - mean, layer.depth)
-    bank = coreset((cells - mean) @ axes, layer.size, seed)
+    cells = (cells - mean) @ axes
+    first = int(np.random.default_rng(seed).integers(len(cells)))
+    bank = cells[k_centre.farthest_first(cells, layer.size, first)]
     layer.mean.assign(mean)
     layer.axes.assign(axes)
     layer.bank.assign(np.resize(bank, (layer.size, layer.depth)))  # repeated, where fewer are there
     layer.usual.assign(1.0)
 
 
-def settle(layer, distances, share=0.95):
-    """Let 1 be what that `share` of good pictures stay under: `distances` (n, h, w) are the layer's own for them."""
-    most = np.asarray(distances).reshape(len(distances), -1).max(1)
+def scale(layer, scores, share=0.95):
+    """Scale a layers.MemoryBank so that this `share` of good pictures score under 1: `scores` (n, h, w) are its own for them."""
+    most = np.asarray(scores).reshape(len(scores), -1).max(1)
     layer.usual.assign(max(float(layer.usual) * float(np.quantile(most, share)), 1e-6))
 
 
@@ -30,16 +34,3 @@ def principal(cells, count):
     _, axes = np.linalg.eigh(cells.T @ cells / len(cells))
     axes = axes[:, ::-1][:, :count]
     return np.pad(axes, ((0, 0), (0, count - axes.shape[1]))).astype(np.float32)
-
-
-def coreset(points, count, seed=1):
-    """Up to `count` of the points (n, k), each the one farthest from those chosen before; the first is random."""
-    at = int(np.random.default_rng(seed).integers(len(points)))
-    squares, away, chosen = (points**2).sum(1), np.full(len(points), np.inf, np.float32), []
-    for _ in range(min(count, len(points))):
-        chosen.append(at)
-        away = np.minimum(away, squares - 2 * points @ points[at] + squares[at])
-        at = int(away.argmax())
-        if away[at] <= 1e-9:
-            break
-    return points[chosen]
