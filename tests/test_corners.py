@@ -332,7 +332,7 @@ def test_heatmaps_that_spread_are_asked_of_the_mirror_images_too():
         output = coarse()(batch)
         output["heat"] = output["heat"] * 0.02
         state["looks"] += len(batch)
-        output["corners"] = np.array([decoding.centres(each) for each in output["heat"]])
+        output["corners"] = np.array([decoding.soft_argmax(each) for each in output["heat"]])
         return output
 
     state = {"looks": 0}

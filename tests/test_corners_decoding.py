@@ -24,28 +24,28 @@ def maps(corners, second=None):
 
 
 def test_clear_maps_are_read_as_they_are():
-    assert np.abs(decoding.assemble(maps(TRUE)) - TRUE).max() < 0.02
+    assert np.abs(decoding.decode_corners(maps(TRUE)) - TRUE).max() < 0.02
 
 
 def test_of_two_peaks_that_is_taken_whose_sides_are_edges():
     wrong = TRUE + [0, 0.18]
     output = maps(wrong, second=TRUE)
     assert np.abs(output["corners"][:, :2] - TRUE).max() > 0.08
-    assert np.abs(decoding.assemble(output) - TRUE).max() < 0.03
+    assert np.abs(decoding.decode_corners(output) - TRUE).max() < 0.03
 
 
 def test_a_hidden_corner_is_completed_from_the_others():
     output = maps(TRUE)
     output["heat"][..., 2] = 0
     output["corners"][2, :2] = 0.5
-    assert np.abs(decoding.assemble(output) - TRUE).max() < 0.1
+    assert np.abs(decoding.decode_corners(output) - TRUE).max() < 0.1
 
 
 def test_maps_of_noise_still_give_four_corners():
     rng = np.random.default_rng(0)
     output = {"heat": rng.normal(size=(36, 48, 4)), "edges": rng.normal(size=(36, 48, 4)),
               "corners": rng.random((4, 3))}
-    assert np.isfinite(decoding.assemble(output)).all()
+    assert np.isfinite(decoding.decode_corners(output)).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -55,10 +55,10 @@ def test_mirrored_readings_that_agree_are_as_one(count):
             "corners": []}
     for at, mirror in enumerate(decoding.MIRRORS):  # what a perfect network says of each image
         back, sides = np.argsort(decoding.CORNERS[at]), np.argsort(decoding.SIDES[at])
-        four["heat"].append(decoding._turned(one["heat"], *mirror)[..., back])
-        four["edges"].append(decoding._turned(one["edges"], *mirror)[..., sides])
+        four["heat"].append(decoding._mirror(one["heat"], *mirror)[..., back])
+        four["edges"].append(decoding._mirror(one["edges"], *mirror)[..., sides])
         four["corners"].append(np.c_[np.abs(np.array(mirror) - one["corners"][:, :2])[back], one["corners"][:, 2]])
-    found = decoding.agreed({name: value[:count] for name, value in four.items()})
+    found = decoding.average_views({name: value[:count] for name, value in four.items()})
     assert np.allclose(found["edges"], one["edges"]) and found["apart"].max() < 1e-9
     assert np.allclose(found["corners"][:, :2], one["corners"][:, :2], atol=1e-6)
 
@@ -74,4 +74,4 @@ def test_mirror_images_name_corners_and_sides_by_position():
 def test_centres_are_those_of_the_network():
     layers = pytest.importorskip("lib.tasks.corners.layers")
     logits = np.random.default_rng(0).normal(size=(36, 48, 4)).astype(np.float32) * 3
-    assert np.allclose(decoding.centres(logits), np.asarray(layers.SoftArgmax()(logits[None]))[0], atol=1e-4)
+    assert np.allclose(decoding.soft_argmax(logits), np.asarray(layers.SoftArgmax()(logits[None]))[0], atol=1e-4)

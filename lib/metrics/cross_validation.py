@@ -1,4 +1,4 @@
-"""How good would it be with other splits, or with more pictures? Repeated folds, and a learning curve that is checked."""
+"""Repeated cross-validation, learning curves and their extrapolation."""
 
 import numpy as np
 

@@ -1,17 +1,17 @@
-"""How improbable is a label, by what networks say that have not learned from it? Arrays in, one number a label out.
+"""Scores of likely label errors, from the predictions of models that were not trained on these labels.
 
-Above 1 a label is worth a second look.
+A label that scores above 1 should be reviewed.
 """
 
 import numpy as np
 
 
 def confident(labels, chances):
-    """Suspicion of class labels (n,), each of 0 … k - 1, given out-of-sample probabilities (n, k), from 0 to 2.
+    """Label error scores (n,), 0 … 2, of class labels (n,), each 0 … k - 1, by out-of-sample probabilities (n, k).
 
-    It is 1 and how much more probable another class is than the label. A label that the confident joint (arXiv
-    1911.00068) counts as wrong is suspect in any case: another class is as probable there as it is, on the average, for
-    pictures labelled so. A class that nobody labelled is nobody's.
+    The score is 1 plus the probability of the most probable other class minus that of the label. It is above 1 in any case
+    for a label that the confident joint (arXiv 1911.00068) counts as wrong: one for which another class is at least as
+    probable as it is on average for the pictures with that label. Classes without any label are left out.
     """
     labels, chances = np.asarray(labels, int), np.asarray(chances, float)
     each, present = np.arange(len(labels)), np.isin(np.arange(chances.shape[1]), labels)

@@ -1,4 +1,7 @@
-"""How well do upright boxes agree? Overlap, suppression, matching and average precision, as COCO counts them.
+"""IoU, non-maximum suppression, matching and average precision of upright boxes, as COCO defines them.
+
+Tests compare it with pycocotools, which stays out of the package: it takes JSON data sets of files, and no result that is
+matched once and resampled a thousand times for an interval.
 
 Boxes are float arrays (n, 4) of xmin, ymin, xmax, ymax in continuous pixels. A crowd is a region with more things
 than were told apart (Open Images: IsGroupOf): what is found there is neither right nor wrong.

@@ -1,4 +1,4 @@
-"""From the maps of the coarse network to four corners that fit together."""
+"""From the maps of the coarse network to four corners that are consistent with one another."""
 
 import cv2
 import numpy as np
@@ -8,39 +8,39 @@ TRUST = 0.5              # weight of the heatmaps beside the edge maps
 STEPS = 24               # points at which a side is looked up in its edge map
 
 
-# A window as it is, turned by 180 degrees, mirrored across, and down: which corner, and which side, then stands in
-# for which.
+# An input as it is, turned by 180 degrees, mirrored horizontally and vertically; and which corner and which side of the
+# mirrored view is which of the original.
 MIRRORS = (0, 0), (1, 1), (1, 0), (0, 1)
 CORNERS = np.array([[0, 1, 2, 3], [2, 3, 0, 1], [1, 0, 3, 2], [3, 2, 1, 0]])
 SIDES = np.array([[0, 1, 2, 3], [2, 3, 0, 1], [0, 3, 2, 1], [2, 1, 0, 3]])
 
 
-def mirrored(window):
-    """A window (h, w, 3) in its four mirror images: (4, h, w, 3)."""
-    return np.stack([_turned(window, *mirror) for mirror in MIRRORS])
+def mirrored_views(window):
+    """An input (h, w, 3) in its four mirrored views: (4, h, w, 3)."""
+    return np.stack([_mirror(window, *mirror) for mirror in MIRRORS])
 
 
-def agreed(outputs):
-    """One output from those for the first 1, 2 … mirror images: their maps turned back and averaged.
+def average_views(outputs):
+    """The average output of the first 1, 2 … mirrored views, with their maps mirrored back.
 
-    `apart` (4,) says how far the readings of a corner lie from one another (standard deviation, parts of the input).
+    `apart` (4,) is the standard deviation of each corner over the views, as a fraction of the input.
     """
-    heat, edges = (np.stack([_turned(image, *MIRRORS[at])[..., order[at]]
+    heat, edges = (np.stack([_mirror(image, *MIRRORS[at])[..., order[at]]
                              for at, image in enumerate(np.asarray(maps, float))])
                    for maps, order in ((outputs["heat"], CORNERS), (outputs["edges"], SIDES)))
     means = np.asarray(outputs["corners"], float)[..., :2]
     means = np.stack([np.abs(np.array(MIRRORS[at]) - found)[CORNERS[at]] for at, found in enumerate(means)])
     heat = (heat - heat.max((1, 2), keepdims=True)).mean(0)
-    return {"heat": heat, "edges": edges.mean(0), "corners": centres(heat), "apart": means.std(0).max(-1),
+    return {"heat": heat, "edges": edges.mean(0), "corners": soft_argmax(heat), "apart": means.std(0).max(-1),
             "rows": np.asarray(outputs["rows"], float).mean(0), "kind": np.asarray(outputs["kind"], float).mean(0)}
 
 
-def _turned(image, across, down):
+def _mirror(image, across, down):
     return image[:: -1 if down else 1, :: -1 if across else 1]
 
 
-def centres(heat):
-    """What layers.SoftArgmax says of logits (h, w, k): (k, 3) of x, y and spread."""
+def soft_argmax(heat):
+    """layers.SoftArgmax in numpy: logits (h, w, k) in, (k, 3) of x, y and spread out."""
     height, width, _ = heat.shape
     mass = np.exp(heat - heat.max((0, 1)))
     mass = mass / mass.sum((0, 1))
@@ -50,12 +50,13 @@ def centres(heat):
     return np.stack([x, y, np.sqrt(np.maximum(xs**2 @ across - x**2 + ys**2 @ down - y**2, 1e-8))], 1)
 
 
-def assemble(output):
-    """The corners (4, 2), as parts of the input, that heatmaps and edge maps together support best.
+def decode_corners(output):
+    """The corners (4, 2), as fractions of the input, that heatmaps and edge maps together support best.
 
-    A heatmap with two peaks (a neighbour's corner, a tag) has its mean between them, where nothing is. So each
-    corner may be its heatmap's mean, one of its peaks, or what the three others leave for a parallelogram; of all
-    combinations the one is taken whose corners lie high on their heatmaps and whose sides run along the edge maps.
+    The mean of a heatmap with two peaks (another box's corner, a tag) lies between them, at neither. So the candidates of
+    a corner are the mean of its heatmap, the peaks, and the point that makes a parallelogram with the other three. Of all
+    combinations the one with the highest score is returned: the log of its heatmaps at the corners plus the mean log of
+    the edge maps along the sides.
     """
     heat, means = np.asarray(output["heat"], float), np.asarray(output["corners"], float)[:, :2]
     mass = np.exp(heat - heat.max((0, 1)))
@@ -72,7 +73,7 @@ def assemble(output):
 
 
 def peaks(mass):
-    """The PEAKS highest places of a map (h, w), far from one another: (p, 2) as parts of its size."""
+    """The PEAKS highest maxima of a map (h, w), apart from one another: (p, 2) as fractions of its size."""
     rest, found = mass.copy(), []
     for _ in range(PEAKS):
         y, x = np.unravel_index(rest.argmax(), rest.shape)

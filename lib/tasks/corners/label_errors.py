@@ -1,6 +1,6 @@
-"""How improbable are the labelled corners of a box, by networks that have not learned from them?
+"""Scores of likely errors in labelled corners, by networks that were not trained on these labels.
 
-Arrays in, one number a label out; above 1 a label is worth a second look.
+A label that scores above 1 should be reviewed.
 """
 
 import numpy as np
@@ -8,18 +8,18 @@ import numpy as np
 from lib.imaging import geometry, warping
 from lib.tasks.corners import crops
 
-HALVES = (0.02, 0.035, 0.045)  # of the diagonal: what the strips about a label show on either side of its sides
-NEAR = 0.0025, 0.01            # of the diagonal: an edge at most so far from the label is the label's; least and most
-BLUNT = 0.01, 0.02             # of the diagonal: added to a corner's radius, and the most of it that counts
-USUAL = 2.5                    # what two of a hundred right labels of generated pictures exceed
-ENOUGH = 8                     # pictures from which a habit can be told
+HALVES = (0.02, 0.035, 0.045)  # of the diagonal: half the width of the strips along the labelled sides
+NEAR = 0.0025, 0.01            # of the diagonal: least and most distance up to which an edge counts as the labelled one
+BLUNT = 0.01, 0.02             # of the diagonal: added to the radius of a corner, and the upper limit of that radius
+USUAL = 2.5                    # scale of the scores: two of a hundred correct labels of generated pictures exceed it
+ENOUGH = 8                     # pictures that are needed to estimate a bias
 
 
 def habit(labels, found, doubt):
-    """How labels (n, 4, 2) lie beside the corners found (n, 4, 2) as a rule: (4, 2) parts of the diagonal, and a spread.
+    """The systematic offset of labels (n, 4, 2) from the corners found (n, 4, 2): (4, 2) of the diagonal, and its spread.
 
-    A labeller who follows the inner edge, or clicks a little outside, is not wrong but has a habit. It is measured
-    along the two sides of each corner, over the half of the pictures in which the model doubts least (`doubt` (n,)).
+    A labeller who follows the inner edge, or clicks a little outside, makes no errors but has a bias. It is the median
+    offset along the two sides of each corner, over the half of the pictures with the least uncertainty (`doubt` (n,)).
     """
     labels, found = np.asarray(labels, float), np.asarray(found, float)
     sure = np.argsort(doubt, kind="stable")[:max(len(labels) // 2, ENOUGH)]
@@ -31,28 +31,28 @@ def habit(labels, found, doubt):
 
 
 def _axes(corners):
-    """Two unit vectors of each corner (4, 2, 2), to the next and to the one before, times the diagonal."""
+    """For each corner the directions to the next and to the previous one, as vectors as long as the diagonal: (4, 2, 2)."""
     ahead, behind = np.roll(corners, -1, 0) - corners, np.roll(corners, 1, 0) - corners
     both = np.stack([ahead, behind], 1)
     return geometry.diagonal(corners) * both / np.maximum(np.linalg.norm(both, axis=2, keepdims=True), 1e-9)
 
 
 def _along(corners, there):
-    """Where points lie from the corners, in the axes of each."""
+    """The offsets of points (4, 2) from the corners (4, 2), in the axes of each: (4, 2)."""
     return np.array([np.linalg.lstsq(axes.T, point - corner, rcond=None)[0]
                      for axes, corner, point in zip(_axes(corners), corners, there, strict=True)])
 
 
 def shifted(corners, usual):
-    """The corners (4, 2) of a label where its labeller would have put them without the habit."""
+    """The corners (4, 2) of a label, corrected for the bias `usual` (4, 2) of its labeller."""
     return corners + (np.asarray(usual)[:, None] @ _axes(corners))[:, 0]
 
 
 def surprise_at(network, pictures, corners, near):
-    """For each side of a labelled box: minus the mean log chance that its edge lies within `near` of the label (4,).
+    """Negative mean log-likelihood (4,) that the edge of each labelled side lies within `near` of the label.
 
-    `network` is the sides' network, which says for each column of a strip where the edge lies; strips of three widths
-    and their mirror images are averaged. `pictures`: a small one for wide strips, and the whole one.
+    `network` is the sides' network, which predicts where the edge lies in each column of a strip; the result is averaged
+    over strips of three widths and their mirrored views. `pictures` are a small one for wide strips, and the full one.
     """
     size = geometry.diagonal(corners)
     ends = list(zip(corners, np.roll(corners, -1, 0), strict=True))
@@ -67,7 +67,7 @@ def surprise_at(network, pictures, corners, near):
 
 
 def _chance(profile, near):
-    """Mean log mass that columns (n, bins, columns; logits) have within `near` (a part of all bins) of the middle."""
+    """Mean log probability (n,) of logits (n, bins, columns) within `near` (a fraction of all bins) of the middle."""
     mass = np.exp(profile - profile.max(1, keepdims=True))
     mass /= mass.sum(1, keepdims=True)
     bins, columns = mass.shape[1:]
@@ -78,12 +78,12 @@ def _chance(profile, near):
 
 
 def moved(label, found, radius, refined, expected, edges):
-    """Suspicion of a label's corners (4, 2), without the habit.
+    """Label error score of the corners (4, 2) of a label that was corrected for bias; all in pixels.
 
-    It is great where two witnesses disagree with the label at the same corner, and no edge is seen at its sides: the
-    answer `found` (4, 2) with its `radius` (4,), and the corners `refined` (4, 2) from the label itself, `expected`
-    (4,) to be so far off; `edges` (4,) is surprise_at of the sides. A model that fails grossly is one witness alone:
-    refined from a right label, the corners stay. All in pixels.
+    It is high where both the answer `found` (4, 2, with its `radius` (4,)) and the corners `refined` (4, 2) from the label
+    itself (with their `expected` error (4,)) are far from the label at the same corner, and no edge is found at its sides
+    (`edges` (4,), see surprise_at). Both are asked for, since an answer may fail grossly: corners that are refined from a
+    correct label stay where they are.
     """
     size = geometry.diagonal(label)
     apart = np.minimum(geometry.errors(label, found), np.maximum(geometry.errors(label, refined), expected)) / size

@@ -1,4 +1,4 @@
-"""From a coarse network's first look at a picture to corners in pixels: looks at the box alone, and corrected sides."""
+"""From a picture to corners in pixels: a first pass over the whole, a second over the box alone, then its sides refined."""
 
 from typing import NamedTuple
 
@@ -7,24 +7,24 @@ import numpy as np
 from lib.imaging import geometry, images, warping
 from lib.tasks.corners import crops, decoding
 
-SMALL = 640, 480         # px of the picture that the looks and the first strips are cut from
-DOUBT = 0.002            # of the diagonal: where a corner is expected to be further off, more looks are taken
-SPREAD = 0.058           # of a first look's heatmap, parts of the input: likewise where there are no sides
-MUCH_LESS = 0.74         # how much less a guess must expect to be off to be taken instead
+SMALL = 640, 480         # px of the picture that both passes and the first strips are cropped from
+UNCERTAIN = 0.002        # of the diagonal: from this expected error on, mirrored views are predicted too
+SPREAD = 0.058           # of the first pass's heatmap, as a fraction of the input: likewise where there are no sides
+LESS_BY = 0.74           # by which the expected error of another candidate must be smaller to replace the best
 
 
-class Found(NamedTuple):
-    """Corners (4, 2) in pixels: a guess, those of the second look and those where the sides meet; what is said of them."""
+class Refined(NamedTuple):
+    """Corners (4, 2) in pixels, step by step: the initial `guess`, `second_pass`, and the `corners` where the sides meet."""
 
     guess: np.ndarray
-    near: np.ndarray
-    second: dict             # the second look's output
+    second_pass: np.ndarray
+    second_output: dict      # of the coarse network in the second pass
     corners: np.ndarray
-    blur: np.ndarray         # (4,) px, how far each corner is expected to be off; 0 without sides
+    expected: np.ndarray     # (4,) px, the expected error of each corner; 0 without sides
 
-    def doubt(self):
-        """The largest expected error, as a part of the diagonal."""
-        return self.blur.max() / geometry.diagonal(self.corners)
+    def uncertainty(self):
+        """The largest expected error, as a fraction of the diagonal."""
+        return self.expected.max() / geometry.diagonal(self.corners)
 
 
 class Search:
@@ -40,57 +40,58 @@ class Search:
         self.frame = crops.frame(picture.size, size)
 
     def signs(self):
-        """Corners (4, 2), signs of doubt (4, s), the kinds' probabilities, and "more than i rows" of a picture.
+        """Corners (4, 2), uncertainty signs (4, s), probabilities of the kinds, and those of "more than i rows".
 
-        Where there is doubt, the mirror images are looked at too, and the corners completed from one another tried.
+        Where the first result is uncertain, the mirrored views are predicted too, and each corner is tried where the
+        other three would have it.
         """
         shown = images.place(self.pictures[0], self.frame)
-        looks = [self.networks["coarse"](shown[None])]
-        first = decoding.agreed(looks[0])
-        found = self._follow(self._placed(first))
-        if self._doubtful(first, found):
-            looks += [self.networks["coarse"](image[None]) for image in decoding.mirrored(shown)[1:]]
-            first = decoding.agreed({name: np.concatenate([look[name] for look in looks]) for name in looks[0]})
-            found = self._surest(min(self._follow(self._placed(first)), found, key=Found.doubt))
+        views = [self.networks["coarse"](shown[None])]
+        first = decoding.average_views(views[0])
+        found = self._refined(self._decoded(first))
+        if self._is_uncertain(first, found):
+            views += [self.networks["coarse"](image[None]) for image in decoding.mirrored_views(shown)[1:]]
+            first = decoding.average_views({name: np.concatenate([look[name] for look in views]) for name in views[0]})
+            found = self._most_certain(min(self._refined(self._decoded(first)), found, key=Refined.uncertainty))
         size = geometry.diagonal(found.corners)
-        signs = np.stack([found.second["corners"][:, 2], found.blur / size,
-                          geometry.errors(found.near, found.corners) / size,
+        signs = np.stack([found.second_output["corners"][:, 2], found.expected / size,
+                          geometry.errors(found.second_pass, found.corners) / size,
                           geometry.errors(found.guess, found.corners) / size, first["corners"][:, 2]], 1)
-        turn = -int(np.argmin(found.corners.sum(1)))  # the sides may have turned a doubtful guess past its top-left
-        return np.roll(found.corners, turn, 0), np.roll(signs, turn, 0), first["kind"], found.second["rows"]
+        turn = -int(np.argmin(found.corners.sum(1)))  # refining may move another corner to the top left
+        return np.roll(found.corners, turn, 0), np.roll(signs, turn, 0), first["kind"], found.second_output["rows"]
 
-    def _placed(self, output):
-        """The corners, in pixels of the picture, that the first look's maps support best."""
-        return geometry.order(self.frame.back(decoding.assemble(output) * self.size))
+    def _decoded(self, output):
+        """The corners, in pixels of the picture, that the maps of the first pass support best."""
+        return geometry.order(self.frame.back(decoding.decode_corners(output) * self.size))
 
-    def _doubtful(self, first, found):
-        """Whether more looks may pay: a side's expected error, or without sides the first look's spread, is large."""
-        return found.doubt() > DOUBT if "sides" in self.networks else first["corners"][:, 2].max() > SPREAD
+    def _is_uncertain(self, first, found):
+        """Whether more views may help: the expected error, or without sides the spread of the heatmaps, is large."""
+        return found.uncertainty() > UNCERTAIN if "sides" in self.networks else first["corners"][:, 2].max() > SPREAD
 
-    def _surest(self, found):
-        """What has been found, or what a completed corner leads to where its sides expect to be off by much less."""
-        if found.doubt() <= DOUBT:
+    def _most_certain(self, found):
+        """The best result so far, or that of a completed parallelogram whose expected error is much smaller."""
+        if found.uncertainty() <= UNCERTAIN:
             return found
-        best = min(map(self._follow, completed(found.corners)), key=Found.doubt)
-        return best if best.doubt() < MUCH_LESS * found.doubt() else found
+        best = min(map(self._refined, parallelogram_completions(found.corners)), key=Refined.uncertainty)
+        return best if best.uncertainty() < LESS_BY * found.uncertainty() else found
 
-    def _follow(self, guess):
-        """What a guess of the corners leads to, by the second look and the sides."""
-        near, second = self._look_again(guess)
+    def _refined(self, guess):
+        """The Refined corners that a guess leads to, by the second pass and the sides."""
+        second_pass, second_output = self._second_pass(guess)
         sides = self.networks.get("sides")
-        return Found(guess, near, second, *(refine(sides, self.pictures, near) if sides else (near, np.zeros(4))))
+        refined = refine(sides, self.pictures, second_pass) if sides else (second_pass, np.zeros(4))
+        return Refined(guess, second_pass, second_output, *refined)
 
-    def _look_again(self, corners):
-        """The corners seen in a window that holds little but the box, and the network's output for it."""
-        matrix = warping.rectification(roomy(corners), self.size, crops.ZOOM)
+    def _second_pass(self, corners):
+        """The corners found in a crop of little but the box, and the network's output for it."""
+        matrix = warping.rectification(with_area(corners), self.size, crops.ZOOM)
         output = only(self.networks["coarse"](warping.crop(self.pictures[0], matrix, self.size)[None]))
-        found = geometry.warp(np.linalg.inv(matrix), decoding.assemble(output) * self.size)
+        found = geometry.warp(np.linalg.inv(matrix), decoding.decode_corners(output) * self.size)
         return (found, output) if geometry.is_convex(found) else (corners, output)
 
 
-
-def roomy(corners):
-    """The corners, or an upright rectangle about them where they make no convex quadrilateral of some size."""
+def with_area(corners):
+    """The corners, or their bounding box (with some area) where they make no usable convex quadrilateral."""
     sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
     if geometry.is_convex(corners) and sides.min() > 0.04 * sides.max():
         return corners
@@ -99,8 +100,8 @@ def roomy(corners):
     return np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
 
 
-def completed(corners):
-    """For each of the corners, all four with that one where the other three have it for a parallelogram."""
+def parallelogram_completions(corners):
+    """For each corner, all four with that one replaced by where the other three put it in a parallelogram."""
     for at in range(4):
         guess = corners.copy()
         guess[at] = corners[at - 1] + corners[(at + 1) % 4] - corners[(at + 2) % 4]
@@ -108,10 +109,10 @@ def completed(corners):
 
 
 def refine(network, pictures, corners):
-    """The corners where the four corrected sides meet, and how far each is expected to be off, in pixels.
+    """The corners where the four refined sides meet, and the expected error of each, in pixels.
 
-    Two passes, the second in narrower strips, each cut from its own of the two `pictures`. A side that would move
-    its corner out of its strip is not believed.
+    Two passes, the second in narrower strips, each cropped from its own of the two `pictures`. A corner that would leave
+    its strip stays where it is.
     """
     expected = np.zeros(4)
     for picture, half in zip(pictures, crops.HALVES, strict=True):
@@ -139,6 +140,6 @@ def _moved(start, end, offsets):
 
 
 def only(outputs):
-    """The outputs for the only picture of a batch, by name."""
+    """The outputs for the first picture of a batch, by name: float arrays."""
     outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
     return {name: np.asarray(value[0], float) for name, value in outputs.items()}
