@@ -5,7 +5,6 @@ from functools import cache
 import numpy as np
 
 from lib.imaging import geometry
-from lib.imaging.warping import downsampled as reduced  # noqa: F401
 
 MARGIN = 0.08            # of the first look's window left free on every side, for corners outside the picture
 BENT = 1.6               # how much more one axis may be reduced than the other, so that a wide picture is not tiny

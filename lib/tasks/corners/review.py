@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lib.imaging import geometry
+from lib.imaging import geometry, warping
 from lib.tasks.contract import Auditable, Reviewable
-from lib.tasks.corners import crops, label_errors, refinement
+from lib.tasks.corners import label_errors, refinement
 from lib.tasks.corners.labels import ROWS, points
 
 
@@ -38,7 +38,7 @@ class CornersAuditable(Auditable):
         if "sides" not in predict:
             return None
         label = label_errors.shifted(points(truth), bias["usual"])
-        pictures = crops.reduced(picture, refinement.SMALL), picture
+        pictures = warping.downsampled(picture, refinement.SMALL), picture
         refined, expected = refinement.refine(predict["sides"], pictures, label)
         return {"label": label.tolist(), "refined": refined.tolist(), "expected": expected.tolist(),
                 "edges": label_errors.surprise_at(predict["sides"], pictures, label, bias["near"]).tolist()}
