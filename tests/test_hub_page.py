@@ -14,6 +14,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from accessibility import violations
 from PIL import Image
 
 from lib.common import config
@@ -251,6 +252,7 @@ def turn(tab, name):
 
 
 def keep(tab, name):
+    assert violations(tab) == [], name
     if SHOTS:
         tab.wait_for_timeout(300)
         tab.screenshot(path=f"{SHOTS}/{name}.png")
