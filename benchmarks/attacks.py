@@ -337,13 +337,17 @@ def serving_hub(home, **settings):
     """The hub's app in a process of its own on an embedded PostgreSQL: its URL, and the tokens of two people."""
     from lib.common.http.server import environment, free_port
     from lib.hub import access, accounts
+    from lib.hub.intake import sources, uploads
 
     os.environ["COREBOX_HOME"] = str(home)
     port = free_port("127.0.0.1")
     chosen = {"hub.port": port, "hub.name": "attacked", **settings}
     hub = access.open_hub(chosen)
     hub.migrate()
-    tokens = [accounts.add(hub, name, ("supplier", "premium"))[1] for name in ("good", "other")]
+    (good, token), (_, other) = (accounts.add(hub, name, ("supplier", "premium")) for name in ("good", "other"))
+    uploads.receive(hub, good, "first", [sources.Item("first.jpg", jpeg(), {"licence": "CC0-1.0"})])
+    with hub.owner_transaction() as cursor:   # one that can be chosen
+        cursor.execute("UPDATE hub.picture SET status = 'accepted', quality = 0.9, verified = now()")
     words = [f"{name}={value}" for name, value in chosen.items()]
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen([sys.executable, "-m", "lib", "hub", "serve", "--with-stdin", "--set", *words], env=environment(),
@@ -354,7 +358,7 @@ def serving_hub(home, **settings):
                 if time.monotonic() > until or process.poll() is not None:
                     raise RuntimeError("the hub's app does not come up")
                 time.sleep(0.1)
-            yield url, tokens
+            yield url, (token, other)
         finally:
             process.terminate()
 

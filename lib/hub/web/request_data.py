@@ -4,7 +4,7 @@ import hashlib
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from lib.common.http import form, json_body, query
@@ -80,6 +80,13 @@ class JsonBody:
             raise Problem("bad_request", f"{'.'.join(map(str, first['loc']))[:100]}: {first['msg']}"[:300]) from error
 
 
+def _whole(value):
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]   # 5.0 is a whole number to JSON Schema
+
+
 class Query(BaseModel):
     """What pictures are wanted, for the description; lib.hub.datasets.selection checks the values."""
 
@@ -99,14 +106,18 @@ class Query(BaseModel):
 class Watch(BaseModel):
     """A query, and how many pictures of each of its labels are waited for."""
 
+    model_config = ConfigDict(extra="forbid")
+
     query: dict
-    least: int = Field(ge=1, lt=2**31)
+    least: Whole = Field(ge=1, lt=2**31)
 
 
 class Wish(BaseModel):
     """A training that is asked for."""
 
-    version: int = Field(ge=0, lt=2**63)
+    model_config = ConfigDict(extra="forbid")
+
+    version: Whole = Field(ge=0, lt=2**63)
     overrides: dict | None = None
     profile: str = ""
 
