@@ -71,7 +71,7 @@ def picture(seed=0, size=(320, 240), kind="JPEG", **how):
 
 
 def lines(log, trace_id, event="request"):
-    """The lines of the journal with a trace id, once its thread has written them."""
+    """The lines of the access log with a trace id, once its thread has written them."""
     for _ in range(100):
         found = [line for line in map(json.loads, log.read_text().splitlines())
                  if line.get("trace_id") == trace_id and line["event"] == event]
@@ -221,7 +221,7 @@ def test_eight_clients_at_once_get_their_own_answers(export, server):
     assert all(answer["p1x"] == expected[seed] for seed, answer in found)
 
 
-def test_a_full_house_sends_the_next_one_away_and_stays_healthy(export):
+def test_a_full_server_sends_the_next_one_away_and_stays_healthy(export):
     large = picture(size=(3000, 2200), kind="PNG")
     with api.start(export, settings(workers=1, queue=1)) as server, httpx.Client(trust_env=False) as client:
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
@@ -246,10 +246,10 @@ def test_where_there_is_no_room_nothing_of_a_body_is_read(export, tmp_path, monk
                 transport=httpx.ASGITransport(app), base_url="http://inside") as client:
             while (await client.get("/health")).status_code == 503:
                 await asyncio.sleep(0.05)
-            house = app.state.service.executor
-            places = [await house.acquire() for _ in range(house.capacity)]
+            bounded = app.state.service.executor
+            places = [await bounded.acquire() for _ in range(bounded.capacity)]
             away, live = await client.post("/predict", content=never()), await client.get("/v2/health/live")
-            house.release(places[0])
+            bounded.release(places[0])
             return away, live, await client.post("/predict", content=picture())
 
     async def never():
@@ -266,29 +266,29 @@ def test_places_are_given_in_the_order_of_coming_and_given_back_by_whoever_gives
     monkeypatch.setattr(executor, "PAUSE", 0.2)
 
     async def come():
-        house, order = executor.BoundedExecutor(1, 0), []
+        bounded, order = executor.BoundedExecutor(1, 0), []
 
         async def ask(name):
             try:
-                place = await house.acquire()
+                place = await bounded.acquire()
             except Problem as problem:
                 order.append((name, problem.code))
             else:
-                order.append((name, await house.run(lambda: time.sleep(0.01), seconds=5, place=place)))
+                order.append((name, await bounded.run(lambda: time.sleep(0.01), seconds=5, place=place)))
 
-        first = await house.acquire()
+        first = await bounded.acquire()
         waiting = [asyncio.create_task(ask(name)) for name in ("second", "gone", "third")]
         await asyncio.sleep(0.01)
         waiting[1].cancel()
-        house.release(first)
-        house.release(first)  # once is enough
+        bounded.release(first)
+        bounded.release(first)  # once is enough
         await asyncio.wait(waiting)
-        kept = await house.acquire()
+        kept = await bounded.acquire()
         await ask("fourth")
         with pytest.raises(Problem, match="too many"):
-            await house.run(time.time, seconds=1)
-        house.release(kept)
-        return order, await house.run(lambda: 5, seconds=1), await ask("fifth"), house.taken
+            await bounded.run(time.time, seconds=1)
+        bounded.release(kept)
+        return order, await bounded.run(lambda: 5, seconds=1), await ask("fifth"), bounded.taken
 
     order, *_, taken = asyncio.run(come())
     assert order == [("second", None), ("third", None), ("fourth", "busy"), ("fifth", None)] and taken == 0

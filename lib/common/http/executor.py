@@ -9,8 +9,8 @@ import time
 from lib.common.http.problem_details import Problem, busy
 
 PAUSE = 1.0    # s within which a place must become free, or the client is told to come again …
-CROWD = 32     # … and a second more for so many who wait beside it …
-LONGEST = 8.0  # … up to this
+PER_SECOND = 32  # … and a second more for so many requests that wait with it …
+LONGEST = 8.0    # … up to this
 
 
 class BoundedExecutor:
@@ -32,14 +32,14 @@ class BoundedExecutor:
     async def acquire(self):
         """A place, now or in a moment, in the order of arrival; else Problem `busy`. Who gets it releases it again.
 
-        The moment costs nothing, and bounds how often a crowd that comes again at once can do so.
+        The moment costs nothing, and bounds how often clients that come again at once can do so.
         """
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         self._admit()
         try:
             if not place.done():
-                await asyncio.wait([place], timeout=min(LONGEST, PAUSE + len(self._waiting) / CROWD))
+                await asyncio.wait([place], timeout=min(LONGEST, PAUSE + len(self._waiting) / PER_SECOND))
         except asyncio.CancelledError:
             self.release(place)
             raise

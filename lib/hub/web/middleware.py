@@ -1,4 +1,4 @@
-"""Who is let in to the hub's app, and what they are told when it does not go well."""
+"""Who may use the hub's app, and which problem each error of the hub is to a client."""
 
 import threading
 import time

@@ -13,7 +13,7 @@ from lib.serving.api import authentication, server
 
 
 def main(words=None):
-    """Serve until told to end, or make a token; what cannot be used is one sentence and exit status 2."""
+    """Serve until SIGTERM or SIGINT, or make a token; what cannot be used is one sentence and exit status 2."""
     words = sys.argv[1:] if words is None else words
     try:
         return _token(words[1:]) if words[:1] == ["token"] else _serve(words)

@@ -79,7 +79,7 @@ def _answers(app, service):
 
 
 def _health(app, service):
-    """The endpoints for those who look after the server."""
+    """The endpoints for operators."""
     @app.get("/v2/health/live", summary="Whether the process runs")
     async def live():
         return {"live": True}
@@ -98,7 +98,7 @@ def _health(app, service):
 
 def _models(app, service):
     """The endpoints that change what is served, for admins."""
-    @app.post("/models/reload", summary="Look at the model store now", responses=openapi.PROBLEMS)
+    @app.post("/models/reload", summary="Read the model store now", responses=openapi.PROBLEMS)
     async def reload():
         return await service.reload()
 

@@ -94,7 +94,7 @@ class Server:
         return {name: float(value) for name, value in lines if name.startswith(starts)}
 
     def reload(self):
-        """Let the API look at its served folder now; what it serves then, or a problem with the reason."""
+        """Have the API read its model store now; returns what it serves then, or a problem with the reason."""
         return self._call("/models/reload", b"")
 
     def rollback(self, task):

@@ -14,7 +14,7 @@ from lib.serving.api import model_store, remote_picture
 from lib.serving.api.metrics import Metrics
 from lib.serving.api.served_models import Models
 
-RELOAD = 0.5     # s between two looks for another model
+RELOAD = 0.5     # s between two reads of the model store
 TRIM = 5.0       # s after which free memory is given back, where anything was answered meanwhile
 NICE = 5         # the thread that loads models runs at this lower priority
 FETCHES = 4      # pictures fetched at once
@@ -126,7 +126,7 @@ class Service:
         return {task: one.version for task, one in self.served().items()}
 
     async def reload(self):
-        """Look at the served folder now; Problem `export_refused` says why something there is not served."""
+        """Read the model store now; Problem `export_refused` says why something there is not served."""
         if why := await self._background(self.models.reload, True):
             raise Problem("export_refused", "; ".join(why))
         return {"models": self.versions()}
