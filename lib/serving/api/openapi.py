@@ -13,21 +13,18 @@ from lib.common.http.description import problems
 from lib.serving import prediction
 from lib.tasks.contract import Served
 
+ANY = {"contentMediaType": "application/octet-stream"}  # any bytes: OpenAPI 3.1
 BODY = {
     "required": True, "description": "The picture's bytes, whatever the content type; or a form with one field `file`.",
     "content": {
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
-        "image/png": {"schema": {"type": "string", "format": "binary"}},
-        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {
-            "file": {"type": "string", "format": "binary"}}}},
+        **{kind: {"schema": {"contentMediaType": kind}} for kind in ("application/octet-stream", "image/jpeg", "image/png")},
+        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": ANY}}},
     },
 }
 FORM = {
     "required": True, "description": "A form with the pictures in fields `file`.",
     "content": {"multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {
-        "file": {"contentMediaType": "application/octet-stream",  # any bytes: OpenAPI 3.1
-                 "description": "a picture; the field comes once for each"}}}}},
+        "file": {**ANY, "description": "a picture; the field comes once for each"}}}}},
 }
 # A grey PNG of 48x36 in base64.
 EXAMPLE = ("iVBORw0KGgoAAAANSUhEUgAAADAAAAAkCAAAAADqLubWAAAAHklEQVR42mMs"
