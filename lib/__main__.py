@@ -226,13 +226,18 @@ def _execute(notebook, to, values, seconds):
 
 
 def _predict(arguments):
-    from lib.serving import answers_csv, prediction
+    from lib.serving import answers_csv, image_list, prediction
 
     job, record = find_finished(arguments)
+    formats = tuple(job.params.api.formats)
+    listing = image_list.list_images(arguments.folder, formats)
     predictor = prediction.load(record.path("export"), job.name)
     new, bad = answers_csv.write_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
-                              job.params.verify.decimals, compute=job.params.compute)
+                                     job.params.verify.decimals, compute=job.params.compute, formats=formats,
+                                     max_bytes=job.params.api.max_bytes, max_pixels=job.params.api.max_pixels)
     print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
+    if listing.left_out:
+        print(listing)
     if arguments.to_database:
         from lib.storage import tables
 

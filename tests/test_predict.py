@@ -334,6 +334,35 @@ def test_a_folder_without_pictures_is_named(predictor, tmp_path):
         image_list.list_images(tmp_path / "nowhere")
 
 
+def test_what_is_left_out_of_a_folder_is_named(tmp_path):
+    for name in ("a.jpg", "b.JFIF", "c.jpe", "d.png", "e.heic", "f.webp", "notes.txt", "noted"):
+        files.write(tmp_path / "in" / name, picture())
+    files.write(tmp_path / "other" / "z.jpg", picture())
+    os.symlink(tmp_path / "other", tmp_path / "in" / "linked")
+    listing = image_list.list_images(tmp_path / "in", ("JPEG", "PNG"))
+    assert listing.names == ["a.jpg", "b.JFIF", "c.jpe", "d.png"]
+    for word in ("1 left out: files .heic", "1 left out: files .webp, as api.formats lacks WEBP", "1 left out: files .txt",
+                 "files without a suffix", "the linked folder linked"):
+        assert word in str(listing)
+
+
+def test_limits_of_pixels_and_formats_hold_for_folders(predictor, folder, tmp_path):
+    answers_csv.write_csv(predictor, folder, tmp_path / "a.csv", progress=False, formats=("PNG",), max_pixels=100)
+    (one,) = rows(tmp_path / "a.csv")
+    assert one["image"].endswith("a.PNG") and one["error"].startswith("too_large")
+
+
+def test_a_name_that_is_not_utf8_is_escaped_and_the_rest_is_answered(predictor, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (b"caf\xe9.jpg", "gr\u00fcn.jpg".encode()):
+        with open(os.path.join(os.fsencode(tmp_path / "in"), name), "wb") as file:
+            file.write(picture())
+    out = tmp_path / "a.csv"
+    assert answers_csv.write_csv(predictor, tmp_path / "in", out, progress=False) == (2, 0)
+    assert [row["image"] for row in rows(out)] == ["caf\\xe9.jpg", "gr\u00fcn.jpg"]
+    assert answers_csv.write_csv(predictor, tmp_path / "in", out, progress=False) == (0, 0), "it is known again"
+
+
 def test_answers_can_be_left_in_the_middle(predictor, folder):
     answers = predictor.answers(folder, progress=False)
     assert next(answers)["error"] is None

@@ -112,6 +112,17 @@ def test_a_password_is_handed_on_in_a_file_of_ours_alone_which_goes_with_us(tmp_
     assert line == "h:5432:d\\:b:u:a\\:b\\\\c 'd"
 
 
+def test_a_password_is_on_no_disk_after_a_kill_and_is_read_by_a_child(tmp_path):
+    code = ("from lib.storage import postgres; import os, subprocess, sys\n"
+            "there = postgres.Credentials('h', 5432, 'd', 'u', 'secret')\n"
+            "subprocess.run(['cat', postgres.passfile(there)]); sys.stdout.flush(); os.kill(os.getpid(), 9)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=config.REPOSITORY,
+                          env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert done.returncode == -9 and done.stdout == "h:5432:d:u:secret\n", done.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("core-box-pass")]
+
+
+
 def test_an_alias_of_the_registry_names_an_export(job, tmp_path):
     one, two = (finish(runs.start(job(name, tracking={"enabled": True}), name)[0]) for name in ("one", "two"))
     for record in (one, two, two):

@@ -43,7 +43,7 @@ def choose(job, run, folder, number, progress=True):
     ValueError: no folder, or no picture in it.
     """
     folder = os.path.realpath(folder)
-    names = image_list.list_images(folder)
+    names = image_list.list_images(folder).names
     transfer.labelling_folders(job, folder)
     known = _labelled(job)
     fresh = [name for name in names if not known & {os.path.join(folder, name), files.sha256(os.path.join(folder, name))}]

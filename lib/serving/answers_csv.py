@@ -49,7 +49,7 @@ def _resume(handle, path, header, version):
     if not whole:
         _append(handle, header)
         return set()
-    rows = list(csv.reader(io.StringIO(content[:whole].decode("utf-8", "surrogateescape"), newline="")))
+    rows = list(csv.reader(io.StringIO(content[:whole].decode("utf-8", "backslashreplace"), newline="")))
     if rows[0] != header:
         raise ValueError(f"{path} has other columns than {', '.join(header)}; choose another file or remove it")
     versions = {row[header.index("model_version")] for row in rows[1:]} - {"", version}
@@ -74,7 +74,7 @@ def _append(handle, cells):
     """Write one record by one call, so that it is there whole or, after a fall, cut off by _whole."""
     text = io.StringIO()
     csv.writer(text).writerow(cells)
-    content = text.getvalue().encode("utf-8", "surrogateescape")
+    content = text.getvalue().encode("utf-8", "backslashreplace")
     if handle.write(content) < len(content):
         raise files.DiskFull(28, f"no room to write {handle.name}; the rows so far are kept, make room and run again")
 

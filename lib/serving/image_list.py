@@ -1,17 +1,51 @@
-"""The pictures of a folder."""
+"""The pictures of a folder, and what of it is left out."""
 
+import collections
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 from lib.imaging import images
 
 
-def list_images(folder):
-    """The pictures below a folder as sorted relative names; a folder without any is a ValueError."""
+class Listing(NamedTuple):
+    """Sorted relative `names` of the pictures, and `left_out`: how many files or folders are not taken, by the reason."""
+
+    names: list
+    left_out: dict
+
+    def __str__(self):
+        """What is left out, in words; empty where nothing is."""
+        return "; ".join(f"{count} left out: {why}" for why, count in sorted(self.left_out.items()))
+
+
+def list_images(folder, formats=images.KINDS):
+    """The Listing of a folder: pictures are told by their suffix, linked folders are not followed.
+
+    ValueError where the folder is none, or holds no pictures.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder; name one that holds pictures")
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")
-                   if path.suffix.lower() in images.SUFFIXES and not path.name.startswith("."))
+    names, left_out = [], collections.Counter()
+    for root, folders, files in os.walk(folder):
+        left_out.update(f"the linked folder {escape(name)}" for name in folders if os.path.islink(os.path.join(root, name)))
+        for name in files:
+            suffix = os.path.splitext(name)[1].lower()
+            kind = images.SUFFIXES.get(suffix)
+            if name.startswith("."):
+                continue
+            if kind in formats:
+                names.append(Path(root, name).relative_to(folder).as_posix())
+            else:
+                left_out[f"files {escape(suffix) or 'without a suffix'}" + (f", as api.formats lacks {kind}" if kind else "")] += 1
+    listing = Listing(sorted(names), dict(left_out))
     if not names:
-        raise ValueError(f"{folder} holds no pictures ({', '.join(images.SUFFIXES)})")
-    return names
+        taken = ", ".join(suffix for suffix, kind in images.SUFFIXES.items() if kind in formats)
+        raise ValueError(f"{folder} holds no pictures ({taken})" + (f"; {listing}" if left_out else ""))
+    return listing
+
+
+def escape(name):
+    """A file name as text that can be written: bytes that are not UTF-8 become \\xNN, as in `caf\\xe9.jpg`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -85,19 +85,21 @@ class Predictor:
     def answers(self, pictures, progress=True, workers=2, skip=(), compute=None, **limits):
         """Yield, in order, a row for each picture: `image`, the members of its answer, and `error` (None if none).
 
-        `pictures` is a folder or a list of paths; those whose names are in `skip` are left out; `limits` are those
-        of images.read. A picture that cannot be answered has the error alone. `compute` are settings of that group:
+        `pictures` is a folder or a list of paths; those whose names (as image_list.escape writes them) are in `skip` are
+        left out; `limits` are those of images.read. A picture that cannot be answered has the error alone. `compute` are settings of that group:
         with its engine dask, the pictures are answered wherever its workers are.
         """
         from tqdm.auto import tqdm
 
         root = Path(pictures) if isinstance(pictures, str | os.PathLike) else None
-        names = [name for name in (image_list.list_images(root) if root else pictures) if name not in skip]
+        if root:
+            pictures = image_list.list_images(root, limits.get("formats", images.KINDS)).names
+        names = [name for name in pictures if image_list.escape(name) not in skip]
         with self._pool(compute, workers) as (pool, row):
             ahead = collections.deque()
             try:
                 for name in tqdm(names, "predict", unit="picture", disable=not progress):
-                    ahead.append((name, pool.submit(row, root / name if root else name, str(name), limits)))
+                    ahead.append((name, pool.submit(row, root / name if root else name, image_list.escape(name), limits)))
                     if len(ahead) > 2 * max(workers, compute.workers if compute else 0):
                         yield ahead.popleft()[1].result()
                 while ahead:

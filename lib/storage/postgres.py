@@ -87,12 +87,21 @@ def _parse_credentials(values, path):
 
 @cache
 def passfile(there):
-    """A file from which libpq takes a Token's password: readable by us alone, gone when this process ends."""
-    handle, name = tempfile.mkstemp(prefix="core-box-pass-")
-    atexit.register(Path(name).unlink, missing_ok=True)
+    """Path of a file from which libpq takes a password: readable by us alone, and gone when this process ends.
+
+    On Linux it lies in memory and has no name on disk, so that nothing is left after kill -9; processes that this one
+    starts can read it as long as this one lives. Elsewhere it is a temporary file that is removed at the end.
+    """
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("core-box-pass", os.MFD_CLOEXEC)
+        name = f"/proc/{os.getpid()}/fd/{handle}"
+    else:
+        handle, name = tempfile.mkstemp(prefix="core-box-pass-")
+        atexit.register(Path(name).unlink, missing_ok=True)
+    os.fchmod(handle, 0o600)
     texts = there.server, str(there.port), there.database, there.uid, there.pwd
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(":".join(re.sub(r"([:\\])", r"\\\1", text) for text in texts) + "\n")
+    line = ":".join(re.sub(r"([:\\])", r"\\\1", text) for text in texts) + "\n"
+    os.write(handle, line.encode())   # stays open: the file lives as long as its descriptor
     return name
 
 

@@ -285,7 +285,7 @@ def write_answers(job, table, records):
 
 def _read_answers_csv(path):
     """The rows of a CSV of answers; a column becomes numbers where all its cells are."""
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8", errors="backslashreplace", newline="") as file:  # names of older files may be no UTF-8
         records = list(csv.DictReader(file))
     for name in records[0] if records else ():
         cells = [record[name] for record in records]
