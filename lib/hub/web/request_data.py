@@ -117,7 +117,7 @@ class Wish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Whole = Field(ge=0, lt=2**63)
+    version: Whole = Field(ge=0, lt=2**53)   # as JSON holds exactly (RFC 8259, 6)
     overrides: dict | None = None
     profile: str = ""
 
