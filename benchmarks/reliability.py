@@ -224,7 +224,7 @@ def _fill(job, home):
     """Rows and pictures of a share, as the owner of a table has them."""
     import numpy as np
 
-    from lib.storage import tables
+    from lib.storage import table_writes
 
     records = []
     for number in range(24):
@@ -232,7 +232,7 @@ def _fill(job, home):
         files.write(home / "share" / f"{number}.jpg", data)
         records.append({"fullname": f"X:\\{number}.jpg", "site_na": f"S{number}", **row})
     kinds = {name: type(value) for name, value in records[0].items()}
-    tables.store(job, "log_pic", kinds, records)
+    table_writes.write_rows(job, "log_pic", kinds, records, "fullname")
 
 
 def _asked(home, bearer):

@@ -85,6 +85,7 @@ def _add_models(commands):
     predict.add_argument("folder")
     predict.add_argument("--out", default="answers.csv")
     predict.add_argument("--to-database", metavar="TABLE", help="write the answers into this table too")
+    predict.add_argument("--dry-run", action="store_true", help="of --to-database: say what would change in the table")
     serve = _command(commands, "serve", _serve, "serve the newest finished run over HTTP")
     serve.add_argument("--port", type=int)
     promote = _command(commands, "promote", _promote,
@@ -102,6 +103,8 @@ def _add_labels(commands):
                         help="apply: write the viewer's corrections into data.table; shows what would change first")
     labels.add_argument("file", nargs="?", help="of import and export; or a folder, for YOLO and LabelMe")
     labels.add_argument("--yes", action="store_true", help="of apply: do it")
+    labels.add_argument("--add", action="store_true", help="of import: pictures that the table does not have become rows")
+    labels.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
     labels.add_argument("--format", default="csv", choices=FORMATS, help="docs/formats.md says what each keeps")
     labels.add_argument("--table", default="", help="another table than data.table; on export, instead of "
                                                     "the gathered labels")
@@ -239,10 +242,10 @@ def _predict(arguments):
     if listing.left_out:
         print(listing)
     if arguments.to_database:
-        from lib.storage import tables
+        from lib.storage import answers
 
-        count = tables.write_answers(job, arguments.to_database, Path(arguments.out))
-        print(f"{count} rows in {arguments.to_database}")
+        changes = answers.write_answers(job, arguments.to_database, Path(arguments.out), arguments.dry_run)
+        print(f"{arguments.to_database}{' would be' if arguments.dry_run else ''}: {changes}")
 
 
 def _serve(arguments):
@@ -304,13 +307,16 @@ def served():
 
 def _labels(arguments):
     if arguments.way == "apply":
-        return _apply(find_job(arguments), arguments.yes)
+        return _apply(find_job(arguments), arguments.yes and not arguments.dry_run)
     if not arguments.file:
         raise ValueError(f"labels {arguments.way} needs the name of a file; for example labels {arguments.way} labels.csv")
     from lib.data import formats
 
-    call = {"import": formats.import_labels, "export": formats.export_labels}[arguments.way]
-    print(json.dumps(call(find_job(arguments), arguments.file, arguments.format, arguments.table)))
+    job = find_job(arguments)
+    if arguments.way == "export":
+        print(formats.export_labels(job, arguments.file, arguments.format, arguments.table))
+    else:
+        print(formats.import_labels(job, arguments.file, arguments.format, arguments.table, arguments.add, arguments.dry_run))
 
 
 def _apply(job, write):

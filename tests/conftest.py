@@ -181,12 +181,31 @@ def label(name, site="A", rows=3, corners=(5, 5, 60, 6, 59, 40, 4, 41)):
             **{f"p{1 + n // 2}{'xy'[n % 2]}": value for n, value in enumerate(corners)}}
 
 
-def insert(job, records, table=""):
-    """Put rows into the job's table as they are: all columns are text, so that anything can stand in them."""
-    from lib.storage import tables
+def insert(job, records, table="", key=""):
+    """Put rows into the job's table as they are: all columns are text, so that anything can stand in them.
 
-    kinds = {name: str for record in records for name in record}
-    tables.store(job, table or job.params.data.table, kinds, records)
+    With a `key`, rows of before that have one of its values are taken out first.
+    """
+    from psycopg2 import sql
+
+    from lib.storage import postgres
+
+    names = list(dict.fromkeys(name for record in records for name in record))
+    quoted = [postgres.identifier(name) for name in names]
+    target = postgres.identifier(postgres.schema(job), table or job.params.data.table)
+    with postgres.connect(job) as connection, connection.cursor() as cursor:
+        cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(postgres.identifier(postgres.schema(job))), ())
+        cursor.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(target, sql.SQL(", ").join(
+            sql.SQL("{} text").format(name) for name in quoted)), ())
+        for name in quoted:
+            cursor.execute(sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} text").format(target, name), ())
+        if key:
+            cursor.execute(sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(target, postgres.identifier(key)),
+                           ([record[key] for record in records],))
+        cursor.executemany(sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            target, sql.SQL(", ").join(quoted), sql.SQL(", ").join([sql.Placeholder()] * len(names))),
+            [[None if record.get(name) is None else str(record[name]) for name in names] for record in records])
+        connection.commit()
 
 
 @pytest.fixture
@@ -203,10 +222,9 @@ def walk(tcp_job, place):
 
     def run(rows, **overrides):
         from lib.data import ingest
-        from lib.storage import tables
 
         job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], **overrides})
-        tables.store(job, "log_pic", {name: str for row in rows for name in row}, rows, "fullname")
+        insert(job, rows, "log_pic", "fullname")
         return ingest.ingest_labels(job)
 
     run.folder, run.job = tcp_job().folder, tcp_job()

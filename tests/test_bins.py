@@ -319,7 +319,7 @@ def test_the_published_folder_becomes_rows_and_pictures(folder, make_job):
     one = tasks.find("bins")(config.resolve("bins", "smoke", {"data.generate": 0, "data.path_rules": [
         {"from": abid.PLACE, "to": str(folder)}], "split.validation": 0.5, "split.train": 0.5, "split.test": 0.0}),
         like.profile)
-    assert formats.import_labels(one, folder, "abid") == 5
+    assert formats.import_labels(one, folder, "abid").changes.new == 5
     found = ingest.ingest_labels(one)
     assert dict(zip(found.table["source"].str[-9:-4], found.table["count"], strict=True)) == {
         "00001": 0, "00002": 3, "00003": 5, "00004": 2}

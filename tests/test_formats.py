@@ -30,7 +30,7 @@ def file(tmp_path):
 
 def test_labels_go_into_the_table_and_come_out_the_same(tcp_job, file, tmp_path):
     job, path = tcp_job(), file(HEADER, LINE, 'c d.jpg,"x\'; drop table log_pic; -- ""q"", é",,4,5.25,5,60,6,59,40,4,41')
-    assert formats.import_labels(job, path) == 2
+    assert formats.import_labels(job, path).changes.new == 2
     assert formats.export_labels(job, tmp_path / "out.csv") == 2
     assert list(csv.reader(open(tmp_path / "out.csv"))) == list(csv.reader(open(path)))
 
@@ -46,16 +46,16 @@ def test_loading_again_replaces_and_another_table_can_be_named(tcp_job, file):
     formats.import_labels(job, file(HEADER, LINE, LINE.replace("a/b", "a/c")))
     formats.import_labels(job, file(HEADER, LINE.replace(",3,", ",5,")))
     assert [(row["image"], row["row_nb"]) for row in tables.snapshot(job).rows] == [("a/b.jpg", "5"), ("a/c.jpg", "3")]
-    assert formats.import_labels(job, file(HEADER, LINE), table="other") == 1
+    assert formats.import_labels(job, file(HEADER, LINE), table="other").changes.new == 1
     assert len(tables.read_table(job, "other")[1]) == 1
 
 
 def test_a_table_that_lacks_a_column_gets_it(tcp_job, file):
     job = tcp_job()
     insert(job, [label("old.jpg")])
-    server_types = formats.import_labels(job, file(HEADER.replace("hole", "depth"), LINE))
+    changes = formats.import_labels(job, file(HEADER.replace("hole", "depth"), LINE)).changes
     names, rows = tables.read_table(job)
-    assert server_types == 1 and "depth" in names and len(rows) == 2
+    assert changes.columns == ("depth",) and "depth" in names and len(rows) == 2
 
 
 def test_the_users_rows_take_the_place_of_generated_ones(make_job, file, quick_pictures):
@@ -93,8 +93,8 @@ def test_a_file_that_cannot_be_loaded_is_told_with_its_line(tcp_job, file, lines
 def test_what_is_no_file_or_no_format_is_told(tcp_job, file, tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         formats.import_labels(tcp_job(), tmp_path / "none.csv")
-    with pytest.raises(ValueError, match="not CSV in UTF-8"):
-        formats.import_labels(tcp_job(), file(HEADER, LINE.replace("a/b", "ü"), encoding="latin-1"))
+    with pytest.raises(ValueError, match="not CSV in UTF-8, UTF-16 or Windows-1252; save it"):
+        formats.import_labels(tcp_job(), file(HEADER, LINE.replace("a/b", "\x81"), encoding="latin-1"))
     with pytest.raises(config.ConfigError, match="format is 'xls'; there are csv"):
         formats.import_labels(tcp_job(), file(HEADER, LINE), "xls")
     with pytest.raises(config.ConfigError, match="there is no table"):
@@ -105,7 +105,7 @@ def test_what_is_no_file_or_no_format_is_told(tcp_job, file, tmp_path):
 def test_real_photographs_are_loaded_and_gathered_by_hole(tcp_job):
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "coreboxes"
     job = tcp_job(data__columns__group="hole", data__path_rules=[{"from": "", "to": str(folder)}])
-    assert formats.import_labels(job, folder / "log_pic.csv") == 25
+    assert formats.import_labels(job, folder / "log_pic.csv").changes.new == 25
     found = ingest.ingest_labels(job)
     assert len(found.table) + len(found.dropped) == 25 and len(found.table) >= 20
     assert all(len(set(part)) == 1 for _, part in found.table.groupby("group").split)

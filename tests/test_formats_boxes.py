@@ -42,9 +42,6 @@ class Known:
     def __init__(self, labels):
         self.seen = {each.image: each.size for each in labels}
 
-    def path(self, name, place):
-        return name
-
     def named(self, stem):
         return next((name for name in self.seen if name.rpartition(".")[0] == stem), None)
 
@@ -53,7 +50,7 @@ def through(name, labels, folder, scheme):
     """The Labels that come back from a file of the format."""
     path = Path(folder) / WHERE.get(name, "labels")
     formats._write_files(path, formats.BOXES[name].write(labels, scheme))
-    return list(formats.BOXES[name].read(path, scheme, Known(labels)))
+    return list(formats.BOXES[name].parse(path, scheme, Known(labels)))
 
 
 @st.composite
@@ -126,10 +123,10 @@ def test_yolo_classes_of_other_names_say_nothing_of_rows(tmp_path):
     through("yolo-obb", [box], tmp_path, scheme())
     about = tmp_path / "labels/data.yaml"
     about.write_text(about.read_text().replace("row_nb=1", "tray"))
-    back, = formats.BOXES["yolo-obb"].read(tmp_path / "labels", scheme(), Known([box]))
+    back, = formats.BOXES["yolo-obb"].parse(tmp_path / "labels", scheme(), Known([box]))
     assert back.values == {}
     about.unlink()
-    back, = formats.BOXES["yolo-obb"].read(tmp_path / "labels", scheme(), Known([box]))
+    back, = formats.BOXES["yolo-obb"].parse(tmp_path / "labels", scheme(), Known([box]))
     assert back.values == {"row_nb": 1}
 
 
@@ -158,16 +155,29 @@ def test_label_studio_has_three_ways_to_say_a_box(regions, corners, tmp_path):
     rows = {"type": "choices", "from_name": "row_nb", "value": {"choices": ["4"]}}
     path = tmp_path / "tasks.json"
     path.write_text(json.dumps(task(*regions, rows)))
-    back, = formats.BOXES["labelstudio"].read(path, scheme(), None)
+    back, = formats.BOXES["labelstudio"].parse(path, scheme(), None)
     assert np.allclose(back.corners, corners) and back.values == {"row_nb": "4"} and back.size == (200, 100)
 
 
-@pytest.mark.parametrize("image", ["/data/local-files/?d=a%20b.jpg", "/data/upload/7/a%20b.jpg",
-                                   "https://host/x/a%20b.jpg?token=1", "a b.jpg"])
-def test_label_studio_names_a_picture_in_several_ways(image, tmp_path):
+@pytest.mark.parametrize("image, name", [("/data/local-files/?d=a%20b.jpg", "a b.jpg"), ("/data/upload/7/a%20b.jpg", "a b.jpg"),
+                                         ("https://host/x/a%20b.jpg?token=1", "https://host/x/a%20b.jpg?token=1"),
+                                         ("a b.jpg", "a b.jpg")])
+def test_label_studio_names_a_picture_in_several_ways(image, name, tmp_path):
     path = tmp_path / "tasks.json"
     path.write_text(json.dumps(task(region("rectangle", x=1, y=1, width=5, height=5), image=image)))
-    assert next(formats.BOXES["labelstudio"].read(path, scheme(), None)).image == "a b.jpg"
+    assert next(formats.BOXES["labelstudio"].parse(path, scheme(), None)).image == name
+
+
+def test_label_studio_may_call_the_picture_otherwise_and_a_hole_is_no_picture(tmp_path):
+    path = tmp_path / "tasks.json"
+    tasks_ = task(region("rectangle", x=1, y=1, width=5, height=5))
+    tasks_[0]["data"] = {"hole": "H1", "photo": "/data/local-files/?d=H1/001.jpg"}
+    path.write_text(json.dumps(tasks_))
+    assert next(formats.BOXES["labelstudio"].parse(path, scheme(), None)).image == "H1/001.jpg"
+    tasks_[0]["data"] |= {"other": "H1/002.jpg"}
+    path.write_text(json.dumps(tasks_))
+    with pytest.raises(ValueError, match="names several pictures, under photo, other; call the one"):
+        list(formats.BOXES["labelstudio"].parse(path, scheme(), None))
 
 
 @pytest.mark.parametrize("shape, corners", [
@@ -180,7 +190,7 @@ def test_label_studio_names_a_picture_in_several_ways(image, tmp_path):
 def test_cvat_has_several_ways_to_say_a_box(shape, corners, tmp_path):
     path = tmp_path / "annotations.xml"
     path.write_text(f'<annotations><image name="a.jpg" width="10" height="10">{shape}</image></annotations>')
-    back, = formats.BOXES["cvat"].read(path, scheme(), None)
+    back, = formats.BOXES["cvat"].parse(path, scheme(), None)
     assert np.allclose(back.corners, corners)
 
 
@@ -196,7 +206,7 @@ def test_labelme_has_several_ways_to_say_a_box_and_a_flag_for_the_rows(shapes, c
         for kind, points in shapes]}
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
-    back, = formats.BOXES["labelme"].read(path, scheme(), None)
+    back, = formats.BOXES["labelme"].parse(path, scheme(), None)
     assert np.allclose(back.corners, corners) and back.values == {"row_nb": "2"} and back.image == "../pics/a.jpg"
 
 
@@ -224,7 +234,7 @@ def gathered(walk, place, job_of):
 
 def change(path):
     """Move p1x of everything in a file or folder of labels by a pixel, as a person would in a tool."""
-    labels = list(formats.BOXES["coco"].read(path, scheme(), None))
+    labels = list(formats.BOXES["coco"].parse(path, scheme(), None))
     moved = [Label(each.image, each.size, each.corners + [1, 0], {"row_nb": 7}) for each in labels]
     formats._write_files(path, formats.BOXES["coco"].write(moved, scheme()))
 
@@ -235,7 +245,7 @@ def test_labels_go_out_as_gathered_and_come_back_onto_the_same_rows(name, gather
     before = tables.read_table(job)
     assert formats.export_labels(job, path, name) == 20
     assert path.is_dir() == (name in FOLDERS)
-    assert formats.import_labels(job, path, name) == 20
+    assert formats.import_labels(job, path, name).known == 20
     after = tables.read_table(job)
     assert after[0] == before[0]
     for old, new in zip(sorted(before[1]), sorted(after[1]), strict=True):
@@ -267,7 +277,7 @@ def test_labels_of_the_table_go_out_where_nothing_is_gathered(job_of, place, tmp
     assert formats.export_labels(job, tmp_path / "a.json", "coco") == 3
     names = {each["file_name"] for each in json.loads((tmp_path / "a.json").read_text())["images"]}
     assert names == {"p00.jpg", "p01.jpg", "p02.jpg"}
-    assert formats.import_labels(job, tmp_path / "a.json", "coco") == 3
+    assert formats.import_labels(job, tmp_path / "a.json", "coco").known == 3
     assert {row["image"] for row in tables.snapshot(job).rows} == {f"X:\\p0{n}.jpg" for n in range(3)}
 
 
@@ -284,7 +294,7 @@ def test_rows_of_the_table_that_cannot_go_out_are_told(job_of, place, tmp_path):
 def test_new_pictures_and_another_table_are_filled(tcp_job, tmp_path):
     path = tmp_path / "labels.json"
     formats._write_files(path, formats.BOXES["coco"].write([Label("new/a.jpg", (64, 48), CORNERS, {"row_nb": 3})], scheme()))
-    assert formats.import_labels(tcp_job(), path, "coco", table="other") == 1
+    assert formats.import_labels(tcp_job(), path, "coco", table="other", add=True).changes.new == 1
     names, (row,) = tables.read_table(tcp_job(), "other")
     assert dict(zip(names, row, strict=True))["fullname"] == "new/a.jpg"
 
@@ -296,7 +306,7 @@ def test_yolo_measures_pictures_that_are_new_to_the_table(tcp_job, tmp_path):
     picture(tmp_path / "images/train/a.JPG", exif=exif)   # stored 64x48, upright 48x64
     (tmp_path / "labels/train/a.txt").write_text("2 0 0 1 0 1 1 0 1\n")
     for orientation, size in (("upright", ["48", "64"]), ("stored", ["64", "48"])):
-        formats.import_labels(tcp_job(data__orientation=orientation), tmp_path, "yolo-obb")
+        formats.import_labels(tcp_job(data__orientation=orientation), tmp_path, "yolo-obb", add=True)
         names, (row,) = tables.read_table(tcp_job())
         row = dict(zip(names, row, strict=True))
         assert [row["p3x"], row["p3y"]] == size and row["row_nb"] == "2" and row["fullname"] == "train/a.JPG"
@@ -314,7 +324,9 @@ def test_the_command_knows_every_format_and_takes_a_table(monkeypatch, tmp_path)
     calls = []
     monkeypatch.setattr(formats, "import_labels", lambda *words: calls.append(words) or 3)
     assert command.main(["labels", "import", "x.json", "--format", "coco", "--table", "other"]) == 0
-    assert calls[0][1:] == ("x.json", "coco", "other")
+    assert calls[0][1:] == ("x.json", "coco", "other", False, False)
+    command.main(["labels", "import", "x.json", "--add", "--dry-run"])
+    assert calls[1][1:] == ("x.json", "csv", "", True, True)
     with pytest.raises(SystemExit):
         command.main(["labels", "import", "x.json", "--format", "xls"])
 
@@ -381,7 +393,9 @@ def test_what_goes_out_is_the_same_corner_of_the_upright_picture(name, orientati
         path = tmp_path / f"{table}x" / WHERE.get(name, "labels")
         job = job_of(orientation)
         assert formats.export_labels(job, path, name, table) == 16
-        found = {each.image: each for each in formats.BOXES[name].read(path, scheme(), _Upright(job))}
+        pictures = _Upright(job)
+        copies = {path: image for image, path in pictures.copies.items()}
+        found = {copies.get(each.image, each.image): each for each in formats.BOXES[name].parse(path, scheme(), pictures)}
         for image, each in found.items():
             assert each.size == (160, 120) and np.allclose(each.corners, UPRIGHT, atol=1e-3)
             assert colours(job.folder / "images" / image, each.corners) == list(COLOURS)
@@ -405,7 +419,7 @@ def test_labels_of_the_stored_pixels_come_in_as_the_setting_says(name, eight, jo
               for image, path in known.copies.items()]
     path = tmp_path / WHERE.get(name, "labels")
     formats._write_files(path, formats.BOXES[name].write(labels, scheme()))
-    assert formats.import_labels(job, path, name) == 16
+    assert formats.import_labels(job, path, name).known == 16
     table = ingest.ingest_labels(job).table
     assert len(table) == 16 and set(table.row_nb) == {5}
     assert np.allclose(table[[f"p{n}{axis}" for n in (1, 2, 3, 4) for axis in "xy"]], UPRIGHT.ravel(), atol=1e-3)

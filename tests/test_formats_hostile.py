@@ -120,7 +120,7 @@ def filled(tcp_job, tmp_path):
     job = tcp_job()
     path = tmp_path / "good.json"
     path.write_text(json.dumps(image(file_name="old.jpg")))
-    formats.import_labels(job, path, "coco")
+    formats.import_labels(job, path, "coco", add=True)
     return job, tables.read_table(job)
 
 
@@ -204,7 +204,7 @@ def test_a_label_named_like_the_task_wins_over_others(tcp_job, tmp_path):
     path = put(tmp_path / "a.json", labelme(shapes=[
         {"label": "scale", "shape_type": "polygon", "points": QUAD[:3]},
         {"label": "corners", "shape_type": "polygon", "points": QUAD, "description": "row_nb = 4"}]))
-    assert formats.import_labels(tcp_job(), path, "labelme") == 1
+    assert formats.import_labels(tcp_job(), path, "labelme", add=True).changes.new == 1
     assert tables.snapshot(tcp_job()).rows[0]["row_nb"] == "4"
 
 
@@ -265,7 +265,7 @@ def test_whatever_stands_where_in_a_json_file_it_is_read_or_refused(format, cont
     changed = replaced(content, data.draw(st.sampled_from(list(places(content)))), data.draw(JUNK))
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(ValueError):
         path = put(Path(folder) / "a.json", json.dumps(changed))
-        for label in formats.BOXES[format].read(path, scheme(), None):
+        for label in formats.BOXES[format].parse(path, scheme(), None):
             assert label.corners.shape == (4, 2) and isinstance(label.image, str)
             formats._row(label, scheme(), columns)
 
@@ -273,7 +273,7 @@ def test_whatever_stands_where_in_a_json_file_it_is_read_or_refused(format, cont
 def test_xml_of_any_depth_ends_in_a_sentence(tmp_path):
     path = put(tmp_path / "deep.xml", "<annotations>" + "<a>" * 300_000 + "</a>" * 300_000 + "</annotations>")
     with pytest.raises(ValueError, match="elements are nested too deeply"):
-        list(formats.BOXES["cvat"].read(path, scheme(), None))
+        list(formats.BOXES["cvat"].parse(path, scheme(), None))
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a b/ü.JPG", "x..y/a.jpg", "...jpg"])

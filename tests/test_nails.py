@@ -459,7 +459,7 @@ def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):
     job = tasks.find("nails")(config.resolve("nails", "smoke", {
         "data.generate": 0, "data.path_rules": [{"from": "", "to": str(root)}], "split.test_groups": ["test"],
         "data.schema": "nails_names"}), f"names{os.getpid()}")
-    assert formats.import_labels(job, root, "names") == 16
+    assert formats.import_labels(job, root, "names").changes.new == 16
     found = ingest.ingest_labels(job).table
     assert len(found) == 16 and set(found["label"]) == {"good", "bad"}
     assert sorted(found[found["split"] == "test"]["source"]) == ["test/90_bad.jpg", "test/91_good.jpg"]

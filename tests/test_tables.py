@@ -1,4 +1,4 @@
-"""The user's table as it is read and written: snapshots, broken lines, what is missing is named, what goes back."""
+"""The user's table as it is read: snapshots, broken lines, what is missing is named."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from conftest import PASSWORD, Proxy, insert, label
 
 from lib.common import config
-from lib.storage import tables
+from lib.storage import table_writes, tables
 from lib.storage.postgres import Unreachable, connect, schema
 
 
@@ -93,7 +93,7 @@ def test_a_user_who_may_not_read_is_told_so(server, tcp_job, make_job, tmp_path)
         with pytest.raises(config.ConfigError, match="needs SELECT"):
             tables.snapshot(make_job(data__token=path))
         with pytest.raises(config.ConfigError, match="cannot be written"):
-            tables.store(make_job(data__token=path), "answers", {"image": str}, [{"image": "a"}])
+            table_writes.write_rows(make_job(data__token=path), "answers", {"image": str}, [{"image": "a"}], "image")
     finally:
         server.sql(f"DROP OWNED BY guest; DROP ROLE guest; DROP TABLE {schema(job)}.log_pic")
 
@@ -176,64 +176,3 @@ def test_rows_that_change_while_they_are_read_are_those_of_one_moment(server, tc
     insert(job, [label(f"{n:03}.jpg") for n in range(50)])
     broken_once(monkeypatch, lambda _: server.sql(f"DELETE FROM {schema(job)}.log_pic"))
     assert len(tables.snapshot(job).rows) == 50
-
-
-# --- writing
-
-
-def test_answers_go_back_and_replace_older_ones(server, tcp_job):
-    job = tcp_job()
-    answers = [{"image": "a.jpg", "p1x": 1.5, "row_nb": 3, "refused": None, "radius": [1, 2], "ok": True},
-               {"image": "b\t\n\\N'.jpg", "p1x": 2, "row_nb": None, "refused": "no_box", "radius": None, "ok": False}]
-    assert tables.write_answers(job, "answers", answers) == 2
-    assert tables.write_answers(job, "answers", [{"image": "a.jpg", "p1x": 9.5}]) == 1
-    found = server.sql(f"SELECT image, p1x, row_nb, refused, radius, ok FROM {schema(job)}.answers ORDER BY p1x")
-    assert found == [("b\t\n\\N'.jpg", 2.0, None, "no_box", None, False), ("a.jpg", 9.5, None, None, None, None)]
-    assert tables.write_answers(job, "answers", []) == 0
-
-
-def test_the_answers_of_a_file_become_numbers_where_they_are(server, tcp_job, tmp_path):
-    job, path = tcp_job(), tmp_path / "answers.csv"
-    path.write_text("image,p1x,row_nb,refused\n007,1.5,3,\nb.jpg,2,,cut\n")
-    assert tables.write_answers(job, "found", path) == 2
-    assert server.sql(f"SELECT * FROM {schema(job)}.found ORDER BY p1x") == \
-        [("007", 1.5, 3, None), ("b.jpg", 2.0, None, "cut")]
-
-
-def test_rows_that_do_not_fit_leave_the_table_as_it_was(server, tcp_job):
-    job = tcp_job()
-    tables.store(job, "t", {"image": str, "n": int}, [{"image": "a", "n": 1}])
-    with pytest.raises(ValueError, match="does not take the rows.*nothing was written"):
-        tables.store(job, "t", {"image": str, "n": str}, [{"image": "a", "n": "2"}, {"image": "b", "n": "x"}], "image")
-    assert server.sql(f"SELECT * FROM {schema(job)}.t") == [("a", 1)]
-
-
-def test_a_line_that_breaks_while_writing_leaves_nothing(server, tcp_job, monkeypatch):
-    job, replace = tcp_job(), tables._replace
-    tables.store(job, "t", {"image": str}, [{"image": "a"}])
-
-    def broken(connection, *rest):
-        replace(connection, *rest)
-        server.sql("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
-
-    monkeypatch.setattr(tables, "_replace", broken)
-    with pytest.raises(Unreachable, match="nothing was written"):
-        tables.store(job, "t", {"image": str}, [{"image": "b"}])
-    assert server.sql(f"SELECT * FROM {schema(job)}.t") == [("a",)]
-
-
-
-
-def test_a_record_says_only_what_it_says_and_what_is_generated_makes_way_at_once(tcp_job):
-    """What another wrote meanwhile stays; all in one transaction, so that a failure leaves the table as it was."""
-    job = tcp_job()
-    tables.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "a", "row_nb": 3},
-                                                                    {"fullname": "gen:1", "row_nb": 9}])
-    tables.store(job, "log_pic", {"fullname": str, "site_na": str}, [{"fullname": "a", "site_na": "K"}], "fullname",
-                   merge=True, instead="gen:")
-    names, rows = tables.read_table(job, "log_pic")
-    assert [dict(zip(names, row, strict=True)) for row in rows] == [{"fullname": "a", "row_nb": "3", "site_na": "K"}]
-    with pytest.raises(ValueError, match="nothing was written"):
-        tables.store(job, "log_pic", {"fullname": str, "row_nb": int}, [{"fullname": "b", "row_nb": "x"}], "fullname",
-                       merge=True, instead="a")
-    assert tables.read_table(job, "log_pic")[1] == rows

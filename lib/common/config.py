@@ -12,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from lib.common import setting_texts
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ("task", "profile", "run", "overrides", "settings")  # the parameters cell of every notebook
 
@@ -72,13 +74,13 @@ class Params(Mapping):
 def read_file(path=None):
     """params.yaml as a dict with exactly the keys of NAMES; one in COREBOX_HOME wins over the repository's.
 
-    `path` names another file of the same form.
+    `path` names another file of the same form. Settings that name things are texts as they were written.
     """
     path = Path(path) if path else next((p for p in (home() / "params.yaml", REPOSITORY / "params.yaml") if p.is_file()), None)
     if path is None or not path.is_file():
         raise ConfigError(f"{path or 'params.yaml'} is missing{'' if path else f' in {home()}'}")
     try:
-        values = yaml.safe_load(path.read_text())
+        values = setting_texts.load_yaml(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"params.yaml is not YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(values, dict):
@@ -115,14 +117,14 @@ def resolve(task, profile, overrides=None, settings=None, checks=None):
 
 
 def with_overrides(params, overrides, checks=None):
-    """The Params with other values for some settings, by dotted keys; ConfigError as of settle."""
+    """The Params with other values for some settings, by dotted keys; ConfigError as in `resolve`."""
     values = _override(params.plain(), nest(overrides), "overrides")
     _check(values, CHECKS | (checks or {}))
     return Params(values)
 
 
 def resolve_group(name, overrides=None):
-    """The Params of one group of the defaults, for programs that serve no one task; checked as in settle."""
+    """The Params of one group of the defaults, for programs that serve no one task; checked as in `resolve`."""
     values = {name: _override(read_file()["settings"]["defaults"][name], overrides or {}, name)}
     _check_values(values, CHECKS)
     return Params(values[name])
@@ -151,7 +153,7 @@ def flat(values, before=""):
 
 
 def parse_overrides(assignments):
-    """Overrides from `a.b=c d=[1, 2]`, a text or a list of texts; values are YAML."""
+    """Overrides from `a.b=c d=[1, 2]`, a text or a list of texts; values are YAML, names are texts as they were written."""
     words = re.findall(r"[\w.]+=(?:\[(?:[^\[\]]|\[[^\]]*\])*\]|\{(?:[^{}]|\{[^}]*\})*\}|\"[^\"]*\"|'[^']*'|\S*)", assignments) \
         if isinstance(assignments, str) else assignments or []
     if isinstance(assignments, str) and "".join(words).replace(" ", "") != assignments.replace(" ", ""):
@@ -162,7 +164,7 @@ def parse_overrides(assignments):
         if not equals:
             raise ConfigError(f"cannot read {word!r}; write key=value")
         try:
-            result[key] = yaml.safe_load(value) if value else ""
+            result[key] = setting_texts.load_yaml(value, key) if value else ""
         except yaml.YAMLError as error:
             raise ConfigError(f"the value of {word[:200]!r} is not YAML; put quotes around it, or close its brackets") from error
     return result
@@ -206,7 +208,7 @@ def _typed(old, value, where):
             pass
     elif type(value) is type(old):
         return copy.deepcopy(value)
-    names = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text", list: "a list",
+    names = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text, in quotes", list: "a list",
              dict: "a group"}
     raise ConfigError(f"{where} is {value!r}; it must be {names[type(old)]}, as {old!r} is")
 
@@ -342,7 +344,22 @@ CHECKS = {  # a dotted key: what it must hold, in code and in words
 }
 
 
+def demand_texts(**parameters):
+    """ConfigError where a notebook's parameter that names something was passed as a number or the like."""
+    for name, value in parameters.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}, which is {_kind(value)}, and what was written may be another text; "
+                              f"pass it as text: papermill -r {name} TEXT, or in quotes")
+
+
+def _kind(value):
+    return {bool: "true or false", int: "a number", float: "a number"}.get(type(value), f"a {type(value).__name__}")
+
+
 def _check(values, checks):
+    for key, value in setting_texts.not_texts(values):
+        raise ConfigError(f"{key} holds {value!r}, which is {_kind(value)} and no text, and what was written may be "
+                          "another one, such as 014; write it in quotes")
     _check_values(values, checks)
     split = [values["split"][part] for part in ("train", "validation", "test")]
     if abs(sum(split) - 1) > 1e-6:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,13 +10,16 @@ from psycopg2 import sql
 from tqdm.auto import tqdm
 
 from lib.storage import files
-from lib.storage.postgres import connect, schema
-from lib.storage.tables import columns, store
+from lib.storage.postgres import connect, identifier, schema
+from lib.storage.table_writes import write_rows
+from lib.storage.tables import columns
 
 ROOT = "D:\\Cores\\"   # where the generated pictures claim to lie
 SITES = ("Albion", "Birchwood", "Copperline", "Dunmore", "Eastgate", "Fairview", "Granite Hill", "Highland",
          "Ironbark", "Juniper", "Kestrel", "Longreach", "Marlow", "Northfield", "Oakridge", "Pinehurst",
          "Quarry Bay", "Redwater", "Stonefield", "Tamarack")
+# What generated pictures are called in a table. Other pictures under ROOT are the user's own.
+GENERATED = r"^D:\\Cores\\(" + "|".join(SITES) + r")\\HOLE-\d{3}\\[a-z_]+_\d{4,}\.JPG$"
 
 
 def folder(job):
@@ -43,39 +47,52 @@ def fill_table(job):
         return 0
     with files.lock(job.folder):
         known = _pictures_in_table(job)
-        if any(not name.startswith(ROOT) for name in known):
+        if any(not is_generated(name) for name in known):
             return 0
         wanted = {name_of(job, seed): seed for seed in range(job.params.data.generate)}
-        if _generator_changed(job):
-            _remove(job, known)
-            known = set()
-        _remove(job, known - wanted.keys())
-        missing = [seed for name, seed in wanted.items() if name not in known or not _file(job, seed).is_file()]
+        kept = set() if _generator_changed(job) else known & wanted.keys()
+        _remove_all_but(job, kept)
+        missing = [seed for name, seed in wanted.items() if name not in kept or not _file(job, seed).is_file()]
         _draw_all(job, missing)
         return len(missing)
 
 
+def is_generated(name):
+    """Whether a picture's path in the table is one of a generated picture."""
+    return re.match(GENERATED, name) is not None
+
+
 def _pictures_in_table(job):
-    """The picture paths in the table, if there is one."""
+    """The paths of the pictures in the table, "" for a row of the user's own that names none in the column of pictures."""
     data = job.params.data
-    with connect(job) as connection:
-        column = data.columns["image"]
-        if column not in columns(connection, schema(job), data.table):
-            return set()
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("SELECT {} FROM {}").format(
-                sql.Identifier(column), sql.Identifier(schema(job), data.table)))
-            return {name or "" for name, in cursor.fetchall()}
-
-
-def _remove(job, names):
-    if not names:
-        return
     with connect(job) as connection, connection.cursor() as cursor:
-        cursor.execute(sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(
-            sql.Identifier(schema(job), job.params.data.table), sql.Identifier(job.params.data.columns["image"])),
-            (list(names),))
-        connection.commit()
+        there = columns(connection, schema(job), data.table)
+        if not there:
+            return set()
+        image = sql.SQL("coalesce({}::text, '')").format(identifier(data.columns["image"])) \
+            if data.columns["image"] in there else sql.SQL("''")
+        cursor.execute(sql.SQL("SELECT {}, {} FROM {}").format(
+            image, _generated(there), identifier(schema(job), data.table)), ())
+        return {name for name, generated in cursor.fetchall() if name or not generated}
+
+
+def _generated(names):
+    """The condition that a row holds the path of a generated picture, in whichever column."""
+    return sql.SQL(" OR ").join(sql.SQL("coalesce({}::text ~ {}, false)").format(
+        identifier(name), sql.Literal(GENERATED)) for name in names)
+
+
+def _remove_all_but(job, kept):
+    """Remove the generated rows, under whichever columns they were written, but for those of the pictures `kept`."""
+    data = job.params.data
+    with connect(job) as connection, connection.cursor() as cursor:
+        there = columns(connection, schema(job), data.table)
+        if there:
+            kept_rows = sql.SQL("coalesce({}::text = ANY(%s), false)").format(identifier(data.columns["image"])) \
+                if data.columns["image"] in there else sql.SQL("%s::text[] IS NULL")
+            cursor.execute(sql.SQL("DELETE FROM {} WHERE ({}) AND NOT {}").format(
+                identifier(schema(job), data.table), _generated(there), kept_rows), (list(kept),))
+            connection.commit()
 
 
 def _generator_changed(job):
@@ -106,7 +123,7 @@ def _draw_all(job, seeds):
                 records.append(record)
                 bar.update()
             kinds = {column: type(value) for column, value in records[0].items()}
-            store(job, job.params.data.table, kinds, records, job.params.data.columns["image"])
+            write_rows(job, job.params.data.table, kinds, records, job.params.data.columns["image"])
 
 
 def _record(job, seed):

@@ -12,6 +12,7 @@ from lib.data import ingest
 from lib.data.formats.pictures import KnownPictures
 from lib.imaging import images
 from lib.storage import postgres, revisions
+from lib.storage.postgres import identifier
 from lib.tasks.contract import Located, RejectedRow
 
 WORDS = {"change": "would change", "new": "would be added", "there": "are in the table already",
@@ -146,8 +147,8 @@ def _rows(connection, job, sources, lock):
     """The rows of these pictures, by picture: texts by our names; locked until the transaction ends where asked."""
     names = {"image": job.params.data.columns["image"], **_columns(job)}
     query = sql.SQL("SELECT {} FROM {} WHERE {}::text = ANY(%s){}").format(
-        sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names.values()), _table(job),
-        sql.Identifier(names["image"]), sql.SQL(" FOR UPDATE" if lock else ""))
+        sql.SQL(", ").join(sql.SQL("{}::text").format(identifier(name)) for name in names.values()), _table(job),
+        identifier(names["image"]), sql.SQL(" FOR UPDATE" if lock else ""))
     found = {}
     with connection.cursor() as cursor:
         cursor.execute(query, (sources,))
@@ -167,9 +168,9 @@ def _write(connection, job, lines):
 
 
 def _update(job, line):
-    values = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in line.after)
+    values = sql.SQL(", ").join(sql.SQL("{} = %s").format(identifier(name)) for name in line.after)
     query = sql.SQL("UPDATE {} SET {} WHERE {}::text = %s").format(
-        _table(job), values, sql.Identifier(job.params.data.columns["image"]))
+        _table(job), values, identifier(job.params.data.columns["image"]))
     return query, (*line.after.values(), line.revision.source)
 
 
@@ -183,4 +184,4 @@ def _insert(job, line):
 
 
 def _table(job):
-    return sql.Identifier(postgres.schema(job), job.params.data.table)
+    return identifier(postgres.schema(job), job.params.data.table)

@@ -182,6 +182,14 @@ def _without_password(text, there):
     return text.replace(there.pwd, "***") if there.pwd else text
 
 
+def identifier(*names):
+    """A column, or a table with its schema, as a quoted name in a query that is run with parameters.
+
+    psycopg2 takes a lone % in a query for a parameter, also within a name.
+    """
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
+
+
 @contextlib.contextmanager
 def time_limit(connection, seconds):
     """Cut the line if the block lasts longer; Unreachable then.

@@ -22,6 +22,7 @@ def job(task, profile="smoke", run="", overrides=None, settings=None):
     Empty `settings` mean those of params.yaml. Where `search.use` is true, the best settings that a search has found
     are used, unless they are overridden. ConfigError names a setting that cannot be used.
     """
+    config.demand_texts(task=task, profile=profile, run=run)
     if task not in names():
         raise config.ConfigError(f"task is {task!r}; there are {', '.join(names())}{config.suggestion(task, names())}")
     kind = find(task)

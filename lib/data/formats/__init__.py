@@ -1,13 +1,14 @@
 """Labels in and out of files: the user's own table as CSV, and boxes of four corners in the forms of labelling tools.
 
-A module here is one form. `write(labels, scheme)` gives texts by relative path (a single file has the path ""),
-`read(path, scheme, pictures)` gives Labels; docs/formats.md says what each keeps. Files from others are read through
-`door` only, and all rows go into the table in one transaction, or none.
+A module here is one format. `write(labels, scheme)` gives texts by relative path (a single file has the path ""),
+`parse(path, scheme, pictures)` gives Labels; docs/formats.md says what each keeps. Files from others are read by
+`reading` only, and all rows go into the table in one transaction, or none.
 """
 
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,12 @@ from lib.data.formats import (
     openimages,
     yolo,
 )
-from lib.data.formats.pictures import KnownPictures
+from lib.data.formats.path_index import PathIndex
+from lib.data.formats.pictures import KnownPictures, picture_paths
 from lib.data.formats.shapes import Label, Scheme
 from lib.imaging import images
-from lib.storage import files, tables
+from lib.storage import files
+from lib.storage.table_writes import RowChanges, write_rows
 from lib.tasks.contract import Located, RejectedRow
 
 BOXES = {"coco": coco, "yolo-pose": yolo.Pose, "yolo-obb": yolo.Obb, "labelme": labelme,
@@ -38,22 +41,80 @@ DATA_SETS = {"abid": abid, "darknet": darknet, "names": file_names, "openimages"
 FORMATS = ("csv", *BOXES, *DATA_SETS)
 
 
-def import_labels(job, path, format="csv", table=""):
-    """Load a file or folder of labels into the user's PostgreSQL table and return how many rows came.
+@dataclass(frozen=True)
+class LabelImport:
+    """What came of a file of labels: the RowChanges, and how many labels met pictures that the table has (`known`).
 
-    Schema, table and columns that are missing are made; all rows go in or none. Of a CSV a row replaces the one of
-    the same picture; of the other formats only corners and what the file says of them do, in the pixels that
-    `data.orientation` names. In the embedded PostgreSQL the generated rows make way. ValueError names the file, the
-    place in it and the remedy; ConfigError a format that cannot hold this task's labels.
+    `new` are the names of the other pictures, which were added or not (`added`); `ambiguous` gives, by name, the pictures
+    of the table that it can mean, none of which was changed. `read_as` says how the file is written where it is not plain.
+    """
+
+    changes: RowChanges
+    known: int
+    new: tuple = ()
+    added: bool = True
+    ambiguous: dict = field(default_factory=dict)
+    read_as: str = ""
+    dry_run: bool = False
+
+    def __str__(self):
+        """Lines for a person."""
+        new = f"{len(self.new)} {'are' if len(self.new) != 1 else 'is'} of new pictures"
+        lines = [f"{self.known} {'labels' if self.known != 1 else 'label'} met known pictures, {new}"
+                 + ("" if self.added or not self.new else ", which were left out (--add takes them)"),
+                 ("would be: " if self.dry_run else "") + str(self.changes)]
+        lines += [f"read as {self.read_as}"] if self.read_as else []
+        lines += [] if self.added else [f"new: {name}" for name in self.new]
+        lines += [f"not told apart: {name} may be {' or '.join(paths)}" for name, paths in self.ambiguous.items()]
+        return "\n".join(lines)
+
+
+def import_labels(job, path, format="csv", table="", add=False, dry_run=False):
+    """Load a file or folder of labels into the user's PostgreSQL table and return the LabelImport.
+
+    Rows of known pictures are updated in place, in the columns of which the file says something: of a CSV all of its own,
+    of the other formats corners and values, in the pixels that `data.orientation` names. Pictures that the table does not
+    have become rows where a CSV or a data set of others is loaded, and of the other formats with `add` only. Schema, table
+    and columns that are missing are made; all is done in one transaction, or nothing. In the embedded PostgreSQL the
+    generated rows make way. With `dry_run` nothing is kept. ValueError names the file, the place in it and the remedy;
+    ConfigError a format that cannot hold this task's labels.
     """
     _check_format(format)
+    image, ambiguous, new, read_as = job.params.data.columns["image"], {}, None, ""
     if format in BOXES:
-        kinds, records = _read_boxes(job, path, format, table)
+        kinds, records, new, ambiguous = _read_boxes(job, path, format, table)
+        records = records + [record for record in new.values()] if add else records
+        if not records:
+            raise ValueError(_no_picture_known(path, new, ambiguous))
+    elif format == "csv":
+        kinds, records, read_as = csv_table.read_records(job, path)
+        records = _spelled_as_in_table(job, table, records)
     else:
-        kinds, records = {"csv": csv_table, **DATA_SETS}[format].read(job, path)
-    generated = "" if job.params.data.token or table else demo.ROOT
-    return tables.store(job, table or job.params.data.table, kinds, records, job.params.data.columns["image"],
-                          merge=format in BOXES, instead=generated)
+        kinds, records = DATA_SETS[format].read(job, path)
+    generated = "" if job.params.data.token or table else demo.GENERATED
+    changes = write_rows(job, table or job.params.data.table, kinds, records, image, dry_run, make_way=generated)
+    names = tuple(new) if new is not None else changes.added
+    return LabelImport(changes, changes.updated + changes.unchanged, names, add or new is None, ambiguous, read_as, dry_run)
+
+
+def _no_picture_known(path, new, ambiguous):
+    """Why no label of a file can be loaded."""
+    if not new:
+        name, paths = next(iter(ambiguous.items()))
+        return (f"{path}: none of its {len(ambiguous)} pictures can be told apart; {name[:200]} may be {' or '.join(paths)}; "
+                "name pictures with their folders")
+    names = list(new)
+    return (f"{path}: none of its {len(new) + len(ambiguous)} pictures is in the table: {', '.join(names[:5])[:400]}"
+            f"{f' and {len(names) - 5} more' if len(names) > 5 else ''}; put their names right, or add them as new rows "
+            "with --add")
+
+
+def _spelled_as_in_table(job, table, records):
+    """The records with the table's own spelling of a picture's path, where slashes, case or letters of it differ."""
+    image = job.params.data.columns["image"]
+    known = PathIndex((path, path) for path in picture_paths(job, table))
+    found = [known.find_whole(record[image]) for record in records]
+    return [record | {image: paths[0]} if len(paths) == 1 else record for record, paths in zip(records, found, strict=True)]
 
 
 def export_labels(job, path, format="csv", table=""):
@@ -84,21 +145,27 @@ def _check_format(format):
 
 
 def _read_boxes(job, path, format, table):
-    """Kinds and records for `tables.store`: what the file says of each picture."""
+    """Kinds and records for `write_rows` of the pictures that are known, records by name of those that are new, and
+    the pictures by name that it may mean."""
     scheme, pictures = Scheme.of(job, format), KnownPictures(job, table)
-    found = {}
-    for label in BOXES[format].read(Path(path), scheme, pictures):
-        name = pictures.path(label.image, label.place)
-        _check(label, pictures.seen.get(name), pictures.stored)
-        found.setdefault(name, []).append(label)
-    if not found:
+    known, new, ambiguous = {}, {}, {}
+    for label in BOXES[format].parse(Path(path), scheme, pictures):
+        found = pictures.find(label.image)
+        _check(label, pictures.seen.get(found[0]) if len(found) == 1 else None, pictures.stored)
+        if len(found) > 1:
+            ambiguous[label.image] = found
+        elif found:
+            known.setdefault(found[0], []).append(label)
+        else:
+            new.setdefault(pictures.new_name(label.image, label.place), []).append(label)
+    if not (known or new or ambiguous):
         raise ValueError(f"{path} holds no labels of {format}; export what was labelled, and name that file")
     columns = job.params.data.columns
-    asked = [columns[name] for name in ("image", "group") if columns.get(name)]  # gathering cannot do without
+    asked = [columns[name] for name in ("image", "group") if columns.get(name)]  # ingesting cannot do without
     kinds = dict.fromkeys(asked, str) | {columns[name]: kind for name, kind in job.columns.items()}
-    records = [{columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
-               for name, labels in found.items()]
-    return kinds, records
+    records = {name: {columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
+               for name, labels in (known | new).items()}
+    return kinds, [records[name] for name in known], {name: records[name] for name in new}, ambiguous
 
 
 def _check(label, size, stored):

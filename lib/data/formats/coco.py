@@ -30,7 +30,7 @@ def _annotation(number, label):
             "bbox": coco.bbox(points), "attributes": label.values}
 
 
-def read(path, scheme, pictures):
+def parse(path, scheme, pictures):
     content = reading.parse_json(path)
     categories = {each.get("id"): each.get("name") for each in required(content, "categories", list, path)
                   if isinstance(each, dict) and isinstance(each.get("id"), int)}

@@ -1,24 +1,37 @@
-"""CSV of the user's own table (RFC 4180, UTF-8), any task: every column goes in and comes out."""
+"""CSV of the user's own table, any task: every column goes in and comes out; written as RFC 4180 says, in UTF-8."""
 
 import csv
 import io
 import math
 
+from lib.data.formats import reading
+from lib.data.formats.csv_dialect import decimal_sign, parse_csv
 from lib.storage import files, tables
+from lib.storage.table_writes import check_names
 
 
-def read(job, path):
-    """The columns of a CSV with their types (ours as the job wants them, the others text), and its rows as records.
+def read_records(job, path):
+    """The columns of a CSV with their types (ours as the task wants them, the others text), its rows as records, and how
+    the file is written, in words.
 
-    An empty cell is NULL. ValueError names the line, the column and the value that cannot be loaded.
+    An empty cell is None. Of the same row twice one is taken. ValueError names the line, the column and the value that
+    cannot be loaded.
     """
-    names, rows = _read(path)
-    kinds = _kinds(job, names, path)
-    records = [{name: parse_cell(f"line {line}", name, text, kinds[name]) for name, text in zip(names, texts, strict=True)}
-               for line, texts in rows]
-    if not records:
+    cells = parse_csv(reading.read_bytes(path), path, [column for column in job.params.data.columns.values() if column])
+    kinds = _kinds(job, cells.names, path)
+    check_names(cells.names)
+    if not cells.rows:
         raise ValueError(f"{path} holds a header and no rows")
-    return kinds, records
+    sign = decimal_sign((f"line {line}, column {name}", text) for line, texts in cells.rows
+                        for name, text in zip(cells.names, texts, strict=True) if kinds[name] in (int, float))
+    if sign == "," and cells.separator == ",":
+        raise ValueError(f"{path} is separated by commas and writes numbers with commas too; save it with semicolons "
+                         "between the columns, or with decimal points")
+    records = [{name: parse_cell(f"line {line}", name, text, kinds[name], sign)
+                for name, text in zip(cells.names, texts, strict=True)} for line, texts in cells.rows]
+    _demand_pictures(records, job.params.data.columns["image"], cells.rows)
+    words = [str(cells)] * bool(str(cells)) + ["decimal commas"] * (sign == ",")
+    return kinds, records, ", ".join(words)
 
 
 def write(job, path, table=""):
@@ -30,43 +43,34 @@ def write(job, path, table=""):
     return len(rows)
 
 
-def _read(path):
-    """Column names, and the rows with the line each ends on; ValueError where it is no proper CSV."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            names = next(lines, [])
-            rows = [(lines.line_num, values) for values in lines if values]
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not CSV in UTF-8: {error}") from error
-    if not names or not all(names) or len(set(names)) < len(names):
-        raise ValueError(f"the first line of {path} must name every column once; it is {','.join(names)[:200]!r}")
-    for line, values in rows:
-        if len(values) != len(names):
-            raise ValueError(f"line {line} of {path} has {len(values)} values for {len(names)} columns")
-    return names, rows
-
-
 def _kinds(job, names, path):
-    """The type of every column of the file: ours as the job wants them, the others text."""
+    """The type of every column of the file: ours as the task wants them, the others text."""
     ours = {column: job.columns.get(name, str) for name, column in job.params.data.columns.items() if column}
     for name in ("image", *job.columns):
         column = job.params.data.columns.get(name)
         if column not in names:
-            raise ValueError(f"{path} has no column {column!r} (data.columns.{name}); it has {', '.join(names)}")
+            raise ValueError(f"{path} has no column {column!r} (data.columns.{name}); it has {', '.join(names)[:500]}; "
+                             f"say how the file calls it: --set 'data.columns.{name}=…'")
     return {name: ours.get(name, str) for name in names}
 
 
-def parse_cell(place, name, text, kind):
-    """What a text means in a column; None where it is empty or NaN. ValueError."""
+def _demand_pictures(records, image, rows):
+    for record, (line, _) in zip(records, rows, strict=True):
+        if record[image] is None:
+            raise ValueError(f"line {line}, column {image}: the row names no picture; nothing was loaded")
+
+
+def parse_cell(place, name, text, kind, sign="."):
+    """What a text means in a column; None where it is empty or NaN. `sign` is the decimal sign of numbers. ValueError."""
     if "\0" in text:
         raise ValueError(f"{place}, column {name}: PostgreSQL holds no NUL character; take it out of the file")
-    if text == "":
+    if text.strip() == "":
         return None
+    plain = text.replace(sign, ".") if kind in (int, float) else text
     try:
-        value = kind(float(text)) if kind is int and float(text).is_integer() else kind(text)
+        if kind in (int, float) and "_" in plain:  # Python reads 1_2 as 12
+            raise ValueError
+        value = kind(float(plain)) if kind is int and float(plain).is_integer() else kind(plain)
         if value in (math.inf, -math.inf):
             raise ValueError
     except (ValueError, OverflowError):

@@ -45,7 +45,7 @@ def _meta(tree, root, labels, scheme):
             tree.SubElement(attribute, tag).text = text
 
 
-def read(path, scheme, pictures):
+def parse(path, scheme, pictures):
     root = reading.parse_xml(path)
     if root.tag != "annotations" or root.find("track") is not None:
         raise ValueError(f"{path} is not 'CVAT for images 1.1'; export the task in that format, not as a video's")

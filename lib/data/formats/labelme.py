@@ -35,7 +35,7 @@ def _file(label, scheme):
                       indent=1, allow_nan=False, ensure_ascii=False)
 
 
-def read(path, scheme, pictures):
+def parse(path, scheme, pictures):
     for each in reading.walk(path, ".json") if path.is_dir() else [path]:
         folder = each.parent.relative_to(path).as_posix() if path.is_dir() else ""
         yield from _read(each, folder, scheme)

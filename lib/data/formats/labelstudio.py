@@ -12,7 +12,16 @@ import urllib.parse
 import numpy as np
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four_corners, number, rectangle, required, shapes_of_task, size
+from lib.data.formats.shapes import (
+    Label,
+    four_corners,
+    is_picture_name,
+    number,
+    rectangle,
+    required,
+    shapes_of_task,
+    size,
+)
 
 FOLDER = "/data/local-files/?d="   # how Label Studio names a picture of its local storage
 WORDS = {"number": "number", "choices": "choices", "textarea": "text"}
@@ -36,7 +45,7 @@ def _task(at, label, scheme):
     return {"id": at, "data": {"image": FOLDER + urllib.parse.quote(label.image)}, "annotations": [{"result": result}]}
 
 
-def read(path, scheme, pictures):
+def parse(path, scheme, pictures):
     tasks = reading.parse_json(path)
     if not isinstance(tasks, list):
         raise ValueError(f"{path} is not a list of tasks; export as JSON (not JSON-MIN) from Label Studio")
@@ -52,15 +61,26 @@ def read(path, scheme, pictures):
 
 
 def _name(data, place):
-    """The picture's name: what follows local storage's ?d=, or the last part of a URL or an upload's path."""
-    text = data["image"] if isinstance(data.get("image"), str) else \
-        next((value for value in data.values() if isinstance(value, str)), None)
-    if text is None:
+    """The picture's path or URL: what follows local storage's ?d=, an upload's path, or the text as it is.
+
+    It stands under `image`, or under the one key whose text names a picture.
+    """
+    named = {key: value for key, value in data.items() if isinstance(value, str) and is_picture_name(_path(value))}
+    texts = [data["image"]] if isinstance(data.get("image"), str) else list(dict.fromkeys(named.values()))
+    if not texts:
         raise ValueError(f"{place}: its data names no picture; export the labels anew")
+    if len(texts) > 1:
+        raise ValueError(f"{place}: its data names several pictures, under {', '.join(named)}; call the one that was "
+                         "labelled image")
+    return _path(texts[0])
+
+
+def _path(text):
+    """The path that a text of a task's data stands for."""
     local = re.search(r"[?&]d=([^&]*)", text)
     if local:
         return urllib.parse.unquote(local.group(1))
-    if "://" in text or text.startswith("/data/"):
+    if text.startswith("/data/"):  # an upload: the folders before it are Label Studio's
         return urllib.parse.unquote(re.split("[?#]", text)[0]).rpartition("/")[2]
     return text
 

@@ -7,6 +7,7 @@ from pathlib import PureWindowsPath
 import numpy as np
 
 from lib.common import config
+from lib.imaging import images
 from lib.tasks.contract import Located, Reviewable
 
 
@@ -120,6 +121,11 @@ def rectangle(left, top, width, height, degrees=0.0, centre=False):
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     with np.errstate(all="ignore"):  # a side beyond all numbers is refused with its label
         return (corners - about) @ np.array([[c, s], [-s, c]]) + about + (left, top)
+
+
+def is_picture_name(name):
+    """Whether a path or URL ends as the name of a picture does."""
+    return name.lower().partition("?")[0].endswith(tuple(images.SUFFIXES))
 
 
 def name_problem(name):

@@ -45,11 +45,11 @@ class _Yolo:
         return " ".join([str(_class(label, scheme)), *values]) + "\n"
 
     @classmethod
-    def read(cls, path, scheme, pictures):
+    def parse(cls, path, scheme, pictures):
         names = _names(path)
         for each in reading.walk(path, ".txt"):
             parts = each.relative_to(path).parts
-            if "labels" not in parts[:-1]:
+            if "labels" not in parts[:-1] or each.name == "classes.txt":  # LabelImg's names of classes
                 continue
             lines = [(at, line.split()) for at, line in enumerate(reading.read_text(each).splitlines(), 1) if line.strip()]
             name, size = _picture(path, parts, pictures, each) if lines else (None, None)
@@ -131,7 +131,7 @@ def _picture(path, parts, pictures, file):
     at = parts.index("labels")
     stem = PurePosixPath(*parts[at + 1:]).with_suffix("").as_posix()
     name = pictures.named(stem)
-    size = pictures.seen.get(pictures.path(name, file)) if name else None
+    size = pictures.seen.get(name)
     folder = path.joinpath(*parts[:at], "images")
     for suffix in (() if size else images.SUFFIXES):
         for each in (suffix, suffix.upper()):

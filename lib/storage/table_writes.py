@@ -1,0 +1,269 @@
+"""Rows into the user's table: rows that are there are updated in place by their key, the others are added."""
+
+import contextlib
+from dataclasses import dataclass, replace
+
+import psycopg2
+from psycopg2 import errors, sql
+from psycopg2.extras import execute_values
+
+from lib.common import config
+from lib.storage import postgres
+from lib.storage.postgres import Unreachable, connect, error_text, identifier, time_limit
+from lib.storage.tables import columns, split_name
+
+BATCH = 1000      # rows written by one statement
+TYPES = {float: "double precision", int: "bigint", bool: "boolean", str: "text"}
+MAX_NAME_BYTES = 63   # of a PostgreSQL identifier; it cuts longer ones without a word
+SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+# Literals of these types reach the column as they are: a cast would cut them to the column's length.
+UNCAST = ("character", "character varying", "text", "bit")
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """How many rows a write updated, added and found unchanged; `removed` generated rows made way.
+
+    `columns` were added to the table, `kept` are columns that the database fills by itself and that were left alone,
+    `added` are the keys of the new rows.
+    """
+
+    updated: int = 0
+    new: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    columns: tuple = ()
+    kept: tuple = ()
+    added: tuple = ()
+
+    def __str__(self):
+        words = [f"{self.updated} {_rows(self.updated)} updated", f"{self.new} new", f"{self.unchanged} unchanged"]
+        words += [f"{self.removed} generated {_rows(self.removed)} removed"] if self.removed else []
+        words += [f"new columns: {', '.join(self.columns)}"] if self.columns else []
+        words += [f"left to the database: {', '.join(self.kept)}"] if self.kept else []
+        return "; ".join([", ".join(words[:3]), *words[3:]])
+
+
+def _rows(count):
+    return "row" if count == 1 else "rows"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table: its type with and without its length, and who fills it."""
+
+    type: str
+    cast: str
+    generated: bool   # written by the database alone
+    numbered: bool    # serial, identity: the database fills it where a new row does not
+
+    def typed(self, name, exact=False):
+        """The column of the incoming rows in the table's type."""
+        value = sql.SQL("v.{}").format(identifier(name))
+        return value if self.cast in UNCAST else sql.SQL("({}::{})").format(
+            value, sql.SQL((self.type if exact else self.cast).replace("%", "%%")))
+
+
+def write_rows(job, table, kinds, records, key, dry_run=False, make_way=""):
+    """Update or add records (dicts of plain values) in one transaction, and return the RowChanges.
+
+    A row with the same `key` (a column) is updated in the columns that the record has, and in no other; no row is ever
+    deleted and written anew. A new row gets the columns that the record has; where a value is None, the column's default
+    holds. `kinds` maps column names to Python types; schema, table and columns that are missing are made. Rows of which a
+    text column matches the regular expression `make_way`, and which no record names, are removed. With `dry_run` nothing
+    is kept. `table` may be `schema.table`.
+    ValueError: two records of one key that differ, a key that several rows have, a column name that PostgreSQL cannot
+    hold, a value that the table does not take; ConfigError: no right to write. Nothing was written then.
+    """
+    check_names(kinds)
+    where, table = split_name(job, table)
+    records = _distinct(records, key)
+    limit = postgres.GRACE + job.params.data.statement_timeout * (1 + len(records) // BATCH)
+    with _errors_of(f"{where}.{table}"), connect(job) as connection, time_limit(connection, limit), \
+            connection.cursor() as cursor:
+        added = _create_missing(cursor, where, table, kinds)
+        writer = _Writer(cursor, where, table, key, dry_run)
+        changes = replace(writer.write(records), columns=added, removed=writer.remove(make_way, records))
+        connection.rollback() if dry_run else connection.commit()
+    return changes
+
+
+def check_names(names):
+    """ValueError names a column that PostgreSQL would cut, or keeps for itself."""
+    for name in names:
+        size = len(name.encode("utf-8", "surrogatepass"))
+        if size > MAX_NAME_BYTES:
+            raise ValueError(f"the column {name!r} has a name of {size} bytes and PostgreSQL takes {MAX_NAME_BYTES}; "
+                             "shorten its header; nothing was written")
+        if name in SYSTEM_COLUMNS:
+            raise ValueError(f"the column {name!r} has a name that PostgreSQL keeps for itself; give its header another "
+                             "name; nothing was written")
+
+
+def _distinct(records, key):
+    """The records without repetitions; ValueError where two of one key differ, or one has no key."""
+    found = {}
+    for record in records:
+        if record.get(key) in (None, ""):
+            raise ValueError(f"a row has no value in {key!r}, by which rows are told apart; nothing was written")
+        name = str(record[key])
+        if found.setdefault(name, record) != record:
+            differing = [column for column in record if record[column] != found[name].get(column)]
+            raise ValueError(f"two rows for {name!r} differ in {', '.join(differing) or 'their columns'}; keep one; "
+                             "nothing was written")
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _errors_of(name):
+    """What PostgreSQL says of a write, as an error that says what to do."""
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise config.ConfigError(f"{name} cannot be written: {error_text(error)}; name a table in a schema where the "
+                                 "user of the token file may create tables, or have SELECT, INSERT and UPDATE granted "
+                                 "on it; nothing was written") from error
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise Unreachable(f"PostgreSQL broke off while {name} was written: {error_text(error)}; "
+                          "nothing was written, run again") from error
+    except psycopg2.Error as error:
+        place = (error.diag.context or "").split("\n")[0]
+        detail = f" ({error.diag.message_detail})" if error.diag.message_detail else f" ({place})" if place else ""
+        raise ValueError(f"{name} does not take the rows: {error_text(error)}{detail}; nothing was written") from error
+
+
+def _create_missing(cursor, where, table, kinds):
+    """Create what is missing and return the names of columns that were added to a table.
+
+    What is there is not touched, for which the role may lack the right.
+    """
+    there = columns(cursor.connection, where, table)
+    typed = {name: sql.SQL("{} {}").format(identifier(name), sql.SQL(TYPES[kind])) for name, kind in kinds.items()}
+    cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (where,))
+    if not cursor.fetchone():
+        cursor.execute(sql.SQL("CREATE SCHEMA {}").format(identifier(where)), ())
+    if not there:
+        cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(
+            identifier(where, table), sql.SQL(", ").join(typed.values())), ())
+        return ()
+    missing = [name for name in typed if name not in there]
+    for name in missing:
+        cursor.execute(sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(identifier(where, table), typed[name]), ())
+    return tuple(missing)
+
+
+class _Writer:
+    """Writes records into one table; nobody else writes there until the transaction ends."""
+
+    def __init__(self, cursor, where, table, key, dry_run):
+        self.cursor, self.target, self.key, self.dry_run = cursor, identifier(where, table), key, dry_run
+        cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(self.target), ())
+        cursor.execute("""SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, NULL),
+                                 attidentity = 'a' OR attgenerated <> '',
+                                 attidentity <> '' OR coalesce(pg_get_expr(adbin, adrelid) LIKE 'nextval(%%', false)
+                          FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+                          JOIN pg_namespace n ON n.oid = relnamespace
+                          LEFT JOIN pg_attrdef d ON adrelid = attrelid AND adnum = attnum
+                          WHERE nspname = %s AND relname = %s AND attnum > 0 AND NOT attisdropped""", (where, table))
+        self.columns = {name: _Column(*about) for name, *about in cursor.fetchall()}
+        self.where, self.table = where, table
+
+    def write(self, records):
+        """The RowChanges of the records."""
+        there = self._existing([str(record[self.key]) for record in records])
+        old = [record for record in records if str(record[self.key]) in there]
+        new = [record for record in records if str(record[self.key]) not in there]
+        updated = sum(self._update(names, some) for names, some in _by_columns(old, self._to_update))
+        if not self.dry_run:
+            for names, some in _by_columns(new, self._to_insert):
+                self._insert(names, some)
+        said = {name for record in records for name in record if name != self.key}
+        kept = [name for name, column in self.columns.items()
+                if name in said and (column.generated or column.numbered and old)]
+        return RowChanges(updated, len(new), len(old) - updated, kept=tuple(kept),
+                          added=tuple(str(record[self.key]) for record in new))
+
+    def _existing(self, keys):
+        """Those of the keys that a row has; ValueError where several rows have one."""
+        query = sql.SQL("SELECT {key}::text, count(*) FROM {table} WHERE {key}::text = ANY(%s) GROUP BY 1").format(
+            key=identifier(self.key), table=self.target)
+        self.cursor.execute(query, (keys,))
+        found = dict(self.cursor.fetchall())
+        several = [(name, count) for name, count in found.items() if count > 1]
+        if several:
+            raise ValueError(f"{self.where}.{self.table} has {several[0][1]} rows for {several[0][0]!r}, and "
+                             f"{len(several)} {'pictures' if len(several) > 1 else 'picture'} of that kind; which of them "
+                             "is meant cannot be told: leave one row each, or name another table with --table; "
+                             "nothing was written")
+        return found
+
+    def _to_update(self, record):
+        return tuple(name for name in self.columns if name in record and name != self.key
+                     and not self.columns[name].generated and not self.columns[name].numbered)
+
+    def _to_insert(self, record):
+        return tuple(name for name in self.columns if record.get(name) is not None and not self.columns[name].generated)
+
+    def _update(self, names, records):
+        """Update rows in the columns `names` where a value differs; returns how many did."""
+        if not names:
+            return 0
+        pairs = [sql.SQL("{} = {}").format(identifier(name), self.columns[name].typed(name)) for name in names]
+        differs = [sql.SQL("t.{}::text IS DISTINCT FROM {}::text").format(
+            identifier(name), self.columns[name].typed(name, exact=True)) for name in names]
+        query = sql.SQL("UPDATE {} t SET {} FROM (VALUES %s) v ({}) WHERE t.{}::text = v.{} AND ({})").format(
+            self.target, sql.SQL(", ").join(pairs), sql.SQL(", ").join(map(identifier, (self.key, *names))),
+            identifier(self.key), identifier(self.key), sql.SQL(" OR ").join(differs))
+        return self._execute(query, (self.key, *names), records)
+
+    def _insert(self, names, records):
+        query = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(
+            self.target, sql.SQL(", ").join(map(identifier, names)))
+        self._execute(query, names, records)
+        for name in names:
+            if self.columns[name].numbered:
+                self._advance(name)
+
+    def _execute(self, query, names, records):
+        count = 0
+        for at in range(0, len(records), BATCH):
+            rows = [[_text(record[name]) for name in names] for record in records[at:at + BATCH]]
+            execute_values(self.cursor, query, rows, page_size=BATCH)
+            count += self.cursor.rowcount
+        return count
+
+    def _advance(self, name):
+        """Let a sequence go on behind the numbers that were given, so that the next row gets a free one."""
+        self.cursor.execute("SELECT pg_get_serial_sequence(%s, %s)",
+                            (self.target.as_string(self.cursor).replace("%%", "%"), name))
+        sequence, = self.cursor.fetchone()
+        if sequence:
+            self.cursor.execute(sql.SQL("SELECT setval(%s, most) FROM (SELECT max({}) AS most FROM {}) m, "
+                                        "LATERAL (SELECT last_value FROM {}) s WHERE most > last_value").format(
+                identifier(name), self.target, sql.SQL(sequence.replace("%", "%%"))), (sequence,))
+
+    def remove(self, pattern, records):
+        """Remove the rows of which a text column matches, but for those the records name; returns how many."""
+        texts = [name for name, column in self.columns.items() if column.cast in UNCAST]
+        if not pattern or not texts:
+            return 0
+        query = sql.SQL("DELETE FROM {} WHERE ({}) AND NOT coalesce({}::text, '') = ANY(%s)").format(
+            self.target, sql.SQL(" OR ").join(sql.SQL("{}::text ~ %s").format(identifier(name)) for name in texts),
+            identifier(self.key))
+        self.cursor.execute(query, (*[pattern] * len(texts), [str(record[self.key]) for record in records]))
+        return self.cursor.rowcount
+
+
+def _by_columns(records, choose):
+    """Pairs of the columns that `choose` takes of a record and the records of which it takes the same."""
+    groups = {}
+    for record in records:
+        groups.setdefault(choose(record), []).append(record)
+    return groups.items()
+
+
+def _text(value):
+    """A value as PostgreSQL reads it; whole floats without a point, so that a column of integers takes them."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
