@@ -18,7 +18,7 @@ PICTURES = ("bin-images", "images", ".")
 
 
 def read(job, path):
-    """Kinds and records for `tables.store` of a folder or a starter list: a row for each bin whose picture is there.
+    """Kinds and records for `write_rows` of a folder or a starter list: a row for each bin whose picture is there.
 
     Of a folder the metadata/*.json are read, or, where there are none, its file_list.json; of a list the pictures lie
     beside it. With `abid.download` what is missing is fetched first. ValueError: what cannot be

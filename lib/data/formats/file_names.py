@@ -15,7 +15,7 @@ HELD = tuple(name for name in SPLITS if name != "train")
 
 
 def read(job, path):
-    """Kinds and records for `tables.store`: image, group and label of each picture below the folder.
+    """Kinds and records for `write_rows`: image, group and label of each picture below the folder.
 
     ValueError: no folder, no pictures, or a picture whose name ends in no class of the task, with the nearest one;
     ConfigError where the labels of the task are not one class a picture.
