@@ -21,6 +21,7 @@ import httpx
 import numpy as np
 import pytest
 import toy_export
+from accessibility import violations
 from PIL import Image
 from starlette.requests import Request
 
@@ -504,6 +505,7 @@ def test_a_person_gives_photographs_and_sees_and_saves_their_answers(server, bro
     page, said = opened(browser, server)
     page.set_input_files("#file", sorted(tmp_path.glob("*.jpg")))
     page.get_by_text("Done: 3 pictures.").wait_for()
+    assert violations(page) == []
     cards = page.locator("article")
     assert cards.count() == 3 and page.get_by_text("not a JPEG or PNG picture").count() == 1
     good = cards.filter(has_text="good.jpg")
