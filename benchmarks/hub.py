@@ -1,4 +1,4 @@
-"""What does the image hub reach? Twins, wrong labels, speed, a million rows, a crowd with faults, memory.
+"""What does the image hub reach? Near duplicates, label errors, speed, a million rows, a crowd with faults, memory.
 
     python -m benchmarks.hub [duplicates labels verify dask rows crowd stream]
 
@@ -112,7 +112,7 @@ def copies(pixels, rng):
 
 
 def duplicates(limit=None):
-    """Recall and precision of twins among copies, beside a perceptual hash alone at the same distance."""
+    """Recall and precision of near duplicates among copies, beside a perceptual hash alone at the same distance."""
     settings, results = config.resolve_group("hub"), {}
     for name, pictures in collections():
         pictures, rng, began = pictures[:limit], np.random.default_rng(0), time.monotonic()
@@ -155,7 +155,7 @@ def _fingerprint(pixels):
 
 
 def labels(repeats=5):
-    """Area under ROC of doubts on 10 % planted wrong labels; the baseline is chance, 0.5."""
+    """Area under ROC of label errors on 10 % planted wrong labels; the baseline is chance, 0.5."""
     results = {}
     for kind, extract in extractors().items():
         for name, (pictures, truth) in labelled().items():
@@ -206,10 +206,10 @@ def _area(found, truth, seed):
 def _thumbnails(extract):
     paths = sorted(glob.glob(f"{REAL}/openimages/thumbnails/*/*"))
     truth = np.array([Path(path).parent.name for path in paths])
-    doubt, better, sure = label_errors.find(extract([images.read(path).pixels for path in paths]), truth)
-    order = np.argsort(-doubt)
-    return [f"{Path(paths[at]).parent.name}/{Path(paths[at]).name}: looks like {better[at]} ({sure[at]:.2f}), doubt {doubt[at]:.2f}"
-            for at in order if doubt[at] > 1 and better[at] != truth[at]][:15]
+    suspicion, better, sure = label_errors.find(extract([images.read(path).pixels for path in paths]), truth)
+    order = np.argsort(-suspicion)
+    return [f"{Path(paths[at]).parent.name}/{Path(paths[at]).name}: looks like {better[at]} ({sure[at]:.2f}), suspicion {suspicion[at]:.2f}"
+            for at in order if suspicion[at] > 1 and better[at] != truth[at]][:15]
 
 
 # --- speed

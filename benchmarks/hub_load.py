@@ -26,7 +26,7 @@ from lib.storage import postgres
 
 LICENCES = ("CC-BY-4.0", "CC0-1.0", "CC-BY-SA-4.0")
 PLACES = ("Perth, AU", "Santiago, CL", "Kiruna, SE", "Toronto, CA", "Johannesburg, ZA", "Freiberg, DE", "Cusco, PE", "")
-FAULTS = {"good": 0.80, "again": 0.06, "twin": 0.06, "dark": 0.03, "blurred": 0.03, "text": 0.02}   # by their shares; a twin is cut
+FAULTS = {"good": 0.80, "again": 0.06, "near duplicate": 0.06, "dark": 0.03, "blurred": 0.03, "text": 0.02}   # by their shares
 SIZE = (640, 480)   # px
 
 
@@ -82,9 +82,9 @@ def items(task, rng, count, name):
     earlier = []
     for number, fault in enumerate(faults):
         values = {"licence": str(rng.choice(LICENCES)), "place": str(rng.choice(PLACES))}
-        if fault in ("again", "twin") and not earlier:
+        if fault in ("again", "near duplicate") and not earlier:
             fault = "good"
-        data, labels = earlier[int(rng.integers(len(earlier)))] if fault in ("again", "twin") else _draw(task, rng)
+        data, labels = earlier[int(rng.integers(len(earlier)))] if fault in ("again", "near duplicate") else _draw(task, rng)
         if fault == "good":
             earlier.append((data, labels))
         yield str(fault), sources.Item(f"{name}/{number:05}.jpg", _spoil(str(fault), data, rng), values | {"labels": labels})

@@ -156,7 +156,7 @@ def test_a_role_may_do_what_the_table_says(role, action):
     person = accounts.Account(1, "p", (role,))
     expected = {"supplier": {"submit", "own", "browse"}, "customer": {"browse", "select", "version", "download", "watch"},
                 "premium": {"browse", "select", "version", "download", "watch", "train"},
-                "reviewer": {"browse", "review"}}[role]
+                "reviewer": {"browse", "review"}, "admin": {"browse", "accounts"}}[role]
     assert accounts.is_allowed(person, action) == (action in expected)
     if action not in expected:
         with pytest.raises(accounts.Forbidden, match="may not"):
@@ -165,12 +165,18 @@ def test_a_role_may_do_what_the_table_says(role, action):
 
 # What PostgreSQL itself allows each role, whatever the program asks for: a statement, and who may run it.
 RIGHTS = {
-    "SELECT count(*) FROM hub.published": "supplier customer premium reviewer work",
+    "SELECT count(*) FROM hub.published": "supplier customer premium reviewer admin work",
+    "SELECT id, name, active FROM hub.person": "reviewer admin work",
+    "INSERT INTO hub.person (name, token) SELECT 'x', 'y' WHERE false": "admin",
+    "UPDATE hub.person SET token = NULL WHERE false": "admin",
+    "UPDATE hub.person SET id = 1 WHERE false": "",
+    "DELETE FROM hub.person": "",
+    "DELETE FROM hub.person_role WHERE false": "admin",
     "SELECT count(*) FROM hub.picture": "supplier reviewer work",
     "SELECT count(*) FROM hub.batch": "supplier reviewer work",
     "SELECT count(*) FROM hub.position": "supplier",
     "SELECT token FROM hub.person": "",
-    "SELECT count(*) FROM hub.person_role": "work",
+    "SELECT count(*) FROM hub.person_role": "admin work",
     "SELECT count(*) FROM hub.finding": "supplier reviewer work",
     "SELECT count(*) FROM hub.watch": "customer premium work",
     "SELECT count(*) FROM hub.training": "premium work",
@@ -184,7 +190,7 @@ RIGHTS = {
     "UPDATE hub.tally SET change = 0": "",
     "INSERT INTO hub.review (picture, person, verdict, was) SELECT 1, 1, 'accept', '' WHERE false": "reviewer",
     "INSERT INTO hub.training (version, requested_by, request) SELECT 1, 1, '{}' WHERE false": "premium",
-    "INSERT INTO hub.person_role SELECT 1, 'premium' WHERE false": "",
+    "INSERT INTO hub.person_role SELECT 1, 'premium' WHERE false": "admin",
     "INSERT INTO hub.licence SELECT 'a', 'b', 'c' WHERE false": "",
     "DROP TABLE hub.tag": "",
     "CREATE TABLE hub.mine (a int)": "",
@@ -192,7 +198,7 @@ RIGHTS = {
 
 
 def test_postgresql_itself_holds_each_role_to_its_rights(hub, crowd):
-    actions = {"supplier": "submit", "customer": "select", "premium": "train", "reviewer": "review", "work": "work"}
+    actions = {"supplier": "submit", "customer": "select", "premium": "train", "reviewer": "review", "admin": "accounts", "work": "work"}
     for statement, who_may in RIGHTS.items():
         allowed = set()
         for who, action in actions.items():
@@ -232,7 +238,37 @@ def test_a_token_is_told_once_and_kept_as_a_hash(hub):
     with pytest.raises(ValueError, match="there is a person 'zoe' already"):
         accounts.add(hub, "zoe", ["supplier"])
     with pytest.raises(ValueError, match="must be some of supplier"):
-        accounts.add(hub, "max", ["admin"])
+        accounts.add(hub, "max", ["boss"])
+
+
+def test_an_admin_adds_accounts_changes_them_and_renews_tokens_and_nobody_else_does(hub, crowd):
+    admin = crowd["admin"]
+    made, token = accounts.add(hub, "zoe", ["supplier"], by=admin)
+    assert accounts.find_by_token(hub, token) == made
+    accounts.change(hub, admin, made.id, roles=["customer", "reviewer"])
+    assert accounts.find(hub, "zoe").roles == ("customer", "reviewer")
+    renewed = accounts.renew_token(hub, admin, made.id)
+    assert accounts.find_by_token(hub, token) is None and accounts.find_by_token(hub, renewed).id == made.id
+    accounts.change(hub, admin, made.id, active=False)
+    assert accounts.find_by_token(hub, renewed) is None
+    listed = {each["name"]: each for each in accounts.list_all(hub, admin)}
+    assert len(listed) == len(crowd) + 1 and not listed["zoe"]["active"] and not any("token" in each for each in listed.values())
+    accounts.change(hub, admin, made.id, active=True)
+    assert accounts.find_by_token(hub, renewed).roles == ("customer", "reviewer")
+    for facts in ({"active": False}, {"roles": ["supplier"]}):
+        with pytest.raises(ValueError, match="from yourself"):
+            accounts.change(hub, admin, admin.id, **facts)
+    with pytest.raises(ValueError, match="must be some of"):
+        accounts.change(hub, admin, made.id, roles=["boss"])
+    for call in (accounts.change, accounts.renew_token):
+        with pytest.raises(ValueError, match="no account 999"):
+            call(hub, admin, 999)
+    for role in set(accounts.ROLES) - {"admin"}:
+        for call in (lambda who: accounts.add(hub, "eve", ["admin"], by=who), lambda who: accounts.list_all(hub, who),
+                     lambda who: accounts.change(hub, who, who.id, roles=["admin"]),
+                     lambda who: accounts.renew_token(hub, who, admin.id)):
+            with pytest.raises(accounts.Forbidden, match="takes the role admin"):
+                call(crowd[role])
 
 
 # --- coming in

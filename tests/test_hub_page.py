@@ -24,6 +24,7 @@ from lib.hub.intake import submission, uploads
 from lib.hub.intake.sources import Item
 from lib.hub.jobs import trainings
 from lib.hub.web import dashboard, page
+from lib.hub.web.page import dataset_messages
 
 NUMBERS = itertools.count()
 HOSTILE = "<img src=x onerror=document.title='owned'>"
@@ -108,19 +109,21 @@ def test_nothing_is_told_without_a_token_and_a_wrong_one_is_no_token(hub):
     assert "token first" in visitor.ask("overview")["error"]
     assert "nobody has this token" in visitor.ask("enter", token="' OR '1'='1")["error"]
     assert "token first" in visitor.ask("select", query={})["error"]
-    assert "token first" in visitor.ask("part", [b"x"], id="f", last=False)["error"] and not visitor.page._parts
+    assert "token first" in visitor.ask("part", [b"x"], id="f", last=False)["error"] and not len(visitor.page.parts)
 
 
 def test_a_visitor_may_what_the_roles_allow_and_is_told_so(hub, tokens):
     calls = {"select": {"query": {}}, "version": {"query": {}}, "versions": {}, "train": {"version": 1}, "trainings": {}, "queue": {},
-             "batches": {}, "begin": {"key": "k", "files": {}}, "waiting": {}, "ticket": {"of": "version", "number": 1}}
+             "batches": {}, "begin": {"key": "k", "files": {}}, "ticket": {"of": "version", "number": 1}, "accounts": {},
+             "renew_token": {"id": 999}}
     allowed = {"supplier": {"batches", "begin"}, "customer": {"select", "version", "versions", "ticket"},
-               "premium": {"select", "version", "versions", "ticket", "train", "trainings"}, "reviewer": {"queue", "waiting"}}
+               "premium": {"select", "version", "versions", "ticket", "train", "trainings"}, "reviewer": {"queue"},
+               "admin": {"accounts", "renew_token"}}
     for role, token in tokens.items():
         visitor = Visitor(hub, token)
         for name, facts in calls.items():
-            trouble = visitor.ask(name, **facts).get("error", "")
-            assert ("may not" in trouble) == (name not in allowed[role]) and "Error: " not in trouble, (role, name, trouble)
+            error = visitor.ask(name, **facts).get("error", "")
+            assert ("may not" in error) == (name not in allowed[role]) and "Error: " not in error, (role, name, error)
 
 
 def test_a_file_in_parts_is_taken_whole_and_one_that_is_too_large_is_not_held(hub, tokens):
@@ -137,7 +140,7 @@ def test_a_file_in_parts_is_taken_whole_and_one_that_is_too_large_is_not_held(hu
         answer = visitor.ask("part", [part], id="h", last=False, **words | {"name": "b.jpg"})
         if answer.get("error") or "files" in answer:
             break
-    assert answer["files"][0]["outcome"] == "refused" and "MiB" in answer["files"][0]["reason"] and not visitor.page._parts
+    assert answer["files"][0]["outcome"] == "refused" and "MiB" in answer["files"][0]["reason"] and not len(visitor.page.parts)
 
 
 def test_what_is_chosen_is_shown_with_thumbnails_and_becomes_a_version(hub, tokens):
@@ -167,9 +170,45 @@ def test_a_picture_that_waits_is_seen_by_reviewers_alone(hub, tokens):
     assert number not in [each["picture"] for each in reviewer.ask("queue")["queue"]]
 
 
+def test_a_picture_opens_large_for_those_who_may_see_it(hub, tokens):
+    visitor = Visitor(hub, tokens["customer"])
+    found = visitor.ask("select", query={})["pictures"][0]
+    large = visitor.ask("picture", id=found["id"])["buffers"][0]
+    assert Image.open(io.BytesIO(bytes(large))).size == (found["width"], found["height"])
+    assert "cannot be shown" in visitor.ask("picture", id=10**9)["error"]
+
+
+def test_a_reviewer_sees_what_a_check_refused_and_the_counts_follow(hub, tokens):
+    supplier = accounts.find_by_token(hub, tokens["supplier"])
+    uploads.receive(hub, supplier, f"r{next(NUMBERS)}", [Item("r.jpg", jpeg(next(NUMBERS)), {"labels": ["saw"], "licence": "CC0-1.0"}, "r")])
+    with hub.owner_transaction() as cursor:
+        cursor.execute("UPDATE hub.picture SET status = 'refused' WHERE status = 'submitted' RETURNING id")
+        number = cursor.fetchall()[-1][0]
+        cursor.execute("INSERT INTO hub.finding (picture, name, verdict, figure, allowed, reason) VALUES "
+                       "(%s, 'information', 'refuse', 1, 2, 'next to nothing')", (number,))
+    reviewer = Visitor(hub, tokens["reviewer"])
+    assert number not in [each["picture"] for each in reviewer.ask("queue")["queue"]]
+    answer = reviewer.ask("queue", refused=True)
+    assert number in [each["picture"] for each in answer["queue"]] and reviewer.ask("thumbs", ids=[number])["buffers"][0]
+    after = reviewer.ask("review", picture=number, verdict="accept")["waiting"]
+    assert after["refused_by_check"] == answer["waiting"]["refused_by_check"] - 1
+
+
+def test_an_account_that_was_ended_can_do_nothing_more_on_an_open_page(hub, tokens, monkeypatch):
+    monkeypatch.setattr(page, "REMEMBERED", 0.0)
+    admin = Visitor(hub, tokens["admin"])
+    made = admin.ask("add_account", name=f"new {next(NUMBERS)}", roles=["customer"])
+    visitor = Visitor(hub, made["token"])
+    assert "error" not in visitor.ask("versions")
+    assert "error" not in admin.ask("change_account", id=made["id"], roles=["supplier"])
+    assert "may not version" in visitor.ask("versions")["error"]
+    assert "error" not in admin.ask("change_account", id=made["id"], active=False)
+    assert "nobody has this token" in visitor.ask("batches")["error"]
+
+
 def test_what_goes_wrong_in_a_thread_is_told_on_the_page(hub, tokens, monkeypatch):
     visitor = Visitor(hub, tokens["customer"])
-    monkeypatch.setattr(page.selection, "select", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(dataset_messages.selection, "select", lambda *_, **__: 1 / 0)
     assert visitor.ask("select", query={})["error"].startswith("ZeroDivisionError")
 
 
@@ -290,7 +329,14 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab.get_by_role("button", name="Submit", exact=True).last.click()
     tab.locator(".corehub[data-submitted='6']").wait_for(timeout=60_000)
     assert tab.locator(".results .state.new").count() == 5 and tab.locator(".results .state.refused").count() == 1
+    assert tab.locator(".foot").inner_text().startswith("5 taken, which wait for verification, 1 refused")
     keep(tab, "submit")
+    (tmp_path / "same").mkdir()
+    (tmp_path / "same" / "tool 0.jpg").write_bytes(jpeg(2000))
+    tab.locator("input[type=file]").set_input_files([many[0], str(tmp_path / "same" / "tool 0.jpg")])
+    tab.get_by_role("button", name="Submit", exact=True).last.click()
+    until(tab, lambda: "2 of the files are named tool 0.jpg" in tab.locator(".foot").inner_text())
+    tab.locator("input[type=file]").set_input_files([*many, str(tmp_path / "lie.jpg")])
     with hub.owner_transaction() as cursor:
         cursor.execute("SELECT count(*), min(author), min(city) FROM hub.picture JOIN hub.place ON place.id = place "
                        "JOIN hub.tag ON picture = picture.id JOIN hub.label ON label.id = tag.label WHERE label.name = 'plane'")
@@ -308,12 +354,19 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab = site.open(browser, looks)
     turn(tab, "Review")
     keep(tab, "review")
+    assert tab.get_by_role("button", name="To review (5)").get_attribute("aria-pressed") == "true"
     first = tab.locator(".card").first
+    first.locator(".opening").click()
+    until(tab, lambda: tab.locator("dialog.large img").evaluate("each => each.naturalWidth") == 320)
+    keep(tab, "review-large")
+    tab.keyboard.press("Escape")
+    until(tab, lambda: tab.locator("dialog").count() == 0)
     first.locator("input").fill("plane; wood")
     first.get_by_role("button", name="Accept").click()
     until(tab, lambda: tab.locator(".card").count() == 4)
     tab.locator(".card").first.get_by_role("button", name="Refuse").click()
     until(tab, lambda: tab.locator(".card").count() == 3)
+    tab.get_by_role("button", name="To review (3)").wait_for()
     with hub.owner_transaction() as cursor:
         cursor.execute("SELECT status, count(*) FROM hub.picture JOIN hub.tag ON picture = picture.id JOIN hub.label ON "
                        "label.id = tag.label WHERE label.name IN ('wood', 'plane') GROUP BY 1")
@@ -344,11 +397,14 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     tab.get_by_label("Epochs").fill("2")
     tab.get_by_role("button", name="Ask for a training").click()
     tab.locator("[data-training][data-state='queued']").wait_for()
+    assert "task tags" in tab.locator("[data-training]").inner_text()
     taken = trainings.claim(hub, "here")
     assert taken.request["overrides"] == {"model.backbone": "small", "training.epochs": 2}
     line = [{"part": "network", "epoch": n, "loss": 0.7 / (n + 1), "val_loss": 0.8 / (n + 1)} for n in range(6)]
     trainings.heartbeat(hub, taken, {"phase": "02", "history": line})
     tab.locator("[data-state='running'] svg.curve polyline").first.wait_for()
+    assert tab.locator(".state.running").inner_text() == "running, step 2 of 4: training"
+    keep(tab, "training-running")
     trainings.finish(hub, taken, "failed", error=f"every row was dropped {HOSTILE}")
     tab.locator("[data-state='failed']").wait_for()
     tab.get_by_role("button", name="Once more").click()
@@ -356,10 +412,45 @@ def test_from_submitting_to_a_downloaded_data_set_and_a_training_in_a_real_brows
     keep(tab, "trainings")
     tab.get_by_role("button", name="Cancel").click()
     tab.locator("[data-state='cancelled']").wait_for()
+    tab.get_by_role("button", name="Once more").first.click()
+    tab.locator("[data-state='queued']").wait_for()
+    line = {"score": "f1", "mean": 0.5, "low": 0.4, "high": 0.6, "constant": 0.5}
+    trainings.finish(hub, trainings.claim(hub, "here"), "done", {"scores": [line], "history": [], "files": {},
+                                                                 "warnings": ["it has learned nothing"]})
+    tab.locator("[data-state='done'] .warning").wait_for()
+    assert tab.locator(".state.done").inner_text() == "done"
+    keep(tab, "training-warned")
     assert tab.title() != "owned" and tab.locator("img[src=x]").count() == 0
     version = versions.list_all(hub, accounts.find(hub, "Petra Premium"))[0]
     assert version.pictures == 20 and json.loads(json.dumps(version.plain()))
     turn(tab, "Overview")
     until(tab, lambda: tab.locator(".figures img").count() == 3)
+    assert tab.locator(".facts").inner_text().split("\n")[:6] == ["31", "accepted pictures", "5", "labels in use", "3", "towns"]
     keep(tab, "overview-full")
+    tab.close()
+
+
+def test_an_admin_manages_accounts_on_the_page_in_a_real_browser(site, browser):
+    _, rules = accounts.add(site.hub, "Ada Admin", ("admin",))
+    tab = site.open(browser, rules)
+    turn(tab, "Accounts")
+    tab.get_by_label("Name").fill("Nora New")
+    tab.get_by_role("group", name="roles of new account").get_by_label("customer").check()
+    tab.get_by_role("button", name="Add", exact=True).click()
+    tab.locator(".token code").wait_for()
+    token = tab.locator(".token code").inner_text()
+    assert accounts.find_by_token(site.hub, token).roles == ("customer",)
+    keep(tab, "accounts")
+    row = tab.locator("tr", has_text="Nora New")
+    row.get_by_label("reviewer").check()
+    row.get_by_role("button", name="Save roles").click()
+    until(tab, lambda: "roles saved" in tab.locator(".foot").inner_text())
+    assert accounts.find(site.hub, "Nora New").roles == ("customer", "reviewer")
+    row.get_by_role("button", name="New token").click()
+    until(tab, lambda: tab.locator(".token code").count() and tab.locator(".token code").inner_text() != token)
+    assert accounts.find_by_token(site.hub, token) is None
+    row.get_by_role("button", name="End", exact=True).click()
+    row.locator(".state.refused").wait_for()
+    assert accounts.find_by_token(site.hub, tab.locator(".token code").inner_text() if tab.locator(".token code").count() else token) is None
+    assert tab.locator("tr", has_text="Ada Admin").get_by_role("button", name="End", exact=True).count() == 0
     tab.close()

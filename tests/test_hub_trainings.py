@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 
@@ -317,7 +318,8 @@ def test_a_finished_run_is_collected_into_the_store_and_its_folders_are_cleared(
     monkeypatch.setattr(worker, "stderr_tail", lambda child: "")
     assert worker.work(hub, once=True, told=lambda words: None) == 1
     done = row(hub, training.id)
-    assert done.state == "done" and done.result["scores"] == [{"score": "f1", "mean": 0.9, "low": None}]
+    assert done.state == "done" and done.result["warnings"] == [
+        "there is no f1 to tell whether it has learned anything; the data set may be too small"] and done.result["scores"] == [{"score": "f1", "mean": 0.9, "low": None}]
     assert done.result["loss"] == {"network_val_loss": 0.25} and set(done.result["files"]) == {"model.zip", "figures/learning.png"}
     archive = zipfile.ZipFile(BytesIO(store.read(hub, done.result["files"]["model.zip"], trainings.KIND)))
     assert archive.read("model/network.keras") == b"weights"
@@ -372,3 +374,20 @@ def alive(pid):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize(("best_is", "line", "words"), [
+    ("high", {"mean": 0.9, "low": 0.8, "high": 1.0, "constant": 0.5}, None),
+    ("high", {"mean": 0.5, "low": 0.4, "high": 0.6, "constant": 0.5}, "it has learned nothing"),
+    ("high", {"mean": 1.0, "low": 1.0, "high": 1.0, "constant": 1.0}, "it has learned nothing"),
+    ("high", {"mean": 0.6, "low": 0.4, "high": 0.8, "constant": 0.5}, "it may have learned nothing"),
+    ("low", {"mean": 2.0, "low": 1.0, "high": 3.0, "constant": 9.0}, None),
+    ("low", {"mean": 9.0, "low": 8.0, "high": 9.5, "constant": 9.0}, "it has learned nothing"),
+    ("low", {"mean": 7.0, "low": 5.0, "high": 9.5, "constant": 9.0}, "it may have learned nothing"),
+    ("high", {"mean": None, "low": None, "high": None, "constant": 0.5}, "no right to tell"),
+    ("high", {"mean": 0.6, "low": None, "high": None, "constant": 0.5}, None),
+])
+def test_a_training_that_beats_no_constant_answer_is_warned_of(best_is, line, words):
+    task = SimpleNamespace(headline="right", best_is=best_is)
+    found = worker.warnings(task, [{"score": "other", "mean": 0.0, "constant": 1.0}, {"score": "right", **line}])
+    assert len(found) == bool(words) and all(words in text for text in found), found

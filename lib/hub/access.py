@@ -1,4 +1,4 @@
-"""The hub opened: its settings, its database, and each action under the PostgreSQL role that may take it."""
+"""How is the hub's database reached? Each action in a transaction under the PostgreSQL role that may take it."""
 
 import contextlib
 from pathlib import Path
@@ -52,18 +52,20 @@ class Hub:
 
     @contextlib.contextmanager
     def owner_transaction(self):
-        """A cursor in a transaction under the role that owns the schema; committed where the block ends well.
+        """A cursor in a transaction under the role that owns the schema; commits when the block ends without an error.
 
-        Errors: config.ConfigError (the schema is not there), postgres.Unreachable.
+        Raises config.ConfigError (the schema is missing), postgres.Unreachable, and ValueError for a value that PostgreSQL
+        does not take.
         """
         with self._cursor() as cursor:
             yield cursor
 
     @contextlib.contextmanager
     def transaction(self, account, action, seconds=None):
-        """A cursor in a transaction that may do what the action needs, and no more; accounts.Forbidden.
+        """A cursor in a transaction under the PostgreSQL role of the account's action, which may do no more.
 
-        It is cut after `seconds`, by default after as long as one statement may take.
+        Ends after `seconds`, by default after the time limit of one statement. Raises accounts.Forbidden, and what
+        `owner_transaction` raises.
         """
         role = accounts.database_role(account, action)
         with self._cursor(seconds) as cursor:
@@ -100,7 +102,7 @@ class Hub:
 
 
 def open_hub(overrides=None):
-    """The Hub of params.yaml; `overrides` are dotted keys. Nothing is connected yet; config.ConfigError."""
+    """The Hub of params.yaml, not connected yet; `overrides` are dotted keys. Raises config.ConfigError."""
     overrides = config.nest(overrides)
     config._check_keys({name: overrides.get(name) for name in (*GROUPS, *overrides)}, GROUPS, "the hub's settings")
     return _hub({name: config.resolve_group(name, overrides.get(name)).plain() for name in GROUPS})
@@ -112,6 +114,6 @@ def for_task(job):
 
 
 def _hub(values):
-    """The hub's own token file stands for that of the data; where both are empty, PostgreSQL is the embedded one."""
+    """The Hub of these settings: hub.token goes before data.token; where both are empty, PostgreSQL is the embedded one."""
     values["data"]["token"] = values["hub"]["token"] or values["data"]["token"]
     return Hub(config.Params(values))

@@ -1,4 +1,7 @@
-"""Who may do what in the hub? Roles, the actions each may take, and the bearer tokens by which people are known."""
+"""Who may do what in the hub? Accounts, their roles, the actions of each role, and the bearer tokens that tell who asks.
+
+In the database an account is a row of hub.person.
+"""
 
 import hashlib
 import secrets
@@ -6,23 +9,24 @@ from dataclasses import dataclass
 
 from psycopg2 import errors
 
-ROLES = ("supplier", "customer", "premium", "reviewer")
-ACTIONS = {  # an action: the roles that may take it; the first one a person has is the role in PostgreSQL
+ROLES = ("supplier", "customer", "premium", "reviewer", "admin")
+ACTIONS = {  # an action: the roles that may take it; the first one an account has is the role in PostgreSQL
     "submit": ("supplier",),
     "own": ("supplier",),                                   # see one's own batches and what became of them
-    "browse": ("customer", "premium", "reviewer", "supplier"),   # labels, counts, accepted pictures
+    "browse": ("customer", "premium", "reviewer", "supplier", "admin"),   # labels, counts, accepted pictures
     "select": ("customer", "premium"),
     "version": ("customer", "premium"),
     "download": ("customer", "premium"),
     "watch": ("customer", "premium"),
     "train": ("premium",),                                  # ask for a training, see it, cancel it
     "review": ("reviewer",),
+    "accounts": ("admin",),                                 # add accounts, change their roles, renew their tokens
     "work": (),                                             # verification, watch-list, trainings: the program itself
 }
 
 
 class Forbidden(PermissionError):
-    """An action that this person's roles do not allow."""
+    """An action that the roles of this account do not allow."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,16 @@ OPERATOR = Account(None, "operator", ())   # the program itself, and who runs it
 
 
 def is_allowed(account, action):
-    """Whether a person may take an action."""
+    """Whether an account may take an action."""
     return action == "work" and account is OPERATOR or bool(set(ACTIONS[action]) & set(account.roles))
 
 
 def database_role(account, action):
-    """The PostgreSQL role under which a person's action runs; Forbidden."""
+    """The PostgreSQL role under which an account's action runs; Forbidden."""
     if not is_allowed(account, action):
         who = " or ".join(ACTIONS[action]) or "the operator"
         raise Forbidden(f"{account.name} may not {action}: it takes the role {who}; ask the hub's operator")
-    return next((f"hub_{one}" for one in ACTIONS[action] if one in account.roles), "hub_worker")
+    return next((f"hub_{role}" for role in ACTIONS[action] if role in account.roles), "hub_worker")
 
 
 def token_hash(token):
@@ -56,13 +60,39 @@ def token_hash(token):
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def add(hub, name, roles, keep_position=False):
-    """A new Person and their token, which is told once and kept nowhere; ValueError where the name is taken."""
-    unknown = [one for one in roles if one not in ROLES]
-    if unknown or not roles:
-        raise ValueError(f"roles are {', '.join(roles) or 'none'}; they must be some of {', '.join(ROLES)}")
-    token = "hub_" + secrets.token_urlsafe(32)
+def find(hub, name):
+    """The Account of this name; ValueError where there is none."""
+    account = _select(hub, "SELECT id FROM hub.person WHERE name = %s", name)
+    if account is None:
+        raise ValueError(f"there is no person {name[:100]!r}; add one: python -m lib hub people NAME --roles …")
+    return account
+
+
+def find_by_token(hub, token):
+    """The active Account whose token this is, or None."""
+    return _select(hub, "SELECT id FROM hub.person WHERE token = %s AND active", token_hash(token))
+
+
+def _select(hub, query, value):
     with hub.owner_transaction() as cursor:
+        cursor.execute(query, (value,))
+        cursor.execute("SELECT id, name, ARRAY(SELECT role FROM hub.person_role WHERE person = id ORDER BY role), "
+                       "keep_position FROM hub.person WHERE id = %s", cursor.fetchone() or (None,))
+        found = cursor.fetchone()
+    return Account(found[0], found[1], tuple(found[2]), found[3]) if found else None
+
+
+# --- changed, by the operator or an administrator
+
+
+def add(hub, name, roles, keep_position=False, by=None):
+    """A new Account and its token, which is returned once and kept nowhere; ValueError where the name is taken.
+
+    It is added `by` an administrator, or by the operator where none is named. Raises Forbidden.
+    """
+    _check_roles(roles)
+    token = _new_token()
+    with hub.owner_transaction() if by is None else hub.transaction(by, "accounts") as cursor:
         try:
             cursor.execute("INSERT INTO hub.person (name, token, keep_position) VALUES (%s, %s, %s) RETURNING id",
                            (name, token_hash(token), keep_position))
@@ -75,23 +105,48 @@ def add(hub, name, roles, keep_position=False):
     return Account(number, name, tuple(sorted(roles)), keep_position), token
 
 
-def find(hub, name):
-    """The Person of this name; ValueError where there is none."""
-    account = _select(hub, "SELECT id FROM hub.person WHERE name = %s", name)
-    if account is None:
-        raise ValueError(f"there is no person {name[:100]!r}; add one: python -m lib hub people NAME --roles …")
-    return account
+def list_all(hub, admin):
+    """All accounts by name: dicts of id, name, roles, active, keep_position, quality and created."""
+    with hub.transaction(admin, "accounts") as cursor:
+        cursor.execute("SELECT id, name, ARRAY(SELECT role FROM hub.person_role WHERE person = id ORDER BY role), active, "
+                       "keep_position, quality, created FROM hub.person ORDER BY lower(name)")
+        return [dict(zip(("id", "name", "roles", "active", "keep_position", "quality", "created"), row, strict=True))
+                for row in cursor.fetchall()]
 
 
-def find_by_token(hub, token):
-    """The active Person whose token this is, or None."""
-    return _select(hub, "SELECT id FROM hub.person WHERE token = %s AND active", token_hash(token))
+def change(hub, admin, number, roles=None, active=None):
+    """Set the roles of an account, or whether it is active; None leaves either as it is.
+
+    Raises ValueError where there is no such account, or where an administrator would shut themselves out, and Forbidden.
+    """
+    if number == admin.id and (active is False or roles is not None and "admin" not in roles):
+        raise ValueError("you cannot take the role admin from yourself, nor end your own account; another admin can")
+    if roles is not None:
+        _check_roles(roles)
+    with hub.transaction(admin, "accounts") as cursor:
+        cursor.execute("UPDATE hub.person SET active = coalesce(%s, active) WHERE id = %s RETURNING id", (active, number))
+        if not cursor.fetchone():
+            raise ValueError(f"there is no account {number}")
+        if roles is not None:
+            cursor.execute("DELETE FROM hub.person_role WHERE person = %s AND role <> ALL(%s)", (number, list(roles)))
+            cursor.execute("INSERT INTO hub.person_role SELECT %s, unnest(%s) ON CONFLICT DO NOTHING", (number, list(roles)))
 
 
-def _select(hub, query, value):
-    with hub.owner_transaction() as cursor:
-        cursor.execute(query, (value,))
-        cursor.execute("SELECT id, name, ARRAY(SELECT role FROM hub.person_role WHERE person = id ORDER BY role), "
-                       "keep_position FROM hub.person WHERE id = %s", cursor.fetchone() or (None,))
-        found = cursor.fetchone()
-    return Account(found[0], found[1], tuple(found[2]), found[3]) if found else None
+def renew_token(hub, admin, number):
+    """A new token of an account, which makes the old one void; ValueError where there is no such account, and Forbidden."""
+    token = _new_token()
+    with hub.transaction(admin, "accounts") as cursor:
+        cursor.execute("UPDATE hub.person SET token = %s WHERE id = %s RETURNING id", (token_hash(token), number))
+        if not cursor.fetchone():
+            raise ValueError(f"there is no account {number}")
+    return token
+
+
+def _check_roles(roles):
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise ValueError(f"roles are {', '.join(roles)[:200] or 'none'}; they must be some of {', '.join(ROLES)}")
+
+
+def _new_token():
+    return "hub_" + secrets.token_urlsafe(32)

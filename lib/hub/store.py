@@ -1,4 +1,4 @@
-"""Where do the hub's pictures and manifests lie? Under their SHA-256, in any folder or URL that fsspec opens."""
+"""Pictures, manifests and models of the hub, stored under their SHA-256 in any folder or URL that fsspec opens."""
 
 import functools
 import hashlib
@@ -22,12 +22,12 @@ def _file_system(place):
 
 
 def path(hub, sha256, kind="pictures"):
-    """Where a content lies, as the store's file system calls it."""
+    """The path of a content in the store's file system."""
     return posixpath.join(_file_system(hub.place)[1], kind, sha256[:2], sha256)
 
 
 def put(hub, data, kind="pictures"):
-    """Keep bytes, whole or not at all, and return their SHA-256; what is there already is not written again."""
+    """Write bytes atomically and return their SHA-256; a content that is there already is not written again."""
     sha256 = hashlib.sha256(data).hexdigest()
     fs, _, local = _file_system(hub.place)
     where = path(hub, sha256, kind)
@@ -36,12 +36,12 @@ def put(hub, data, kind="pictures"):
     if local:
         files.write(where, data)
     else:
-        fs.pipe_file(where, data)   # an object store shows an object when it is whole, and not before
+        fs.pipe_file(where, data)   # an object store shows an object only when it is complete
     return sha256
 
 
 def read(hub, sha256, kind="pictures"):
-    """The bytes of a content, whose hash is found right; ValueError where it is missing or damaged."""
+    """The bytes of a content after its hash was checked; ValueError where it is missing or damaged."""
     fs = _file_system(hub.place)[0]
     try:
         data = fs.cat_file(path(hub, sha256, kind))

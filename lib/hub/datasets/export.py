@@ -1,4 +1,4 @@
-"""How does a data set reach a person? As a tar that is made while it is sent: pictures without metadata, and manifests.
+"""A data set version as a tar that is made while it is sent: pictures without metadata, and manifests.
 
 Pictures lie in folders by label (the first of several). With them come manifest.jsonl, licences.csv and authors.csv, and
 by choice COCO, YOLO, Open Images' CSV and a Parquet manifest.
@@ -86,7 +86,7 @@ def _slug(label):
 
 
 def stripped_picture(hub, entry):
-    """A picture's bytes as they are given out, without metadata; ValueError where they are not those of the manifest."""
+    """A picture's bytes without metadata; ValueError where their hash is not that of the manifest."""
     from lib.imaging import images
 
     data = store.read(hub, entry["picture"])
@@ -118,7 +118,7 @@ def _manifests(formats):
 
 
 def public_entry(entry):
-    """An entry as it is given out: with its path in the tar, without the store's own name for the original."""
+    """An entry of the manifest as it is published: with its path in the tar, without the original's hash."""
     return {"path": path(entry)} | {key: value for key, value in entry.items() if key not in ("picture", "file")}
 
 

@@ -1,4 +1,4 @@
-"""Which labels are there, and which stand under which? A hierarchy in PostgreSQL, asked by recursive queries."""
+"""The label hierarchy: a tree (a label may have several parents) in PostgreSQL, asked by recursive queries."""
 
 import csv
 import io
@@ -52,7 +52,7 @@ def _walk(node, keys, edges):
 
 
 def _insert(cursor, labels, edges):
-    """A key whose name another label has already gets the key in brackets, for names are told apart by people."""
+    """Insert labels and edges; a name that another label has already gets its key in brackets."""
     taken = {}
     rows = []
     for key, name in labels:

@@ -1,4 +1,4 @@
-"""Which pictures are there, and how many, before anything is downloaded? And who waits for more of them?"""
+"""Which pictures does a query find, and how many, before anything is downloaded? And who watches for more of them?"""
 
 import datetime
 import json
@@ -54,7 +54,7 @@ class Selection:
 
 
 class TooFew(ValueError):
-    """A request that the hub cannot fulfil yet; it is on the watch-list under the number `watch`."""
+    """The hub has too few pictures for a request; it is on the watch-list under the number `watch`."""
 
     def __init__(self, sentence, watch):
         super().__init__(sentence)
@@ -62,7 +62,7 @@ class TooFew(ValueError):
 
 
 def checked_query(query):
-    """The query with all its keys and sorted lists, so that equal wishes are equal; ValueError names what is wrong."""
+    """The query with all its keys and sorted lists, so that equal queries compare equal; ValueError names what is wrong."""
     if not isinstance(query, dict):
         raise ValueError(f"a query is a dict with some of {', '.join(QUERY_TYPES)}; this is {type(query).__name__}")
     full = dict(QUERY_DEFAULTS)
@@ -214,7 +214,7 @@ def places(hub, account):
 
 
 def watch(hub, account, query, least):
-    """Put a wish on the watch-list: it fires when each of its labels (or all together) has `least` pictures. Its number."""
+    """Put a query on the watch-list and return its number; it fires when each of its labels (or all) has `least` pictures."""
     query = checked_query(query)
     if not 0 < least < 2**31:
         raise ValueError(f"least is {least}; it must be 1 or more")
@@ -260,7 +260,7 @@ def withdraw(hub, account, number):
 
 
 def fire_watches(hub):
-    """Fire the wishes that can be fulfilled now, and return their numbers; called after each verification."""
+    """Mark the watches that have enough pictures now as fired, and return their numbers; called after each verification."""
     fired = []
     with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("SELECT id, query, least FROM hub.watch WHERE state = 'waiting' ORDER BY id FOR UPDATE SKIP LOCKED")

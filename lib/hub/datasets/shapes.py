@@ -1,7 +1,7 @@
-"""What do tasks' labels draw on a picture? Boxes and quadrilaterals, for COCO, YOLO and Open Images.
+"""The shapes that labels of tasks draw: boxes and quadrilaterals, in the formats of COCO, YOLO and Open Images.
 
 A label whose columns are points p1x, p1y … is a polygon of them, one with xmin, ymin, xmax, ymax a box; a column of JSON
-that lists such dicts (each perhaps with its `label`) is several. A task is asked for no more than its columns.
+that lists such dicts (each perhaps with its `label`) is several. Only the columns are looked at, never the task.
 """
 
 import csv

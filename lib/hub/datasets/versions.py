@@ -1,4 +1,4 @@
-"""What exactly is in a data set? A version: a manifest with hashes that never changes, the same for the same pictures."""
+"""Data set versions: manifests with hashes that never change; the same pictures and labels are the same version."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Is a picture good enough? Figures of one picture, and what each says against its limit."""
+"""Is a picture good enough? Figures of one picture, each judged by its limit."""
 
 import itertools
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Finding:
 
 
 def measure(data, api, classic=True):
-    """What is to be known of a picture's bytes, as a plain dict; `refused` says why it cannot be decoded.
+    """The figures of a picture's bytes as a plain dict; `refused` says why it cannot be decoded.
 
     sharpness: the share of the picture's variance that its finest octave holds, in thousandths, 480 px across;
     brightness: mean grey; information: entropy of the grey values in the busiest of PARTS x PARTS parts, bits a pixel;
@@ -44,7 +44,7 @@ def measure(data, api, classic=True):
 
 
 def pixel_figures(pixels, classic=True):
-    """Those figures of `measure` that are told from the pixels alone, uint8 (h, w, 3) RGB."""
+    """Those figures of `measure` that come from the pixels alone, uint8 (h, w, 3) RGB."""
     grey = shrink(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
     small = shrink(pixels, near_duplicates.SIDE)
     return {"sharpness": _sharpness(grey), "brightness": cv2.mean(grey)[0],
@@ -53,7 +53,7 @@ def pixel_figures(pixels, classic=True):
 
 
 def shrink(pixels, side):
-    """The pixels no longer than `side`, each the mean of those it stands for."""
+    """The pixels reduced by averaging so that the longer side is at most `side` px."""
     while max(pixels.shape[:2]) >= 2 * side and not (pixels.shape[0] | pixels.shape[1]) & 1:   # halving is quick
         pixels = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_AREA)
     scale = side / max(pixels.shape[:2])
@@ -64,7 +64,7 @@ def shrink(pixels, side):
 
 
 def _sharpness(grey):
-    """A picture out of focus has nothing between itself and itself smoothed a little; noise is no detail."""
+    """The share of the variance that smoothing removes, in thousandths; a first blur takes out noise, which is no detail."""
     grey = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
     fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.6)
     spread, all_of_it = cv2.meanStdDev(fine)[1].item(), cv2.meanStdDev(grey)[1].item()
@@ -115,7 +115,7 @@ def judge(figures, settings):
 
 
 def label_finding(task, values, size):
-    """The Finding on a task's label, which the task itself checks: corners out of order, outside, and the like."""
+    """The Finding on a label of a task, by the task's own check: corners out of order, outside, and the like."""
     job = annotations.job(task)
     row = {"image": "", **values, "width": size[0], "height": size[1]}
     name = f"label of {task}"
@@ -130,5 +130,5 @@ def label_finding(task, values, size):
 
 
 def verdict(findings):
-    """The worst of the verdicts."""
+    """The most severe of the verdicts."""
     return max((finding.verdict for finding in findings), key=SEVERITY.get)

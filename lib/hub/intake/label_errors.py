@@ -1,11 +1,11 @@
-"""Which labels disagree with their pictures? Asked of a classifier that has not learned from the picture it judges."""
+"""Label errors: which labels disagree with their pictures, by a classifier that did not learn from the picture it judges."""
 
 import numpy as np
 
 from lib.metrics import label_errors
 
 FOLDS = 5
-SCALE = 5.0   # features have length one, which logistic regression would call weak
+SCALE = 5.0   # of features, which have length one: too small for the regularisation of logistic regression
 
 
 def cross_validated_probabilities(features, labels, groups=None, seed=0):
@@ -35,7 +35,7 @@ def cross_validated_probabilities(features, labels, groups=None, seed=0):
 
 
 def find(features, labels, groups=None, seed=0):
-    """How suspect each label is (above 1: worth a look), the label that fits best, and how sure that is.
+    """How suspect each label is (above 1: worth a look), the label that fits best, and its probability; three arrays (n,).
 
     Confident learning (Northcutt and others 2021) on cross-validated probabilities.
     """

@@ -1,4 +1,4 @@
-"""What does a picture file tell beside its pixels? Read what the hub wants to know, and strip all of it.
+"""EXIF information of a picture file: read what the hub keeps of it, and remove all metadata.
 
 `strip` takes segments out and changes no pixel: of JPEG (ITU T.81, Exif 3.0) only JFIF, ICC profile and Adobe's colour
 marker stay, of PNG (ISO 15948) only what decoding needs. The orientation is put back in, alone.
@@ -16,7 +16,7 @@ CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB"
 
 @dataclass(frozen=True)
 class Exif:
-    """What EXIF tells: when it was taken (the camera's own time), by whom, where (latitude, longitude, degrees)."""
+    """When a picture was taken (the camera's own time), by whom, and where (latitude, longitude in degrees)."""
 
     taken: datetime.datetime | None = None
     author: str = ""
@@ -24,7 +24,7 @@ class Exif:
 
 
 def read_exif(data):
-    """The Told of a picture's bytes; what is missing or makes no sense is left out."""
+    """The Exif of a picture's bytes; what is missing or impossible is left out."""
     from PIL import Image
 
     try:

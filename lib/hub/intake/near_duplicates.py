@@ -1,7 +1,7 @@
-"""Is this picture one that is there already, re-encoded, resized, cut or brightened? Proposed by hash, confirmed on pixels.
+"""Near duplicates: is a picture one that is there already, re-encoded, resized, cropped or brightened?
 
-A perceptual hash alone takes core boxes of one drill hole for each other; so what it proposes is laid on top of each
-other (ORB and RANSAC, then ECC) and has to look the same everywhere.
+Candidates are proposed by perceptual hash. A hash alone takes different boxes of one drill hole for the same, so each
+candidate is aligned with the picture (ORB and RANSAC, then ECC), and the two must correlate in every part.
 """
 
 import functools
@@ -9,13 +9,13 @@ import functools
 import cv2
 import numpy as np
 
-HASH_SIDE = 160         # px, the square that hashes are made of; fortieths of it are whole
-SIDE = 256          # px, the longer side at which pictures are laid on top of each other
-GRID = 6           # across and down: the agreement is asked of each cell …
-LEFT_OUT = 0.1        # … and that of this part of them, the worst ones, is left out
-FLAT = 3.0          # grey levels of deviation under which a cell shows nothing that could agree
+HASH_SIDE = 160     # px, the side of the square that is hashed; a multiple of 40, since crops are in fortieths
+SIDE = 256          # px, the longer side at which pictures are aligned
+GRID = 6            # cells across and down, each with a correlation of its own …
+LEFT_OUT = 0.1      # … of which this share, the lowest, is left out
+FLAT = 3.0          # standard deviation in grey levels under which a cell shows nothing to correlate
 CLIPPED = 4         # grey levels from black and from white
-DISTINCT = 0.25     # agreement, laid as well as quick ways can, under which the others are not tried
+DISTINCT = 0.25     # similarity after the quick alignments under which the slower ones are not tried
 OVERLAP = 0.75      # part of the smaller picture that must lie on the other
 KEYPOINTS, INLIERS = 600, 12   # ORB's key points, and how many of them must agree on how the pictures lie
 CROPS = [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2), (2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 2, 0), (0, 0, 0, 2),
@@ -62,26 +62,26 @@ def _area_average(off, end):
 
 
 def index_keys(values):
-    """Under which integers hashes are found again: their quarters, each with its place; sorted."""
+    """The integers under which hashes are indexed: their quarters, each with its position; sorted."""
     return sorted({at << 16 | value >> 16 * at & 0xFFFF for value in values for at in range(4)})
 
 
 def query_keys(values):
-    """The keys to look for: those of all hashes, and of the first one those that differ in one bit of a quarter.
+    """The keys to look up: those of all hashes, and of the first hash those that differ in one bit of a quarter.
 
-    So nothing within 7 bits of a picture that is there, or of a cut of it, is missed.
+    So every picture within 7 bits of this one, or of a crop of it, is found.
     """
     flipped = {at << 16 | (values[0] >> 16 * at & 0xFFFF) ^ 1 << bit for at in range(4) for bit in range(16)}
     return sorted(flipped | set(index_keys(values)))
 
 
 def distance(one, other):
-    """The fewest bits (of 64) by which a picture's hashes differ from another's, one of the two uncut."""
+    """The smallest Hamming distance (of 64 bits) between two pictures' hashes, of which one is that of the whole picture."""
     return int(_bit_distances(one, other).min())
 
 
 def _bit_distances(one, other):
-    """The bits by which each of the one's hashes differs from the other's of all of it, and the other way round."""
+    """Hamming distances (2, n) of each picture's hashes to the hash of the whole other picture."""
     one, other = np.asarray(one, np.int64), np.asarray(other, np.int64)
     return np.bitwise_count(np.stack([one ^ other[0], one[0] ^ other]).view(np.uint64))
 
@@ -90,7 +90,7 @@ def _bit_distances(one, other):
 
 
 def to_grey(pixels):
-    """What is compared: grey, uint8, the longer side SIDE px."""
+    """A picture (uint8 RGB) as it is compared: grey, uint8, the longer side SIDE px."""
     scale = SIDE / max(pixels.shape[:2])
     size = max(8, round(pixels.shape[1] * scale)), max(8, round(pixels.shape[0] * scale))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -98,10 +98,10 @@ def to_grey(pixels):
 
 
 def similarity(one, other, enough=0.95):
-    """How well two pictures (as of `grey`) agree once laid on top of each other, from -1 to 1; 1: the same picture.
+    """The similarity of two aligned pictures (as of `to_grey`), from -1 to 1; 1: the same picture.
 
-    The lowest correlation of all cells but the worst tenth, so that one moved boat in a harbour is enough to tell. Ways
-    to lay them are tried until one is good `enough`, the quick ones first; of each kind the best is refined.
+    It is the lowest correlation of all cells but the lowest tenth, so that one moved boat in a harbour makes a difference.
+    Alignments are tried until one reaches `enough`, the quick ones first; the best of each kind is refined.
     """
     best = -1.0
     for ways in (_crop_alignments, _keypoint_alignment):
@@ -119,7 +119,7 @@ def similarity(one, other, enough=0.95):
 
 
 def _crop_alignments(one, other):
-    """The matrices (2, 3) from `one` to `other` as they are, and as if edges were cut off: the two likeliest of CUTS."""
+    """The matrices (2, 3) from `one` to `other` as they are, and for the two likeliest of CROPS."""
     yield _crop_alignment(one, other, (0, 0, 0, 0))
     likeliest = np.argsort(_bit_distances(hashes(one), hashes(other)).T, axis=None, kind="stable")[:2]
     for n, turned in [divmod(at, 2) for at in likeliest.tolist()]:
@@ -127,7 +127,7 @@ def _crop_alignments(one, other):
 
 
 def _crop_alignment(one, other, cut):
-    """The matrix that lays what is left of `one` after a cut over all of `other`."""
+    """The matrix that aligns what is left of `one` after a crop with all of `other`."""
     left, top, right, bottom = (each / 40 for each in cut)
     across = other.shape[1] / (one.shape[1] * (1 - left - right))
     down = other.shape[0] / (one.shape[0] * (1 - top - bottom))
@@ -135,7 +135,7 @@ def _crop_alignment(one, other, cut):
 
 
 def _keypoint_alignment(one, other):
-    """The matrix on which most key points agree, if there is one."""
+    """The matrix on which most ORB key points agree (RANSAC), if there is one."""
     orb = cv2.ORB_create(KEYPOINTS, fastThreshold=7)
     (points, words), (others, theirs) = orb.detectAndCompute(one, None), orb.detectAndCompute(other, None)
     if words is None or theirs is None or min(len(words), len(theirs)) < INLIERS:
@@ -152,14 +152,14 @@ def _keypoint_alignment(one, other):
 
 
 def _refine(one, other, matrix):
-    """The matrix after ECC (Evangelidis and Psarakis 2008) at half the size, or as it was where that finds no way."""
+    """The matrix refined by ECC (Evangelidis and Psarakis 2008) at half the size, or as it was where ECC does not converge."""
     half = [cv2.resize(each, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for each in (one, other)]
     start = matrix.copy()
     start[:, 2] = (start[:, 2] + start[:, :2].sum(1) * 0.5 - 0.5) / 2   # pixels are counted from their middle …
     try:
         stop = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4
         found = cv2.findTransformECC(*half, start, cv2.MOTION_AFFINE, stop, None, 5)[1]
-    except cv2.error:   # it does not converge: the pictures have little in common, which the agreement will tell
+    except cv2.error:   # it does not converge: the pictures have little in common, which the similarity shows
         return matrix
     found[:, 2] = found[:, 2] * 2 + 0.5 - found[:, :2].sum(1) * 0.5   # … and back
     return found
@@ -174,7 +174,7 @@ def _aligned_similarity(one, other, matrix):
     shown = cv2.warpAffine(np.full_like(other, 255), matrix, size, flags=way) > 250
     if np.count_nonzero(shown) < OVERLAP * min(one.size, other.size / area):
         return -1.0
-    # What was clipped by brightening tells nothing, on either side.
+    # Pixels that brightening has clipped say nothing, in either picture.
     shown &= (np.minimum(one, laid) > CLIPPED) & (np.maximum(one, laid) < 255 - CLIPPED)
     one, laid = (cv2.GaussianBlur(each, (0, 0), 1.5).astype(np.float32) for each in (one, laid))
     found = np.sort(_correlations(one, laid, shown))

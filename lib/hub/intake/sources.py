@@ -1,6 +1,6 @@
 """What is in a submission? A folder, a ZIP archive, or a CSV beside its pictures, here or at any URL, as Items.
 
-Nothing is unpacked to disk, and a hostile parcel is refused as a whole before its first picture is read.
+Nothing is unpacked to disk, and a hostile source is refused as a whole before its first picture is read.
 """
 
 import csv
@@ -23,7 +23,7 @@ COMMON_COLUMNS = ("labels", "label", "place", "licence", "author")   # columns o
 
 @dataclass(frozen=True)
 class Item:
-    """A picture that is submitted: its name in the parcel, `data` (bytes, or a function that reads them), and values.
+    """A picture that is submitted: its name in the source, `data` (bytes, or a function that reads them), and values.
 
     `values` may hold labels (names), place, licence, author, task and label (a dict of the task's columns). `stamp`
     changes when the content does, so that what was taken already need not be read again; empty: not known.
@@ -39,7 +39,7 @@ class Item:
 
 
 def items(hub, source, task=""):
-    """The Items of a parcel, one after another; ValueError says what is wrong with the parcel as a whole."""
+    """The Items of a source, one after another; ValueError says what is wrong with the source as a whole."""
     try:
         fs, root = fsspec.url_to_fs(source)
         about = fs.info(root)
@@ -90,7 +90,7 @@ def _stamp(about):
 
 
 def _reader(hub, fs, path, root):
-    """A function that reads a file which lies in its root and is a plain one; ValueError otherwise."""
+    """A function that reads a plain file below `root`; it raises ValueError for anything else."""
     def read():
         local = "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
         if local:
@@ -153,7 +153,7 @@ def _check_archive(hub, entries, path, size):
 
 
 def unsafe(name):
-    """Why a name from a stranger cannot be taken, or "" where it can."""
+    """Why a file name from outside cannot be taken, or "" where it can."""
     parts = PureWindowsPath(name).parts  # knows both slashes, and drives
     if not name.strip() or len(name) > 1000 or any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000
                                                    for letter in name):

@@ -1,4 +1,4 @@
-"""How do pictures come in? Read, stripped, stored by hash, and entered in batches; the same sent twice changes nothing."""
+"""How do submitted pictures come in? They are read, stored by hash and entered in batches; sent twice, nothing changes."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ INCOMING = """CREATE TEMP TABLE incoming (name text, stamp text, reason text, sh
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a batch: how many files are new, known already, or refused (and for which reasons)."""
+    """How many files of a batch are new, known already, or refused, and how many were refused for each reason."""
 
     batch: int
     new: int
@@ -43,8 +43,8 @@ def submit(hub, account, source, labels=(), place="", licence="", author="", tas
     """Submit a folder, ZIP archive, CSV with pictures, or URL of one, and return the Receipt.
 
     `labels`, `place`, `licence` and `author` hold for every picture that brings none of its own (labels are added).
-    A submission that was stopped goes on where it was; sent again, it changes nothing. `key` names it; empty: what
-    is sent and with which words. Errors: ValueError (the parcel as a whole), accounts.Forbidden, postgres.Unreachable.
+    A submission that was stopped goes on where it was; sent again, it changes nothing. `key` names it; where it is empty,
+    source and values do. Raises ValueError (the source as a whole), accounts.Forbidden and postgres.Unreachable.
     """
     values = {"labels": list(labels), "place": place, "licence": licence, "author": author, "task": task}
     key = key or hashlib.sha256(json.dumps([str(source), values], sort_keys=True).encode()).hexdigest()
@@ -53,9 +53,9 @@ def submit(hub, account, source, labels=(), place="", licence="", author="", tas
 
 
 def receive(hub, account, key, items, source="", done=True, values=None, progress=None):
-    """Take Items into the batch that `key` names, made if need be, and return its Receipt so far.
+    """Take Items into the batch that `key` names, which is made if need be, and return its Receipt so far.
 
-    May be called several times with one key. A file that the batch has already, with the same stamp, is not read.
+    May be called several times with one key. A file that the batch has already with the same stamp is not read again.
     """
     batch, taken = _open(hub, account, key, source)
     found = {}
@@ -108,7 +108,7 @@ def _close(hub, account, batch, done):
 
 
 def _row(hub, item, common):
-    """What is entered of an Item; a file that cannot be taken has a reason instead."""
+    """The row of an Item; a file that cannot be taken has a `reason`."""
     row = {"name": _storable(item.name)[:1000], "stamp": item.stamp, "reason": ""}
     values = {**common, **{key: value for key, value in item.values.items() if value}}
     values["labels"] = [*common.get("labels", ()), *item.values.get("labels", ())]
@@ -156,7 +156,7 @@ def _facts(hub, name, data):
 
 
 def _insert(hub, account, batch, rows, found):
-    """Enter rows of files in one transaction; a file whose words the hub cannot take is refused with that reason."""
+    """Insert rows of files in one transaction; a file with a value that the hub cannot take is refused with a reason."""
     with hub.transaction(account, "submit") as cursor:
         _resolve_names(cursor, account, [row for row in rows if not row["reason"]])
         cursor.execute(INCOMING)
@@ -172,7 +172,7 @@ def _text(value):
 
 
 def _resolve_names(cursor, account, rows):
-    """Names of labels, places and licences become ids; a row with one that cannot be gets a reason."""
+    """Replace names of labels and places by ids; a row with an unknown licence or an impossible label gets a reason."""
     cursor.execute("SELECT id FROM hub.licence")
     licences = {one for one, in cursor.fetchall()}
     known = {}
@@ -198,7 +198,7 @@ def _resolve_names(cursor, account, rows):
 
 
 def insert_rows(cursor, account, batch):
-    """Take the rows of the temporary table `incoming` into a batch: pictures, labels, and what became of each file."""
+    """Insert the rows of the temporary table `incoming` into a batch: pictures, labels, and the outcome of each file."""
     _keep_receipts(cursor, batch)
     cursor.execute("CREATE TEMP TABLE fresh (id bigint, sha256 text, name text) ON COMMIT DROP")
     cursor.execute("""

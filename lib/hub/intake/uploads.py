@@ -1,4 +1,4 @@
-"""Pictures that come one by one over HTTP or from the page: which are wanted still, and taking them in."""
+"""Uploads: which pictures of a batch are still wanted, and taking them in, one by one, over HTTP or from the page."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ MAX_FILES = 20_000   # files asked about at once
 
 
 def checked_key(key):
-    """The key of a batch as it is kept; ValueError where it is none."""
+    """The key of a batch; ValueError where it cannot be one."""
     if not re.fullmatch(r"[\w.-]{1,100}", key):
         raise ValueError(f"the key {key[:60]!r} names no batch; it must be 1 to 100 letters, digits, '.', '_' or '-'")
     return key

@@ -1,4 +1,4 @@
-"""Which pictures can be used? Every waiting one is measured, compared and judged; each decision keeps its figure."""
+"""Which submitted pictures can be used? Each is measured, compared and judged; each decision keeps its figure."""
 
 import contextlib
 import threading
@@ -15,10 +15,10 @@ from lib.hub.intake import checks, features, label_errors, near_duplicates
 from lib.hub.intake.checks import Finding
 from lib.imaging import images
 
-LOCK = 7_236_114_003   # any number, the same in all processes that look for twins
-CONCURRENT_CHUNKS = 2            # chunks at once: while one is with the database, the other is measured
+LOCK = 7_236_114_003   # of the advisory lock under which near duplicates are looked for; any number
+CONCURRENT_CHUNKS = 2            # while one chunk waits for the database, the other is measured
 CHUNK_TIMEOUT = 3600        # s that a chunk may take, on however slow a machine
-MAX_CANDIDATES = 8            # candidates that are looked at closely
+MAX_CANDIDATES = 8            # candidates of which the pixels are compared
 FIELDS = ("name", "verdict", "figure", "allowed", "reason", "other")
 REFUSED_BY_CHECK = """status = 'refused' AND NOT EXISTS (SELECT FROM hub.review WHERE review.picture = picture.id)
     AND NOT EXISTS (SELECT FROM hub.finding WHERE finding.picture = picture.id AND name = 'decodes' AND verdict = 'refuse')"""
@@ -27,7 +27,7 @@ REFUSED_BY_CHECK = """status = 'refused' AND NOT EXISTS (SELECT FROM hub.review 
 def verify(hub, progress=None):
     """Verify all waiting pictures and return how many came to which status.
 
-    Any number of these may run at once; each takes its own pictures. A killed one leaves its chunk waiting.
+    Any number of processes may do this at once, each with pictures of its own. A killed one leaves its chunk submitted.
     """
     counts, extract = Counter(), features.extractor(hub)
     with parallel.executor(hub.params.compute) as workers, ThreadPoolExecutor(CONCURRENT_CHUNKS) as pool, _stop_event() as until:
@@ -126,11 +126,11 @@ def _check_task_labels(cursor, rows, findings):
         findings[number].append(checks.label_finding(task, values, sizes[number]))
 
 
-# --- twins
+# --- near duplicates
 
 
 def _write_fingerprints(cursor, hub, measured):
-    """One process at a time from here to the end of the transaction, so that of two twins one sees the other."""
+    """Write what near duplicates are found by; the lock lasts to the end of the transaction, so that two never miss each other."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     kind = features.kind(hub)
     execute_values(cursor, "INSERT INTO hub.fingerprint (picture, hashes, kind, features) VALUES %s "
@@ -147,9 +147,9 @@ def _columns(rows):
 
 
 def _candidates(cursor, hub, measured):
-    """By picture, what is compared of it and the pictures (id, sha256) that may be its twins, the likeliest first.
+    """By picture, what is compared of it and the pictures (id, sha256) that may be its duplicates, the likeliest first.
 
-    Those that were there before: the older ones of the same chunk, and whatever other chunks have left.
+    Candidates are older pictures of the same chunk and all pictures of finished chunks.
     """
     cursor.execute("SELECT DISTINCT mine, picture FROM unnest(%s::integer[], %s::bigint[]) AS probe(key, mine) "
                    "JOIN hub.fingerprint_key USING (key) WHERE picture < mine OR picture <> ALL(%s)",
@@ -171,17 +171,17 @@ def _candidates(cursor, hub, measured):
 
 
 def _duplicate_findings(hub, workers, pairs):
-    """By picture, the Finding that it is one of its candidates."""
+    """By picture, the Finding whether it is a near duplicate of one of its candidates."""
     jobs, found = [(hub, small, near) for small, near in pairs.values()], {}
-    for number, (other, alike) in zip(pairs, workers.map(_compare, jobs), strict=True):
-        twin = alike >= hub.settings.twin
-        found[number] = Finding("duplicate", "refuse" if twin else "accept", round(alike, 4), hub.settings.twin,
-                                f"it is picture {other} once more" if twin else "", other if twin else None)
+    for number, (other, similarity) in zip(pairs, workers.map(_compare, jobs), strict=True):
+        same = similarity >= hub.settings.twin
+        found[number] = Finding("duplicate", "refuse" if same else "accept", round(similarity, 4), hub.settings.twin,
+                                f"it is picture {other} once more" if same else "", other if same else None)
     return found
 
 
 def _compare(job):
-    """The candidate that a picture is most alike, and how much."""
+    """The id of the most similar candidate, and its similarity."""
     hub, small, candidates = job
     cv2.setNumThreads(1)
     best = (None, -1.0)
@@ -189,7 +189,7 @@ def _compare(job):
     for other, sha256 in candidates:
         try:
             theirs = images.read(store.read(hub, sha256), at_least=(near_duplicates.SIDE, near_duplicates.SIDE)).pixels
-        except (images.Refused, ValueError):   # the store has lost it: nothing it could be compared with
+        except (images.Refused, ValueError):   # the store has lost it, so there is nothing to compare with
             continue
         best = max(best, (other, near_duplicates.similarity(mine, near_duplicates.to_grey(theirs), hub.settings.twin)), key=lambda each: each[1])
         if best[1] >= hub.settings.twin:
@@ -227,7 +227,7 @@ def _quality(figures, settings):
 
 
 def _requeue_relabelled(hub):
-    """Pictures whose label was corrected in the viewer or answered by the API since they were verified: for review."""
+    """Send pictures to review whose label was corrected in the viewer or answered by the API since they were verified."""
     with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("UPDATE hub.picture SET status = 'review' WHERE status = 'accepted' AND EXISTS (SELECT "
                        "FROM hub.annotation WHERE annotation.picture = picture.id AND origin IN ('viewer', 'api') "
@@ -235,7 +235,7 @@ def _requeue_relabelled(hub):
 
 
 def check_labels(hub):
-    """Judge the labels of accepted pictures by their like, send those that disagree to review; how many these are.
+    """Look for label errors among accepted pictures, send these pictures to review, and return how many there are.
 
     A picture counts under its one label; a label with fewer than `hub.min_examples` pictures is not judged, nor is one
     that a reviewer has looked at.
@@ -257,8 +257,8 @@ def check_labels(hub):
 def _write_label_findings(hub, rows):
     numbers, labels, blobs, seen = (list(column) for column in zip(*rows, strict=True))
     labels = np.array(labels)
-    doubt, better, sure = label_errors.find(features.unpack(blobs), labels)
-    wrong = (doubt > 1) & (better != labels) & (sure >= hub.settings.suspicion) & ~np.array(seen)
+    suspicion, better, sure = label_errors.find(features.unpack(blobs), labels)
+    wrong = (suspicion > 1) & (better != labels) & (sure >= hub.settings.suspicion) & ~np.array(seen)
     findings = [(number, "label", "review" if bad else "accept", round(float(chance), 4), hub.settings.suspicion,
                  f"it is labelled {label} and looks like {other}" if bad else "", None)
                 for number, label, other, chance, bad in zip(numbers, labels, better, sure, wrong, strict=True)]
@@ -273,7 +273,7 @@ def _write_label_findings(hub, rows):
 
 
 def rate_suppliers(hub):
-    """Give every supplier a quality: the share of what they sent that was accepted, files that are no pictures included."""
+    """Write each supplier's quality: the share of their files that was accepted; one under review counts half."""
     with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))   # two at once could wait for each other
         cursor.execute("""
@@ -321,9 +321,9 @@ def waiting(hub, account):
 
 
 def review(hub, account, picture, verdict, labels=None, note=""):
-    """A reviewer's word on a picture: accept or refuse, with other labels if some are given. ValueError.
+    """Write a reviewer's verdict on a picture (accept or refuse), and its labels where some are given; ValueError.
 
-    Any picture but a waiting one may be reviewed, also again.
+    Every picture that was verified may be reviewed, also again, and also one that a check refused.
     """
     from lib.hub.datasets import label_hierarchy
 
@@ -346,7 +346,7 @@ def review(hub, account, picture, verdict, labels=None, note=""):
 
 
 def supplier_quality(hub):
-    """What suppliers' pictures are worth: dicts of name, quality (0 to 1, or None) and files by what became of them."""
+    """By supplier: dicts of name, quality (0 to 1, or None) and the number of files by status."""
     with hub.transaction(accounts.OPERATOR, "work") as cursor:
         cursor.execute("""
             SELECT person.name, person.quality, (SELECT coalesce(json_object_agg(what, n), '{}') FROM (

@@ -1,4 +1,4 @@
-"""Which trainings were asked for, and what became of them? A queue in PostgreSQL, from which workers anywhere take."""
+"""Trainings on demand: a queue in PostgreSQL, from which workers on any machine claim them under a lease."""
 
 import datetime
 import json
@@ -13,9 +13,9 @@ from lib.hub import accounts
 FIELDS = ("id", "version", "requested_by", "request", "state", "attempts", "worker", "cancel", "progress", "result", "error",
           "created", "started", "finished")
 COLUMNS = ", ".join(FIELDS)
-MISSED_HEARTBEATS = 6          # missed signs of life after which a worker is taken for dead
-LOCK = 7_236_114    # any number, the same in all processes
-# What the person who asks may choose; all else (paths, servers, tracking) is the operator's to say.
+MISSED_HEARTBEATS = 6          # missed heartbeats after which a worker loses its lease
+LOCK = 7_236_114    # of the advisory lock of a person's requests; any number
+# What the account that asks may choose; the operator sets all else (paths, servers, tracking).
 ADJUSTABLE = ("model.backbone", "model.weights", "model.scale", "model.trainable", "model.width", "model.height",
         "training.epochs", "training.batch_size", "training.optimizer", "training.learning_rate", "training.schedule",
         "training.patience", "training.augment", "training.seed", "split.train", "split.validation", "split.test")
@@ -24,7 +24,7 @@ WEIGHTS = ("none", "shipped", "imagenet")   # names, and no paths of the worker'
 
 
 class LeaseLost(RuntimeError):
-    """A training that is no longer this worker's: another one took it, since this one was silent for too long."""
+    """A training is no longer this worker's: it missed too many heartbeats, and another worker claimed it."""
 
 
 @dataclass(frozen=True)

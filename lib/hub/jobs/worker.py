@@ -1,4 +1,4 @@
-"""How is a training of the queue run? By the four notebooks, in a process of its own that can be stopped and timed."""
+"""How is a claimed training run? By the four notebooks, in a process of its own that can be stopped and timed."""
 
 import contextlib
 import copy
@@ -28,9 +28,9 @@ from lib.storage import files, postgres, runs
 from lib.tasks.contract import Hierarchical
 
 RUN = "hub"            # name of a training's run, in a profile of its own
-TRANSIENT_STATUSES = (69, 74, 75, -9)   # exit statuses after which another try may help: no database, no room, busy, killed
-MIN_GROUPS = 10            # batches under which a version is split by picture: fewer would leave a part empty
-TERMINATION_GRACE = 20             # s for a training to end by itself once it is told to
+TRANSIENT_STATUSES = (69, 74, 75, -9)   # exit statuses after which another attempt may succeed: no database, disk full, busy, killed
+MIN_GROUPS = 10            # batches; with fewer, a version is split by picture, since a split by batch would leave a part empty
+TERMINATION_GRACE = 20             # s for a training to end after SIGTERM before it is killed
 
 
 def work(hub, once=False, told=print):
@@ -78,7 +78,7 @@ def _verify_repeatedly(hub, once, told):
 
 
 def run_attempt(hub, training):
-    """Run an attempt to its end and write down what became of it; returns that in words. trainings.LeaseLost."""
+    """Run a training to its end, record the outcome, and return it in words; raises trainings.LeaseLost."""
     try:
         values = parameters(hub, training)
         job = tasks.job(**values)
@@ -110,7 +110,7 @@ def run_attempt(hub, training):
 
 
 def _record_outcome(hub, training, state, error="", result=None, pause=0.0):
-    """Write down how it ended, however long the database takes to come back."""
+    """Record the outcome, however long the database takes to come back, and return it in words."""
     while True:
         try:
             trainings.finish(hub, training, state, result, error, pause)
@@ -177,7 +177,7 @@ def terminate(child):
 
 
 def stderr_tail(child):
-    """What the command said at its end, in a sentence."""
+    """The last error line of the command's standard error, or its exit status."""
     child.said.seek(0)
     lines = [line for line in child.said.read().decode(errors="replace").splitlines() if line.startswith("error: ")]
     return lines[-1].removeprefix("error: ")[:500] if lines else f"its process ended with status {child.returncode}"
@@ -187,7 +187,7 @@ def stderr_tail(child):
 
 
 def progress(job):
-    """How far a run has come: the number of the notebook that runs, and its losses so far."""
+    """The progress of a run: the number of the notebook that runs (phase), and its losses so far (history)."""
     record = runs.Run(job, RUN)
     done = [job.folder.joinpath("01_data_preparation.ipynb").is_file(),
             *(record.path("notebooks", name).is_file() for name in ("02_model_building.ipynb", "03_model_verification.ipynb"))]
@@ -206,10 +206,27 @@ def collect_result(hub, job, training):
     kept = {f"figures/{path.name}": path.read_bytes()
             for folder in (job.folder, record.folder) for path in sorted((folder / "figures").glob("*.png"))}
     kept["model.zip"] = zip_run(record)
-    done = record.read("done")
-    return {"scores": _table(record.path("scores.csv")), "history": _table(record.path("history.csv")),
+    done, scores = record.read("done"), _table(record.path("scores.csv"))
+    return {"scores": scores, "warnings": warnings(job, scores), "history": _table(record.path("history.csv")),
             "loss": done["metrics"], "pictures": done["pictures"], "seconds": done["seconds"],
             "files": {name: store.put(hub, data, trainings.KIND) for name, data in kept.items()}}
+
+
+def warnings(job, scores):
+    """Sentences about a run whose scores say that it has learned nothing: not better than the constant answer."""
+    line = next((line for line in scores if line["score"] == job.headline), {})
+    mean, constant, low, high = (line.get(name) for name in ("mean", "constant", "low", "high"))
+    if mean is None or constant is None:
+        return [f"there is no {job.headline} to tell whether it has learned anything; the data set may be too small"]
+    sign, words = (1, "as low as") if job.best_is == "high" else (-1, "as high as")
+    if sign * mean <= sign * constant:
+        return [f"it has learned nothing: its {job.headline} is {mean:.3g}, and the constant answer, which knows only how "
+                f"frequent the labels are, has {constant:.3g}"]
+    edge = low if sign > 0 else high
+    if edge is not None and sign * edge <= sign * constant:
+        return [f"it may have learned nothing: its {job.headline} may be {words} {edge:.3g} on other pictures, and the "
+                f"constant answer has {constant:.3g}"]
+    return []
 
 
 def zip_run(record):
@@ -234,6 +251,6 @@ def _table(path):
 
 
 def _remove_folders(job):
-    """Take a training's folders away; what is worth keeping is in the store."""
+    """Remove a training's folders; the model and the figures are in the store."""
     for folder in (job.folder, job.outputs):
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,8 @@
 // answer; texts from the hub are set as text, never as markup.
 
 const BACKBONES = ["small", "residual", "MobileNetV2", "EfficientNetB0", "VGG16", "ResNet50"];
-const PHASES = { "01": "gathers the pictures", "02": "learns", "03": "is verified", "04": "is tried in the API" };
+const PHASES = { "01": "gathering pictures", "02": "training", "03": "scoring", "04": "trying the API" };
+const RUNNING = ["queued", "running"];
 const FORMATS = ["folders", "coco", "yolo", "openimages", "parquet"];
 const AT_ONCE = 3;      // files sent at the same time
 const BLOCK = 24;       // thumbnails asked for at once
@@ -15,6 +16,15 @@ function make(name, className = "", text = "", parts = []) {
   if (className) node.className = className;
   if (text !== "") node.textContent = text;
   node.append(...parts);
+  return node;
+}
+
+// A picture that opens large when it is clicked.
+function opening(shown, name, open) {
+  const node = make("button", "opening", "", [shown]);
+  node.type = "button";
+  node.setAttribute("aria-label", `open ${name}`);
+  node.addEventListener("click", open);
   return node;
 }
 
@@ -151,7 +161,7 @@ class Hub {
 
   open() {
     const tabs = [["Overview", "browse"], ["Submit", "submit"], ["Browse", "browse"], ["Data sets", "version"],
-                  ["Trainings", "train"], ["Review", "review"]].filter(([, action]) => this.me.may.includes(action));
+                  ["Trainings", "train"], ["Review", "review"], ["Accounts", "accounts"]].filter(([, action]) => this.me.may.includes(action));
     this.sheet = make("main", "sheet");
     this.tabs = make("nav", "tabs", "", tabs.map(([name]) => button(name, () => this.turn(name), "tab")));
     const leave = button("Leave", () => { sessionStorage.removeItem("corebox-hub-token"); clearInterval(this.clock);
@@ -174,7 +184,7 @@ class Hub {
     delete this.root.dataset.shown;
     this.say("");
     const shown = { Overview: this.overview, Submit: this.submit, Browse: this.browse, "Data sets": this.sets,
-                    Trainings: this.trainings, Review: this.review }[name];
+                    Trainings: this.trainings, Review: this.review, Accounts: this.accounts }[name];
     return this.run(() => shown.call(this));
   }
 
@@ -188,8 +198,8 @@ class Hub {
   async overview() {
     const about = await this.ask("overview");
     const figures = make("div", "figures");
-    const facts = [["accepted pictures", number(about.total)], ["labels in use", number(Object.keys(about.counts).length)],
-                   ["towns", number(about.places.length)], ["mean quality", about.total ? about.quality.toFixed(2) : "–"]];
+    const facts = [["accepted pictures", number(about.total)], ["labels in use", number(about.labels)],
+                   ["towns", number(about.places.filter((each) => each.city).length)], ["mean quality", about.total ? about.quality.toFixed(2) : "–"]];
     this.sheet.replaceChildren(
       make("div", "facts", "", facts.map(([name, value]) => make("div", "fact", "", [make("b", "", value), make("span", "", name)]))),
       figures);
@@ -243,6 +253,8 @@ class Hub {
 
   async sendAll(files, values, progress, results, send) {
     if (!files.length) throw new Error("choose some pictures first");
+    const names = files.map((file) => file.webkitRelativePath || file.name), twice = names.find((name, at) => names.indexOf(name) !== at);
+    if (twice) throw new Error(`${number(names.filter((name) => name === twice).length)} of the files are named ${twice}; give each a name of its own`);
     if (!values.licence) throw new Error("choose the licence on which the pictures may be used");
     send.disabled = true;
     Object.assign(progress, { hidden: false, value: 0 });
@@ -281,8 +293,11 @@ class Hub {
       await Promise.all(Array.from({ length: AT_ONCE }, worker));
       const failed = [...found.values()].filter((each) => each.outcome === "not sent").length;
       if (!failed) await this.ask("done", { key });
-      this.say(failed ? `${failed} pictures were not sent; press Submit to go on` : `${number(read.length)} pictures in `
-        + `${((Date.now() - started) / 1000).toFixed(1)} s; they are verified now`, failed ? "bad" : "good");
+      const count = (outcome) => [...found.values()].filter((each) => each.outcome === outcome).length;
+      const told = [["new", "taken, which wait for verification"], ["known", "here already"], ["refused", "refused"]]
+        .filter(([outcome]) => count(outcome)).map(([outcome, words]) => `${number(count(outcome))} ${words}`).join(", ");
+      this.say(failed ? `${failed} pictures were not sent; press Submit to go on` : `${told}, in `
+        + `${((Date.now() - started) / 1000).toFixed(1)} s`, failed || count("refused") ? "bad" : "good");
       this.root.dataset.submitted = String(read.length - failed);
       await this.showPast();
     } finally {
@@ -427,9 +442,29 @@ class Hub {
   }
 
   card(each, thumb) {
-    const shown = thumb?.byteLength ? picture(thumb, "image/jpeg", each.labels.join(", ")) : make("div", "gone", "no picture");
+    const shown = this.thumbnail(each.id, thumb, each.labels.join(", "));
     return make("figure", "card", "", [shown, make("figcaption", "", each.labels.join(", ")),
       make("small", "", [each.place, each.licence, each.author].filter(Boolean).join(" · "))]);
+  }
+
+  // --- one picture
+
+  thumbnail(id, thumb, name) {
+    if (!thumb?.byteLength) return make("div", "gone", "no picture");
+    return opening(picture(thumb, "image/jpeg", name), name || `picture ${id}`, () => this.run(async () => {
+      const answer = await this.ask("picture", { id });
+      this.show(picture(answer.buffers[0], "image/jpeg", name), `picture ${id}: ${name}`);
+    }));
+  }
+
+  // A picture over the page; Escape, the button, or a click beside it closes it.
+  show(shown, title) {
+    const dialog = make("dialog", "large", "", [make("div", "row", "", [make("b", "grow", title), button("Close", () => dialog.close())]), shown]);
+    dialog.setAttribute("aria-label", title);
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    dialog.addEventListener("close", () => dialog.remove());
+    this.root.append(dialog);
+    dialog.showModal();
   }
 
   // --- data sets
@@ -452,8 +487,12 @@ class Hub {
       })]),
       rows.length ? table(["no.", "made", "pictures", "size", "labels", ""], rows)
         : make("p", "soft", "none yet: choose pictures under Browse and make one")]),
-    make("section", "", "", [make("h2", "", "Watch-list"), watches.length ? table(["no.", "labels", "pictures of each", "state", "since"],
-      watches.map((each) => [each.id, (each.query.labels ?? []).join(", ") || "all", each.least, each.state, day(each.fired)]))
+    make("section", "", "", [make("h2", "", "Watch-list"), watches.length ? table(["no.", "labels", "pictures of each", "state", "since", ""],
+      watches.map((each) => [each.id, (each.query.labels ?? []).join(", ") || "all", each.least, each.state, day(each.fired),
+        each.state === "waiting" ? button("Withdraw", () => this.run(async () => {
+          await this.ask("withdraw", { number: each.id });
+          await this.turn("Data sets");
+        })) : ""]))
       : make("p", "soft", "empty")]));
     this.ready("Data sets");
   }
@@ -476,6 +515,14 @@ class Hub {
     const epochs = input("number", { min: 1, max: 1000, placeholder: "as usual" });
     const rate = input("number", { min: 0, step: "any", placeholder: "as usual" });
     this.list = make("div", "trainings");
+    const doubt = make("p", "bad");
+    const judge = () => {
+      const chosen = versions.find((each) => String(each.id) === version.value);
+      doubt.textContent = chosen && Object.keys(chosen.counts).length < 2
+        ? "All pictures of this data set have the same label, or none: a training has nothing to tell apart." : "";
+    };
+    version.addEventListener("change", judge);
+    judge();
     const asked = button("Ask for a training", () => this.run(async () => {
       const overrides = { "model.backbone": backbone.value };
       if (weights.value !== "none") Object.assign(overrides, { "model.weights": weights.value, "model.trainable": false });
@@ -484,10 +531,10 @@ class Hub {
       await this.ask("train", { version: Number(version.value), overrides });
       await this.showTrainings();
     }, "it is in the queue"), "main");
-    this.sheet.replaceChildren(make("section", "", "", [make("h2", "", "A model of your own"),
+    this.sheet.replaceChildren(make("section", "", "", [make("h2", "", `A model of your own for the task ${this.me.task}`),
       make("div", "fields", "", [field("Data set", version), field("Network", backbone), field("Weights to begin with", weights),
         field("Epochs", epochs), field("Learning rate", rate)]),
-      make("div", "row", "", [asked, make("span", "soft", `profile ${this.me.profile}`)])]), this.list);
+      doubt, make("div", "row", "", [asked, make("span", "soft", `profile ${this.me.profile}`)])]), this.list);
     asked.disabled = !versions.length;
     this.drawn = new Map();
     await this.showTrainings();
@@ -513,15 +560,16 @@ class Hub {
   }
 
   training(each) {
-    const { overrides } = each.request, running = ["queued", "running"].includes(each.state);
-    const state = each.state === "running" ? `${PHASES[each.progress?.phase] ?? "begins"}${each.cancel ? ", is being ended" : ""}` : each.state;
+    const { overrides, task } = each.request, running = RUNNING.includes(each.state);
+    const state = each.cancel && running ? "being cancelled" : each.state !== "running" ? each.state
+      : `running, step ${Number(each.progress?.phase ?? 1)} of 4: ${PHASES[each.progress?.phase] ?? PHASES["01"]}`;
     const acts = [];
     if (running && !each.cancel) acts.push(button("Cancel", () => this.run(async () => {
       await this.ask("cancel", { number: each.id });
       await this.showTrainings();
     })));
     if (!running) acts.push(button("Once more", () => this.run(async () => {
-      await this.ask("again", { number: each.id });
+      await this.ask("retry", { number: each.id });
       await this.showTrainings();
     }, "it is in the queue")));
     if (each.state === "done") acts.push(button("Download the model", () => this.run(async () => {
@@ -531,8 +579,10 @@ class Hub {
     const history = each.result?.history ?? each.progress?.history ?? [];
     const card = make("section", "training", "", [
       make("div", "row", "", [make("b", "", `Training ${each.id}`), make("span", `state ${each.state}`, state),
-        make("span", "soft grow", `data set ${each.version} · ${overrides["model.backbone"] ?? "small"} · asked ${day(each.created)}`), ...acts]),
-      ...(each.error ? [make("p", "bad", each.error)] : [])]);
+        make("span", "soft grow", `task ${task} · data set ${each.version} · ${overrides["model.backbone"] ?? "small"} · asked ${day(each.created)}`
+        + (each.finished ? ` · ended ${day(each.finished)}` : "")), ...acts]),
+      ...(each.error ? [make("p", "bad", each.error)] : []),
+      ...(each.result?.warnings ?? []).map((text) => make("p", "warning", `Warning: ${text}.`))]);
     card.dataset.training = String(each.id);
     card.dataset.state = each.state;
     if (history.length) card.append(this.curve(history));
@@ -545,9 +595,10 @@ class Hub {
       const more = button(`Show ${names.length} figures`, () => this.run(async () => {
         more.remove();
         for (const name of names) {
-          const answer = await this.ask("kept", { number: each.id, name });
-          shelf.append(make("figure", "", "", [make("figcaption", "", name.replace("figures/", "").replace(".png", "")),
-            picture(answer.buffers[0], "image/png", name)]));
+          const answer = await this.ask("file", { number: each.id, name });
+          const title = name.replace("figures/", "").replace(".png", ""), [buffer] = answer.buffers;
+          shelf.append(make("figure", "", "", [make("figcaption", "", title),
+            opening(picture(buffer, "image/png", title), title, () => this.show(picture(buffer, "image/png", title), title))]));
         }
         shelf.dataset.shown = String(names.length);
       }));
@@ -589,13 +640,15 @@ class Hub {
 
   // --- review
 
-  async review() {
-    const [{ queue }, { waiting }] = await Promise.all([this.ask("queue"), this.ask("waiting")]);
-    const head = make("p", "soft", `${number(waiting.review)} wait for a review, ${number(waiting.submitted)} for verification, `
-      + `${number(waiting.refused)} were refused`);
+  async review(refused = false) {
+    const { queue, waiting } = await this.ask("queue", { refused });
+    this.head = make("div", "row");
     const list = make("div", "grid wide");
-    this.sheet.replaceChildren(make("section", "", "", [make("h2", "", "Review"), head, list]));
-    if (!queue.length) list.append(make("p", "soft", "nothing waits"));
+    this.sheet.replaceChildren(make("section", "", "", [make("h2", "", "Review"), this.head, list]));
+    this.counted(waiting, refused);
+    const all = refused ? waiting.refused_by_check : waiting.review;
+    if (!queue.length) list.append(make("p", "soft", refused ? "no check has refused a picture that can be shown" : "nothing waits"));
+    else if (queue.length < all) list.before(make("p", "soft", `the first ${number(queue.length)} of ${number(all)}`));
     for (let at = 0; at < queue.length; at += BLOCK) {
       const block = queue.slice(at, at + BLOCK);
       const answer = await this.ask("thumbs", { ids: block.map((each) => each.picture) });
@@ -605,21 +658,86 @@ class Hub {
     this.ready("Review");
   }
 
+  // How many pictures wait, with the two lists that a reviewer may look through.
+  counted(waiting, refused) {
+    const choices = [[false, `To review (${number(waiting.review)})`], [true, `Refused by a check (${number(waiting.refused_by_check)})`]];
+    this.head.replaceChildren(...choices.map(([which, text]) => {
+      const node = button(text, () => this.run(() => this.review(which)), "tab");
+      node.setAttribute("aria-pressed", String(which === refused));
+      return node;
+    }), make("span", "soft", `${number(waiting.submitted)} wait for verification, ${number(waiting.refused)} are refused in all`));
+    this.refusedShown = refused;
+  }
+
   waiting(each, thumb) {
     const labels = input("text", { value: each.labels.join("; ") }), before = labels.value;
     labels.setAttribute("aria-label", `labels of picture ${each.picture}`);
     const verdict = (word) => this.run(async () => {
-      await this.ask("review", { picture: each.picture, verdict: word,
+      const answer = await this.ask("review", { picture: each.picture, verdict: word,
         labels: labels.value === before ? null : labels.value.split(";").map((name) => name.trim()).filter(Boolean) });
       card.remove();
+      this.counted(answer.waiting, this.refusedShown);
       this.root.dataset.reviewed = String(each.picture);
     }, `picture ${each.picture}: ${word === "accept" ? "accepted" : "refused"}`);
     const card = make("figure", "card", "", [
-      thumb?.byteLength ? picture(thumb, "image/jpeg", each.labels.join(", ")) : make("div", "gone", "no picture"),
+      this.thumbnail(each.picture, thumb, each.labels.join(", ")),
       make("ul", "", "", each.findings.map((finding) => make("li", "", finding.reason))), labels,
       make("div", "row", "", [button("Accept", () => verdict("accept"), "main"), button("Refuse", () => verdict("refuse"))])]);
     card.dataset.picture = String(each.picture);
     return card;
+  }
+
+  // --- accounts
+
+  async accounts() {
+    const { accounts } = await this.ask("accounts");
+    const name = input("text", { maxLength: 100 }), chosen = this.roleBoxes([], "new account");
+    const position = input("checkbox");
+    const told = make("p", "token");
+    told.setAttribute("role", "status");
+    const tell = (who, token) => {
+      told.replaceChildren(`${who} has the token `, make("code", "", token), "; it is not shown again, so pass it on now.");
+    };
+    const add = button("Add", () => this.run(async () => {
+      const { token } = await this.ask("add_account", { name: name.value, roles: chosen.roles(), keep_position: position.checked });
+      const who = name.value.trim();
+      await this.accounts();
+      this.sheet.querySelector(".token").replaceWith(told);
+      tell(who, token);
+    }, "the account is there"), "main");
+    const row = (each) => {
+      const roles = this.roleBoxes(each.roles, each.name);
+      const change = (facts, said) => this.run(async () => {
+        await this.ask("change_account", { id: each.id, ...facts });
+        await this.accounts();
+      }, said);
+      return [each.name, make("span", `state ${each.active ? "accepted" : "refused"}`, each.active ? "active" : "ended"), roles,
+        each.quality === null ? "" : each.quality.toFixed(2), day(each.created),
+        make("span", "row", "", [button("Save roles", () => change({ roles: roles.roles() }, `${each.name}: roles saved`)),
+          button("New token", () => this.run(async () => {
+            const { token } = await this.ask("renew_token", { id: each.id });
+            tell(each.name, token);
+          }, `${each.name}: the old token is void`)),
+          each.id === this.me.id ? make("span", "soft", "you")
+            : button(each.active ? "End" : "Take up again", () => change({ active: !each.active }, `${each.name}: ${each.active ? "ended" : "active"}`))])];
+    };
+    this.sheet.replaceChildren(make("section", "", "", [make("h2", "", "Add an account"),
+      make("div", "fields", "", [field("Name", name), chosen,
+        make("label", "row", "", [position, "agrees that GPS positions are kept"])]),
+      make("div", "row", "", [add]), told]),
+    make("section", "", "", [make("h2", "", `${number(accounts.length)} accounts`),
+      table(["name", "state", "roles", "quality", "since", ""], accounts.map(row))]));
+    this.ready("Accounts");
+  }
+
+  // A checkbox for each role; `roles()` of the node returns those that are checked.
+  roleBoxes(checked, whose) {
+    const boxes = this.me.allRoles.map((role) => [role, input("checkbox", { checked: checked.includes(role) })]);
+    const node = make("span", "row", "", boxes.map(([role, box]) => make("label", "row tight", "", [box, role])));
+    node.setAttribute("role", "group");
+    node.setAttribute("aria-label", `roles of ${whose}`);
+    node.roles = () => boxes.filter(([, box]) => box.checked).map(([role]) => role);
+    return node;
   }
 }
 
