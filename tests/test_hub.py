@@ -28,6 +28,7 @@ from lib.hub.intake import (
     checks,
     geocoding,
     metadata,
+    reviews,
     sources,
     submission,
     uploads,
@@ -169,7 +170,7 @@ RIGHTS = {
     "SELECT id, name, active FROM hub.person": "reviewer admin work",
     "INSERT INTO hub.person (name, token) SELECT 'x', 'y' WHERE false": "admin",
     "UPDATE hub.person SET token = NULL WHERE false": "admin",
-    "UPDATE hub.person SET id = 1 WHERE false": "",
+    "UPDATE hub.person SET name = 'x' WHERE false": "",
     "DELETE FROM hub.person": "",
     "DELETE FROM hub.person_role WHERE false": "admin",
     "SELECT count(*) FROM hub.picture": "supplier reviewer work",
@@ -223,7 +224,7 @@ def test_a_supplier_sees_nothing_of_another_and_cannot_accept_pictures(hub, crow
             assert cursor.fetchone() == (0,), table
     assert selection.pictures(hub, crowd["other"], [1]) == []
     with pytest.raises(accounts.Forbidden, match="may not review"):
-        verification.review(hub, crowd["supplier"], 1, "accept")
+        reviews.decide(hub, crowd["supplier"], 1, "accept")
     for values in (("other", "submitted"), ("supplier", "accepted")):   # for someone else, or accepted at once
         with pytest.raises(accounts.Forbidden, match="row-level security"), hub.transaction(crowd["supplier"], "submit") as cursor:
             cursor.execute("INSERT INTO hub.picture (sha256, bytes, clean_sha256, clean_bytes, format, width, height, name, "
@@ -360,9 +361,9 @@ def test_a_csv_that_names_a_picture_twice_is_refused_with_both_lines(hub, crowd,
 
 NESTED = functools.reduce(lambda inner, _: [inner], range(100_000), [])
 BAD = {  # what a stranger may send to each action
-    "review note": lambda hub, who, bad: verification.review(hub, who["reviewer"], 1, "accept", note=bad),
-    "review label": lambda hub, who, bad: verification.review(hub, who["reviewer"], 1, "accept", [bad]),
-    "review picture": lambda hub, who, bad: verification.review(hub, who["reviewer"], bad, "accept"),
+    "review note": lambda hub, who, bad: reviews.decide(hub, who["reviewer"], 1, "accept", note=bad),
+    "review label": lambda hub, who, bad: reviews.decide(hub, who["reviewer"], 1, "accept", [bad]),
+    "review picture": lambda hub, who, bad: reviews.decide(hub, who["reviewer"], bad, "accept"),
     "query label": lambda hub, who, bad: selection.select(hub, who["customer"], {"labels": [bad]}),
     "query value": lambda hub, who, bad: selection.select(hub, who["customer"], {"labels": bad}),
     "query place": lambda hub, who, bad: selection.select(hub, who["customer"], {"places": [bad]}),
@@ -699,13 +700,13 @@ def test_a_reviewer_sees_what_a_check_refused_and_can_overturn_it(hub, crowd):
     send(hub, crowd["other"], {"copy.jpg": picture(0, 1, quality=50), "long.jpg": jpeg(long)})
     assert verification.verify(hub)["refused"] == 3
     reviewer = crowd["reviewer"]
-    assert verification.waiting(hub, reviewer) == {"submitted": 0, "review": 0, "refused": 3, "refused_by_check": 3}
-    found = {finding["check"]: each for each in verification.queue(hub, reviewer, refused=True) for finding in each["findings"]}
+    assert reviews.waiting(hub, reviewer) == {"submitted": 0, "review": 0, "refused": 3, "refused_by_check": 3}
+    found = {finding["check"]: each for each in reviews.queue(hub, reviewer, refused=True) for finding in each["findings"]}
     assert set(found) == {"information", "blur", "duplicate", "aspect"} and all(each["findings"][0]["reason"] for each in found.values())
-    assert verification.queue(hub, reviewer) == []
-    verification.review(hub, reviewer, found["aspect"]["picture"], "accept")
-    verification.review(hub, reviewer, found["information"]["picture"], "refuse")
-    assert [each["picture"] for each in verification.queue(hub, reviewer, refused=True)] == [found["duplicate"]["picture"]]
+    assert reviews.queue(hub, reviewer) == []
+    reviews.decide(hub, reviewer, found["aspect"]["picture"], "accept")
+    reviews.decide(hub, reviewer, found["information"]["picture"], "refuse")
+    assert [each["picture"] for each in reviews.queue(hub, reviewer, refused=True)] == [found["duplicate"]["picture"]]
     send(hub, crowd["other"], {"again.jpg": jpeg(long, 60)}, key="later")   # another copy of what was overturned
     rows(hub, "INSERT INTO hub.review (picture, person, verdict, was) SELECT id, %s, 'accept', 'x' FROM hub.picture "
          "WHERE name = 'again.jpg' RETURNING 1", reviewer.id)
@@ -749,11 +750,11 @@ def test_a_wrong_label_goes_to_review_and_the_reviewer_puts_it_right(hub, crowd)
     items.append(sources.Item("wrong.jpg", picture(1, 90), {"labels": ["ring"], "licence": LICENCE}))
     submission.receive(hub, crowd["supplier"], "k", items)
     assert verification.verify(hub)["doubted"] >= 1
-    queue = {tuple(each["labels"]): each for each in verification.queue(hub, crowd["reviewer"])}
-    wrong = next(each for each in verification.queue(hub, crowd["reviewer"])
+    queue = {tuple(each["labels"]): each for each in reviews.queue(hub, crowd["reviewer"])}
+    wrong = next(each for each in reviews.queue(hub, crowd["reviewer"])
                  if rows(hub, "SELECT name FROM hub.picture WHERE id = %s", each["picture"]) == [("wrong.jpg",)])
     assert ("ring",) in queue and wrong["findings"][0]["reason"] == "it is labelled ring and looks like bar"
-    verification.review(hub, crowd["reviewer"], wrong["picture"], "accept", ["bar"], "bars, clearly")
+    reviews.decide(hub, crowd["reviewer"], wrong["picture"], "accept", ["bar"], "bars, clearly")
     assert selection.pictures(hub, crowd["customer"], [wrong["picture"]])[0]["labels"] == ["bar"]
     assert verification.verify(hub).get("doubted") == 0   # it is not asked again
     with pytest.raises(psycopg2.errors.RestrictViolation):
@@ -768,7 +769,7 @@ def test_points_out_of_order_go_to_review(hub, crowd):
         send(hub, crowd["supplier"], {f"{name}.jpg": jpeg(pixels(0, len(name), size))}, key=name, task="corners", label=label)
     verification.verify(hub)
     assert dict(rows(hub, "SELECT name, status FROM hub.picture")) == {"right.jpg": "accepted", "turned.jpg": "review"}
-    assert "out of order" in verification.queue(hub, crowd["reviewer"])[0]["findings"][0]["reason"]
+    assert "out of order" in reviews.queue(hub, crowd["reviewer"])[0]["findings"][0]["reason"]
 
 
 def test_corrected_labels_flow_back_for_review(hub, crowd):
@@ -783,7 +784,7 @@ def test_corrected_labels_flow_back_for_review(hub, crowd):
         submission.annotate(hub, crowd["supplier"], sha256, "corners", {"row_nb": 3})
     submission.annotate(hub, crowd["supplier"], sha256, "corners", label, "api")
     verification.verify(hub)
-    assert verification.queue(hub, crowd["reviewer"])[0]["annotations"] == {"corners": label}
+    assert reviews.queue(hub, crowd["reviewer"])[0]["annotations"] == {"corners": label}
 
 
 def test_suppliers_are_rated_by_what_could_be_used(hub, crowd):
@@ -838,7 +839,7 @@ def test_maintained_counts_are_the_counted_ones(filled, crowd):
                         "WHERE status = 'accepted' GROUP BY 1"))
     assert selection.counts(filled, crowd["customer"]) == counted == {"shape": 12, "ring": 6, "bar": 6}
     first, = rows(filled, "SELECT min(picture) FROM hub.tag")[0]
-    verification.review(filled, crowd["reviewer"], first, "refuse")
+    reviews.decide(filled, crowd["reviewer"], first, "refuse")
     with filled.owner_transaction() as cursor:
         cursor.execute("DELETE FROM hub.edge WHERE child = (SELECT id FROM hub.label WHERE name = 'bar')")
         cursor.execute("SELECT hub.sum_up()")

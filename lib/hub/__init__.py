@@ -20,7 +20,8 @@ It is a program of its own, of which the prediction API knows nothing. Everythin
         features        what a picture looks like as one vector: classic, or of a network
         near_duplicates pictures that are there already, proposed by perceptual hash, confirmed on the pixels
         label_errors    labels that disagree with their pictures, by confident learning
-        verification    verify(hub) judges what waits; queue(…), review(…): what a reviewer decides
+        verification    verify(hub) judges what waits, sends label errors to review, rates suppliers
+        reviews         queue(…), waiting(…), decide(…): what a reviewer looks at and decides
         feedback        corrections of the viewer and answers of a model, back as labels for review
 
     datasets/           pictures out

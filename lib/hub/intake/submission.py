@@ -271,14 +271,19 @@ def status(hub, account, batch):
 
 
 def batches(hub, account):
-    """One's own batches, newest first: dicts of id, source, done, created (ISO 8601) and counts by outcome."""
+    """One's own batches, newest first: dicts of id, source, done, created (ISO 8601), counts by outcome, and statuses.
+
+    `statuses` counts the pictures that the account itself submitted.
+    """
     with hub.transaction(account, "own") as cursor:
         cursor.execute("""
             SELECT id, source, done, to_char(created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
                    (SELECT coalesce(json_object_agg(outcome, n), '{}') FROM (SELECT outcome, count(*) AS n
-                    FROM hub.submission WHERE batch = batch.id GROUP BY 1) AS each)
+                    FROM hub.submission WHERE batch = batch.id GROUP BY 1) AS each),
+                   (SELECT coalesce(json_object_agg(status, n), '{}') FROM (SELECT status, count(*) AS n
+                    FROM hub.picture WHERE picture.batch = batch.id GROUP BY 1) AS each)
             FROM hub.batch ORDER BY id DESC LIMIT 1000""")
-        return [dict(zip(("batch", "source", "done", "created", "counts"), row, strict=True))
+        return [dict(zip(("batch", "source", "done", "created", "counts", "statuses"), row, strict=True))
                 for row in cursor.fetchall()]
 
 
