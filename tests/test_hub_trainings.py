@@ -388,6 +388,6 @@ def alive(pid):
     ("high", {"mean": 0.6, "low": None, "high": None, "constant": 0.5}, None),
 ])
 def test_a_training_that_beats_no_constant_answer_is_warned_of(best_is, line, words):
-    task = SimpleNamespace(headline="right", best_is=best_is)
+    task = SimpleNamespace(primary_metric=SimpleNamespace(name="right", best=best_is))
     found = worker.warnings(task, [{"score": "other", "mean": 0.0, "constant": 1.0}, {"score": "right", **line}])
     assert len(found) == bool(words) and all(words in text for text in found), found

@@ -214,17 +214,18 @@ def collect_result(hub, job, training):
 
 def warnings(job, scores):
     """Sentences about a run whose scores say that it has learned nothing: not better than the constant answer."""
-    line = next((line for line in scores if line["score"] == job.headline), {})
+    metric = job.primary_metric
+    line = next((line for line in scores if line["score"] == metric.name), {})
     mean, constant, low, high = (line.get(name) for name in ("mean", "constant", "low", "high"))
     if mean is None or constant is None:
-        return [f"there is no {job.headline} to tell whether it has learned anything; the data set may be too small"]
-    sign, words = (1, "as low as") if job.best_is == "high" else (-1, "as high as")
+        return [f"there is no {metric.name} to tell whether it has learned anything; the data set may be too small"]
+    sign, words = (1, "as low as") if metric.best == "high" else (-1, "as high as")
     if sign * mean <= sign * constant:
-        return [f"it has learned nothing: its {job.headline} is {mean:.3g}, and the constant answer, which knows only how "
+        return [f"it has learned nothing: its {metric.name} is {mean:.3g}, and the constant answer, which knows only how "
                 f"frequent the labels are, has {constant:.3g}"]
     edge = low if sign > 0 else high
     if edge is not None and sign * edge <= sign * constant:
-        return [f"it may have learned nothing: its {job.headline} may be {words} {edge:.3g} on other pictures, and the "
+        return [f"it may have learned nothing: its {metric.name} may be {words} {edge:.3g} on other pictures, and the "
                 f"constant answer has {constant:.3g}"]
     return []
 
