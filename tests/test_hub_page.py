@@ -281,7 +281,8 @@ def shown(tab, name):
     try:
         tab.locator(f".corehub[data-shown='{name}']").wait_for(timeout=60_000)
     except Exception:
-        keep(tab, "failed")
+        if SHOTS:
+            tab.screenshot(path=f"{SHOTS}/failed.png")
         raise
 
 
@@ -291,6 +292,7 @@ def turn(tab, name):
 
 
 def keep(tab, name):
+    """Check a page by axe-core, and keep a picture of it where these are wanted."""
     assert violations(tab) == [], name
     if SHOTS:
         tab.wait_for_timeout(300)
