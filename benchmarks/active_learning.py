@@ -1,10 +1,10 @@
-"""Are chosen labels worth more than random ones? `python -m benchmarks.choose [--seeds 30]`.
+"""Are chosen labels worth more than random ones? `python -m benchmarks.active_learning [--seeds 30]`.
 
 The 198 real photographs of nails ($COREBOX_REAL_DATA), each seen by a frozen MobileNetV2 ($COREBOX_IMAGENET) as the task's
 profile `transfer` sees it; a logistic regression on its features is fitted in a second for every number of labels.
 Labels are bought in rounds, at random or as `lib.choose` picks them (doubt times distance), or by doubt or distance
 alone. Pictures of one time of day stay together: three of ten blocks are for test. The answer that knows only the
-commonest class stands beside. Prints a table, writes outputs/benchmarks/choose.json and choose.png (bands: 95 % of the mean).
+commonest class stands beside. Prints a table, writes outputs/benchmarks/active_learning.json and active_learning.png (bands: 95 % of the mean).
 """
 
 import argparse
@@ -29,7 +29,7 @@ BLOCKS, HELD, PARTS = 10, 3, 40   # parts: principal components that the regress
 
 def nails():
     """Features (198, 1280) float32 of every photograph, its class (1: bad), and its block of time; kept once made."""
-    path = FOLDER / "choose" / f"features-{Path(os.environ['COREBOX_IMAGENET']).stem[:24]}.npz"
+    path = FOLDER / "active_learning" / f"features-{Path(os.environ['COREBOX_IMAGENET']).stem[:24]}.npz"
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "nails"
     with open(folder / "labels.csv", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: Path(row["file"]).name)
@@ -155,9 +155,9 @@ def main():
         print(f"{way:15}" + "".join(f"{size:6d}: {mean:5.1%} ± {half:4.1%}" for size, mean, half in
                                     zip(SIZES, values.mean(0), band(values), strict=True)),
               f"  labels for {wanted:.1%}: {table[way]['labels_needed'] or float('nan'):.0f}")
-    files.write_json(FOLDER / "choose.json", {"seeds": given.seeds, "full": float(full.mean()), "wanted": wanted,
+    files.write_json(FOLDER / "active_learning.json", {"seeds": given.seeds, "full": float(full.mean()), "wanted": wanted,
                                               "commonest": float(common.mean()), "ways": table})
-    files.write_figure(FOLDER / "choose.png", figure(found, full, common))
+    files.write_figure(FOLDER / "active_learning.png", figure(found, full, common))
 
 
 if __name__ == "__main__":

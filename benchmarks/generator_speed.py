@@ -1,7 +1,7 @@
 """How many pictures of core boxes a second the generator draws, beside decoding a JPEG of the same size.
 
-    python -m benchmarks.synth            table, and outputs/benchmarks/synth.json
-    python -m benchmarks.synth --sheet    also outputs/benchmarks/synth.jpg, a contact sheet with corners and rows
+    python -m benchmarks.generator_speed            table, and outputs/benchmarks/generator_speed.json
+    python -m benchmarks.generator_speed --sheet    also outputs/benchmarks/generator_speed.jpg, a contact sheet with corners and rows
 """
 
 import argparse
@@ -92,12 +92,12 @@ def main():
     print(f"{'':22}{'size':>12}{'a second':>10}{'lowest':>9}{'highest':>9}{'a CPU second':>14}")
     for r in table:
         print(f"{r['name']:22}{'x'.join(map(str, r['size'])):>12}{r['per_second']:10}{r['lowest']:9}{r['highest']:9}{r['per_cpu_second']:14}")
-    files.write_json(OUT / "synth.json", {"table": table, "machine": platform.processor() or platform.machine(),
+    files.write_json(OUT / "generator_speed.json", {"table": table, "machine": platform.processor() or platform.machine(),
                                           "python": platform.python_version(), "opencv": cv2.__version__, "date": time.strftime("%Y-%m-%d")})
     if asked.sheet:
         _, data = cv2.imencode(".jpg", sheet()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-        files.write(OUT / "synth.jpg", data.tobytes())
-        print(f"contact sheet: {OUT / 'synth.jpg'}")
+        files.write(OUT / "generator_speed.jpg", data.tobytes())
+        print(f"contact sheet: {OUT / 'generator_speed.jpg'}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long does a photograph take from its JPEG to the answer of `corners`? Beside decoding it alone, in turns.
 
-    python -m benchmarks.speed [--rounds 7]
+    python -m benchmarks.corners_speed [--rounds 7]
 
 Synthetic 12-megapixel photographs, the shipped weights. Heatmap mode stands beside decoding at the reduced scale that it
 asks for, cascade mode beside decoding in full. `single`: one after another, by one thread; `batch`: by a pool of two
@@ -81,7 +81,7 @@ def main():
         results.append({"head": head, "way": "decoded", "per_second": statistics.median(rates), "lowest": min(rates),
                         "highest": max(rates)})
         print(f"{head}, decoded already: {statistics.median(rates):.0f} a second ({min(rates):.0f}-{max(rates):.0f})")
-    files.write_json(benchmark.FOLDER / "speed.json", {"made": time.strftime("%Y-%m-%d %H:%M:%S"), "results": results})
+    files.write_json(benchmark.FOLDER / "corners_speed.json", {"made": time.strftime("%Y-%m-%d %H:%M:%S"), "results": results})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Are wrong labels found? `python -m benchmarks.audit [--sets generated real warped] [--pictures 400]`.
+"""Are wrong labels found? `python -m benchmarks.label_errors [--sets generated real warped] [--pictures 400]`.
 
 One label in twenty is moved by 2 to 5 % of its box's diagonal (a third each: one corner, one side, the whole box), and the
 labels are then sorted by suspicion, as notebook 03 does it, by the shipped weights, which have seen none of these labels.
@@ -60,7 +60,7 @@ class Set:
 
     def __init__(self, name, pictures, predictor):
         self.predictor, self.job = predictor, predictor.job
-        path, self.names, self.shown, self.labels = FOLDER / "audit" / f"{name}-{bench._shipped()}.json", [], [], []
+        path, self.names, self.shown, self.labels = FOLDER / "label_errors" / f"{name}-{bench._shipped()}.json", [], [], []
         known, began = files.read_json(path) if path.is_file() else {}, time.time()
         for key, picture, label in pictures:
             self.names.append(key)
@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--pictures", type=int, default=400, help="generated ones, in each of the three seeds")
     given = parser.parse_args()
     predictor = bench.ours("cascade", 0, None).__self__
-    path, table, runs = FOLDER / "audit.json", {}, {}
+    path, table, runs = FOLDER / "label_errors.json", {}, {}
     print(f"moved labels in the first {TOP:.0%} of the list (chance {TOP:.0%})   weights {bench._shipped()}")
     for name in given.sets:
         if name != "generated" and not os.environ.get("COREBOX_REAL_DATA"):
@@ -147,7 +147,7 @@ def main():
                   (" ".join(f"{each:.1%}" for each in line["of"]) if isinstance(line["of"], list) else f"{line['of']} trials"))
     files.write_json(path, {"weights": bench._shipped(), "pictures": given.pictures, "sets": table})
     if runs:
-        files.write_figure(FOLDER / "audit.png", curves(runs))
+        files.write_figure(FOLDER / "label_errors.png", curves(runs))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Is the loop worth its clicks? Wrong labels planted, found by the audit, put right, trained anew: `python -m benchmarks.loop`.
+"""Is the loop worth its clicks? Wrong labels planted, found by the audit, put right, trained anew: `python -m benchmarks.label_correction`.
 
 The 198 real photographs of nails ($COREBOX_REAL_DATA, $COREBOX_IMAGENET; features and blocks of time as in
-benchmarks.choose). One training label in ten is turned round; the audit asks regressions that have not seen a label's block
+benchmarks.active_learning). One training label in ten is turned round; the audit asks regressions that have not seen a label's block
 of time; a reviewer puts right those suspect labels that are wrong, and the regression is fitted again. Beside it: the same
 number of labels looked at, drawn at random. Errors on held-out blocks; intervals (95 %) are those of the mean over seeds, of
 differences pair by pair.
 
 And the real photographs of core boxes: those of every other hole are labels to fine-tune on, two of them moved by 2 to 5 % of
 the diagonal; the others are answered. The shipped weights judge the labels; suspect ones are put right. Fits are kept
-(outputs/benchmarks/loop/), so a stopped run goes on. Writes outputs/benchmarks/loop.json.
+(outputs/benchmarks/label_correction/), so a stopped run goes on. Writes outputs/benchmarks/label_correction.json.
 """
 
 import argparse
@@ -19,8 +19,8 @@ import sys
 import numpy as np
 
 from benchmarks import corners as bench
-from benchmarks.audit import moved
-from benchmarks.choose import BLOCKS, FOLDER, HELD, band, fitted, nails, reduced
+from benchmarks.active_learning import BLOCKS, FOLDER, HELD, band, fitted, nails, reduced
+from benchmarks.label_errors import moved
 from lib import tasks
 from lib.data import dataset
 from lib.imaging import geometry, images
@@ -140,7 +140,7 @@ def fit(rows, pictures, labels):
     """Answers of the shipped weights fine-tuned on these labels; the same labels give the same networks."""
     job = tasks.job("corners", overrides={**bench.PLAIN, **bench.TUNING})
     mark = hashlib.sha1(repr([bench._shipped(), [label.round(6).tolist() for label in labels]]).encode()).hexdigest()[:12]
-    folder = FOLDER / "loop" / mark
+    folder = FOLDER / "label_correction" / mark
     if not (folder / "export" / "export.json").is_file():
         stored, known = {part: [] for part in job.networks}, []
         for at, (row, label) in enumerate(zip(rows, labels, strict=True)):
@@ -163,7 +163,7 @@ def main():
     for name in ("COREBOX_REAL_DATA", "COREBOX_IMAGENET"):
         if not os.environ.get(name):
             sys.exit(f"{name} is unset; this benchmark needs real photographs and ImageNet's features")
-    path = FOLDER / "loop.json"
+    path = FOLDER / "label_correction.json"
     table = files.read_json(path) if path.is_file() else {}
     for name in given.sets:
         table[name] = by_nails(given.seeds) if name == "nails" else by_corners()
