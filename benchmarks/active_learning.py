@@ -1,10 +1,11 @@
-"""Are chosen labels worth more than random ones? `python -m benchmarks.active_learning [--seeds 30]`.
+"""Accuracy with actively chosen labels against randomly chosen ones: `python -m benchmarks.active_learning [--seeds 30]`.
 
-The 198 real photographs of nails ($COREBOX_REAL_DATA), each seen by a frozen MobileNetV2 ($COREBOX_IMAGENET) as the task's
-profile `transfer` sees it; a logistic regression on its features is fitted in a second for every number of labels.
-Labels are bought in rounds, at random or as `lib.choose` picks them (doubt times distance), or by doubt or distance
-alone. Pictures of one time of day stay together: three of ten blocks are for test. The answer that knows only the
-commonest class stands beside. Prints a table, writes outputs/benchmarks/active_learning.json and active_learning.png (bands: 95 % of the mean).
+Data: the 198 real photographs of nails ($COREBOX_REAL_DATA), as features of a frozen MobileNetV2 ($COREBOX_IMAGENET) with
+the task's profile `transfer`. For each number of labels a logistic regression is fitted. Labels are added in rounds: at
+random, as lib.evaluation.active_learning chooses them (uncertainty times distance), by uncertainty alone, or by distance
+alone. Pictures of one time block stay together; three of ten blocks are the test set. The baseline always answers the
+most frequent class. Prints a table; writes outputs/benchmarks/active_learning.json and active_learning.png (bands: 95 %
+intervals of the mean).
 """
 
 import argparse

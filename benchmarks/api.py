@@ -1,16 +1,16 @@
-"""How fast is the API, what does it do when it is asked too much, and does it lose anything when its model changes?
+"""Throughput, overload, stalled clients, model swaps, memory, start and large bodies of the API.
 
     python -m benchmarks.api load [--seconds 10] [--clients 1 8 64 512]   beside a plain loop in two processes, and Flask
-    python -m benchmarks.api stalled [--stalled 500]                      clients that stop in the middle of things
-    python -m benchmarks.api swap [--swaps 1000] [--every 0.2]            two models in turn under load
-    python -m benchmarks.api fresh [--swaps 10]                           models never seen before, under load
-    python -m benchmarks.api memory [--requests 20000]                    what it holds before and after
-    python -m benchmarks.api start | body                                 from nothing to ready; a body of 600 MB
+    python -m benchmarks.api stalled [--stalled 500]                      clients that stop within a request or an answer
+    python -m benchmarks.api swap [--swaps 1000] [--every 0.2]            two models alternating under load
+    python -m benchmarks.api fresh [--swaps 10]                           models that were never loaded before, under load
+    python -m benchmarks.api memory [--requests 20000]                    resident memory before and after
+    python -m benchmarks.api start | body                                 time from start to ready; a body of 600 MB
 
-Each takes `--export FOLDER` (else the newest run's), serves it on a free port of this machine, and asks it there, so
-that the clients share its processors: with wrk where it is installed, which costs little, else with threads of ours.
-`--set api.processes=2` and the like are settings of the server. Lines are added to outputs/benchmarks/api.json under the
-part's name, each with the machine's load before it began.
+Each takes `--export FOLDER` (default: the newest run's) and serves it on a free port of this machine. The clients share its
+processors: wrk where it is installed, which costs little, else threads of this process. `--set api.processes=2` and the
+like are settings of the server. Results are added to outputs/benchmarks/api.json under the name of the part, each with the
+machine's load before it began.
 """
 
 import argparse

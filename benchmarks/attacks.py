@@ -1,11 +1,11 @@
-"""How long do others wait beside one who sends what costs much? The API and the hub, attack by attack.
+"""Delay of other clients of the API and the hub beside clients that send expensive requests, by attack.
 
     python -m benchmarks.attacks api [--only NAME …] [--seconds 6] [--attackers 1 4]
     python -m benchmarks.attacks hub
 
-For each attack: the longest that /v2/health/live (the hub: /v1/me) and a good picture waited, alone and beside so many
-attackers, each a process of its own that asks again and again. `--url` asks a server that runs already (with `--token` the
-hub). Lines are added to outputs/benchmarks/attacks.json.
+For each attack: the longest delay of /v2/health/live (the hub: /v1/me) and of a good picture, alone and beside so many
+attackers, each a process that repeats its request. `--url` tests a server that runs already (with `--token`, the hub).
+Results are added to outputs/benchmarks/attacks.json.
 """
 
 import argparse

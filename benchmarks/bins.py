@@ -1,14 +1,14 @@
-"""How well are items in bins counted? Beside the commonest count, and what a perfect eye could know.
+"""Accuracy of item counts in bins, beside the most frequent count and an upper bound.
 
     python -m benchmarks.bins [--pictures 4800] [--epochs 17] [--again 12 12] [--head-epochs 3] [--folder FOLDER] [--imagenet]
 
-Generated bins (tasks.bins.bins.generator), and a shifted set of other cloth, things, hues, bands and light that no
-training sees. The job is trained as it is set (`as set`), and with `--again` on from there. Then each head learns anew on the backbone and the maps of that
-training, which stay as they are, from the same pictures: so heads are compared and nothing else. Intervals are 95 %
-bootstrap intervals over the test pictures of one seed. `--imagenet` adds a frozen MobileNetV2 whose weights lie where
-COREBOX_IMAGENET says. Where COREBOX_REAL_DATA names real bins, the networks are tried on them too: a smoke run, they have
-learned from none.
-`--folder` keeps the pictures for the next time.
+Test sets: generated bins (tasks.bins.bins.generator), and shifted ones with cloth, items, hues, bands and light that are
+held out of training. The task is trained with its settings (`as set`), and with `--again` once more from those weights for
+each number of epochs. Each head is then trained anew on the frozen backbone and item maps of that training, from the same
+pictures, so that only the heads differ. Intervals are 95 % bootstrap intervals over the test pictures of one seed.
+`--imagenet` adds a frozen MobileNetV2 with the weights that COREBOX_IMAGENET names. Where COREBOX_REAL_DATA has real bins,
+the networks are tested on them too; none was trained on, so this is a smoke test. `--folder` keeps the pictures for
+another run.
 """
 
 import argparse

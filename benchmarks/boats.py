@@ -1,11 +1,11 @@
-"""How well are boats found, generated ones and real ones? `python -m benchmarks.boats [--minutes M] [--pictures N]`.
+"""Detection accuracy (mAP) on generated and real boats: `python -m benchmarks.boats [--minutes M] [--pictures N]`.
 
 Prints a table of mAP50 and mAP50-95 with 95 % intervals (bootstrap over pictures) and writes
-outputs/benchmarks/boats.json. Everything generated is synthetic. `shifted` holds kinds of boats, waters, skies and
-lights that no training picture shows. The real frames ($COREBOX_REAL_DATA/boats: pictures of one harbour film, some of
-one fixed camera, and a few stock pictures) are split in time: the first half trains, two are left out, the last six
-test. $COREBOX_IMAGENET names the weights of a MobileNetV2, whose frozen features under the same head are the baseline
-of the real frames. What a training needs of wall clock and of processor time is printed: on a busy machine they differ.
+outputs/benchmarks/boats.json. `shifted`: generated pictures of kinds of boats, waters, skies and lights that are held out
+of training. The real frames ($COREBOX_REAL_DATA/boats: pictures of one harbour film, some of one fixed camera, and a few
+stock pictures) are split by time: the first half is for training, two are left out, the last six are for testing.
+$COREBOX_IMAGENET names the weights of a MobileNetV2; its frozen features under the same head are the baseline on the real
+frames. Training time is reported as wall clock and as processor time, which differ on a busy machine.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Do real clients and schemathesis get on with the API and the hub? They have an environment of their own.
+"""Checks of the API and the hub with real clients and schemathesis, in an environment of their own.
 
-Its packages do not lock beside ours: `.venv-clients`, made where it is not there (COREBOX_CLIENTS names another Python).
+Their packages cannot be locked together with ours: `.venv-clients` is created where it is missing (COREBOX_CLIENTS names
+another Python).
 """
 
 import json

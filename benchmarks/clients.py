@@ -1,8 +1,8 @@
-"""Do the clients of other houses get on with the API? Run by a Python that has them, given the server's address.
+"""Checks of the API with third-party clients, run by a Python that has them installed.
 
     python benchmarks/clients.py HOST:PORT PICTURE      with tritonclient[http] and kserve installed
 
-Prints one line of JSON: {what was asked: what came}. `make reliability PART=clients` makes that Python's environment.
+Prints one line of JSON: {request: result}. `make reliability PART=clients` creates that Python's environment.
 """
 
 import asyncio

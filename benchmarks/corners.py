@@ -1,9 +1,9 @@
-"""How well are corners found, by which method, on what? `python -m benchmarks.corners [METHOD …] [--sets SET …]`.
+"""Corner error by method and by set of pictures: `python -m benchmarks.corners [METHOD …] [--sets SET …]`.
 
-Prints one table and writes outputs/benchmarks/corners.json. Answers are kept as they come, so a stopped run goes on;
-`--again` forgets the answers of the methods that are named. Real photographs are read from $COREBOX_REAL_DATA, the
-ImageNet weights under the original's head from $COREBOX_IMAGENET (a MobileNetV2 .weights.h5); where a variable is
-unset, what needs it is left out and the table says so.
+Prints one table and writes outputs/benchmarks/corners.json. Answers are cached, so that a stopped run resumes; `--again`
+discards the answers of the named methods. Real photographs come from $COREBOX_REAL_DATA, the ImageNet weights for the
+original's head from $COREBOX_IMAGENET (a MobileNetV2 .weights.h5). Where a variable is unset, the methods and sets that
+need it are left out, and the table says so.
 """
 
 import argparse

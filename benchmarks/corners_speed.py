@@ -1,12 +1,12 @@
-"""How long does a photograph take from its JPEG to the answer of `corners`? Beside decoding it alone, in turns.
+"""Time from a photograph's JPEG to the answer of `corners`, beside decoding alone.
 
     python -m benchmarks.corners_speed [--rounds 7]
 
-Synthetic 12-megapixel photographs, the shipped weights. Heatmap mode stands beside decoding at the reduced scale that it
-asks for, cascade mode beside decoding in full. `single`: one after another, by one thread; `batch`: by a pool of two
-threads; `-192`: the weights for the smaller input. Each round times both ways in turn; told are the median of the rounds and
-their lowest and highest ratio. At last, pictures that are decoded already, drawn as those of the benchmark of corners: answers
-a second by two threads.
+Generated 12-megapixel photographs, shipped weights. Heatmap mode is compared with decoding at the reduced scale that it
+requests, cascade mode with decoding in full. `single`: sequentially, in one thread; `batch`: in a pool of two threads;
+`-192`: the weights for the smaller input. Each round times both alternately; reported are the median over rounds, and the
+lowest and highest ratio. The last rows time pictures that are already decoded, generated as for benchmarks.corners:
+answers a second with two threads.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""What is left behind by a process that is killed at any time, or at each of its calls that touch the disk?
+"""Consistency of files after a process is killed at a random time, or before each of its disk operations.
 
-A victim is a fork of this process, so that hundreds of them cost little; nothing here has loaded TensorFlow. Each
-function returns one line: the fault's number in the list of faults, how many victims there were, how many of them were
-hit before their end, and how many times something was lost. It raises where anything was.
+The processes killed are forks of this one, so that hundreds of them cost little; TensorFlow is not loaded here. Each
+function returns one result: the number of the fault in the list of faults, how many processes were started, how many of
+them were killed before they ended, and how many files were lost. It raises AssertionError where any was.
 """
 
 import builtins

@@ -1,10 +1,10 @@
-"""Do any bytes whatever bring the door for pictures to anything but a Picture or a Refused?
+"""Mutated image files against the picture reader, which must return a Picture or raise Refused.
 
     python -m benchmarks.fuzz [--seconds 300] [--runs 1000000] [--seed 1]
 
 The corpus of bad pictures and, each time it starts, small good ones are mutated by atheris (libFuzzer), or, where that
-is not installed, by flips, cuts, repeats and numbers of our own. What breaks the door is written beside, as a case to be
-added to the corpus. One line of JSON tells the counts.
+is not installed, by our own flips, cuts, repeats and numbers. Bytes that raise anything else are written to a file, to be
+added to the corpus. Prints the counts as one line of JSON.
 """
 
 import argparse

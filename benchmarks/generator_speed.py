@@ -1,4 +1,4 @@
-"""How many pictures of core boxes a second the generator draws, beside decoding a JPEG of the same size.
+"""Pictures of core boxes generated a second, beside decoding a JPEG of the same size.
 
     python -m benchmarks.generator_speed            table, and outputs/benchmarks/generator_speed.json
     python -m benchmarks.generator_speed --sheet    also outputs/benchmarks/generator_speed.jpg, a contact sheet with corners and rows

@@ -1,9 +1,9 @@
-"""What does the image hub reach? Near duplicates, label errors, speed, a million rows, a crowd with faults, memory.
+"""The image hub's near duplicates, label errors, throughput, a million rows, concurrent clients with faults, and memory.
 
     python -m benchmarks.hub [duplicates labels verify dask rows crowd stream]
 
-Everything generated is called so. COREBOX_REAL_DATA names the folder of real pictures, COREBOX_IMAGENET the weights of
-MobileNetV2 for the second kind of features; without them those lines are left out. Results accumulate in
+Generated pictures are named as such in the results. COREBOX_REAL_DATA names the folder of real pictures, COREBOX_IMAGENET
+the weights of MobileNetV2 for the second kind of features; without them those rows are left out. Results accumulate in
 outputs/benchmarks/hub.json.
 """
 

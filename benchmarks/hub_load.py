@@ -1,8 +1,8 @@
-"""Simulated suppliers who submit generated pictures to the hub at once, good ones and bad, and whether the counts agree.
+"""Load test of the hub: simulated suppliers submit good and bad generated pictures at once, and the counts are checked.
 
     python -m benchmarks.hub_load [--suppliers 5] [--pictures 20] [--set hub.name=test …]
 
-The hub is that of params.yaml, migrated before: `python -m lib hub migrate`.
+The hub is that of params.yaml; migrate it first: `python -m lib hub migrate`.
 """
 
 import argparse

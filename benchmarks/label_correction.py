@@ -1,14 +1,15 @@
-"""Is the loop worth its clicks? Wrong labels planted, found by the audit, put right, trained anew: `python -m benchmarks.label_correction`.
+"""Error after an audit's suspect labels are corrected, against random review: `python -m benchmarks.label_correction`.
 
-The 198 real photographs of nails ($COREBOX_REAL_DATA, $COREBOX_IMAGENET; features and blocks of time as in
-benchmarks.active_learning). One training label in ten is turned round; the audit asks regressions that have not seen a label's block
-of time; a reviewer puts right those suspect labels that are wrong, and the regression is fitted again. Beside it: the same
-number of labels looked at, drawn at random. Errors on held-out blocks; intervals (95 %) are those of the mean over seeds, of
-differences pair by pair.
+Nails: the 198 real photographs ($COREBOX_REAL_DATA, $COREBOX_IMAGENET), with the features and time blocks of
+benchmarks.active_learning. One training label in ten is flipped. The audit judges each label by regressions that were
+not trained on its time block; a simulated reviewer corrects the suspect labels that are wrong, and the regression is
+fitted again. Control: as many labels reviewed, chosen at random. Reported are errors on held-out blocks, with 95 %
+intervals of the mean over seeds; differences are paired by seed.
 
-And the real photographs of core boxes: those of every other hole are labels to fine-tune on, two of them moved by 2 to 5 % of
-the diagonal; the others are answered. The shipped weights judge the labels; suspect ones are put right. Fits are kept
-(outputs/benchmarks/label_correction/), so a stopped run goes on. Writes outputs/benchmarks/label_correction.json.
+Core boxes: the shipped weights are fine-tuned on the real photographs of every other hole, of which two labels are moved
+by 2 to 5 % of the diagonal, and tested on the remaining holes. The shipped weights audit the labels; wrong suspect ones
+are corrected. Fits are cached in outputs/benchmarks/label_correction/, so that a stopped run resumes. Writes
+outputs/benchmarks/label_correction.json.
 """
 
 import argparse
@@ -34,58 +35,58 @@ from lib.training import export, loop
 WRONG, ROUNDS = 0.1, 3
 
 
-def out_of_block(x, y, blocks):
-    """The chance of class 1 of each, by regressions that have seen no label of its block."""
-    chances = np.zeros(len(y))
+def cross_block_probabilities(x, y, blocks):
+    """Probability of class 1 of each picture, by regressions that were not trained on its block; float (n,)."""
+    probabilities = np.zeros(len(y))
     for block in np.unique(blocks):
-        mine = blocks == block
-        chances[mine] = fitted(x[~mine], y[~mine])(x[mine])
-    return chances
+        own = blocks == block
+        probabilities[own] = fitted(x[~own], y[~own])(x[own])
+    return probabilities
 
 
-def one(x, y, blocks, seed):
-    """Errors with clean, wrong, audited and randomly reviewed labels; and what the audit found."""
+def simulate(x, y, blocks, seed):
+    """Test errors with clean, wrong, audited and randomly reviewed labels, and the share of wrong labels that the audit found."""
     rng = np.random.default_rng(seed)
     held = np.isin(blocks, rng.choice(BLOCKS, HELD, replace=False))
     pool = np.flatnonzero(~held)
     wrong = rng.choice(pool, round(WRONG * len(pool)), replace=False)
     labels = y.copy()
     labels[wrong] = 1 - labels[wrong]
-    looked = np.array([], int)
+    reviewed = np.array([], int)
     rounds = []
     for _ in range(ROUNDS):
-        known = np.where(np.isin(np.arange(len(y)), looked), y, labels)
-        chances = out_of_block(x[pool], known[pool], blocks[pool])
-        suspect = pool[label_errors.confident(known[pool], np.stack([1 - chances, chances], 1)) > 1]
-        looked = np.union1d(looked, suspect)
-        rounds.append(looked)
-    blind = rng.choice(pool, len(looked), replace=False)
+        known = np.where(np.isin(np.arange(len(y)), reviewed), y, labels)
+        probabilities = cross_block_probabilities(x[pool], known[pool], blocks[pool])
+        suspect = pool[label_errors.confident(known[pool], np.stack([1 - probabilities, probabilities], 1)) > 1]
+        reviewed = np.union1d(reviewed, suspect)
+        rounds.append(reviewed)
+    random_review = rng.choice(pool, len(reviewed), replace=False)
 
     def error(seen):
         known = np.where(np.isin(np.arange(len(y)), seen), y, labels)
         return float(((fitted(x[pool], known[pool])(x[held]) > 0.5) != y[held]).mean())
 
-    return {"clean": error(pool), "wrong": error([]), "random": error(blind), "pool": len(pool),
+    return {"clean": error(pool), "wrong": error([]), "random": error(random_review), "pool": len(pool),
             **{f"audited {n}": error(seen) for n, seen in enumerate(rounds, 1)},
             **{f"looked at {n}": len(seen) for n, seen in enumerate(rounds, 1)},
             **{f"found {n}": float(np.isin(wrong, seen).mean()) for n, seen in enumerate(rounds, 1)}}
 
 
-def by_nails(seeds):
-    """The table of the nails, printed."""
+def report_nails(seeds):
+    """Print the results of the nails; returns them as a dict."""
     features, y, blocks = nails()
     x = reduced(features)
-    lines = [one(x, y, blocks, seed) for seed in range(seeds)]
+    lines = [simulate(x, y, blocks, seed) for seed in range(seeds)]
     values = {name: np.array([line[name] for line in lines], float) for name in lines[0]}
     table = {"seeds": seeds, **{name: float(each.mean()) for name, each in values.items()}}
     print(f"nails: {seeds} seeds; {WRONG:.0%} of {table['pool']:.0f} labels are wrong")
     for name in ("clean", "wrong", "random", *(f"audited {n}" for n in range(1, ROUNDS + 1))):
-        apart = values[name] - values["clean"]
-        table[f"{name}, less clean"] = [float(apart.mean()), float(band(apart))]
+        difference = values[name] - values["clean"]
+        table[f"{name}, less clean"] = [float(difference.mean()), float(band(difference))]
         number = name.removeprefix("audited ")
-        about = "" if number == name else f"{table[f'looked at {number}']:5.1f} looked at, " \
+        about = "" if number == name else f"{table[f'looked at {number}']:5.1f} reviewed, " \
             f"{table[f'found {number}']:4.0%} of the wrong ones among them"
-        print(f"error with labels {name:10} {table[name]:5.1%}   more than clean: {apart.mean():+.1%} ± {band(apart):.1%}   "
+        print(f"error with labels {name:10} {table[name]:5.1%}   more than clean: {difference.mean():+.1%} ± {band(difference):.1%}   "
               + about)
     return table
 
@@ -93,41 +94,41 @@ def by_nails(seeds):
 # --- core boxes
 
 
-def by_corners():
-    """The table of the core boxes, printed: errors in % of the diagonal, over all photographs, paired."""
-    rows, errors, looked, found = bench.labels(), {}, 0, []
+def report_corners():
+    """Print the results of the core boxes; returns them as a dict. Errors are in % of the diagonal, paired by photograph."""
+    rows, errors, reviewed, found = bench.labels(), {}, 0, []
     holes = sorted({row["hole"] for row in rows})
     pictures = {row["name"]: images.read(row["path"]) for row in rows}
     for side in (0, 1):
-        mine = [row for row in rows if holes.index(row["hole"]) % 2 == side]
+        own = [row for row in rows if holes.index(row["hole"]) % 2 == side]
         others = [row for row in rows if holes.index(row["hole"]) % 2 != side]
         rng = np.random.default_rng(side)
-        wrong = set(rng.choice(len(mine), 2, replace=False).tolist())
+        wrong = set(rng.choice(len(own), 2, replace=False).tolist())
         planted = [moved(row["corners"], rng, pictures[row["name"]].size) if at in wrong else row["corners"]
-                   for at, row in enumerate(mine)]
-        suspect = suspects([pictures[row["name"]] for row in mine], planted)
-        looked, found = looked + len(suspect), [*found, *(at in suspect for at in wrong)]
-        sets = {"clean": [row["corners"] for row in mine], "wrong": planted,
+                   for at, row in enumerate(own)]
+        suspect = suspect_labels([pictures[row["name"]] for row in own], planted)
+        reviewed, found = reviewed + len(suspect), [*found, *(at in suspect for at in wrong)]
+        sets = {"clean": [row["corners"] for row in own], "wrong": planted,
                 "audited": [row["corners"] if at in suspect else each for at, (row, each) in
-                            enumerate(zip(mine, planted, strict=True))]}
+                            enumerate(zip(own, planted, strict=True))]}
         for name, labels in sets.items():
-            answer = fit(mine, pictures, labels)
+            answer = fine_tuned(own, pictures, labels)
             errors.setdefault(name, []).extend(
                 100 * geometry.errors(row["corners"], corners.points(answer(pictures[row["name"]]))).mean()
                 / geometry.diagonal(row["corners"]) for row in others)
-    table = {"looked_at": looked, "found": float(np.mean(found)), "pictures": len(errors["clean"])}
-    print(f"core boxes: {table['pictures']} answered, 4 labels wrong, {looked} looked at, "
+    table = {"looked_at": reviewed, "found": float(np.mean(found)), "pictures": len(errors["clean"])}
+    print(f"core boxes: {table['pictures']} answered, 4 labels wrong, {reviewed} reviewed, "
           f"{table['found']:.0%} of the wrong ones among them")
     for name, values in errors.items():
-        apart = np.array(values) - errors["clean"]
-        table[name], table[f"{name}, less clean"] = float(np.mean(values)), [float(apart.mean()), float(band(apart))]
+        difference = np.array(values) - errors["clean"]
+        table[name], table[f"{name}, less clean"] = float(np.mean(values)), [float(difference.mean()), float(band(difference))]
         print(f"error with labels {name:10} {np.mean(values):5.3f}   more than clean: "
-              f"{apart.mean():+.3f} ± {band(apart):.3f}")
+              f"{difference.mean():+.3f} ± {band(difference):.3f}")
     return table
 
 
-def suspects(pictures, labels):
-    """Positions of the suspect ones, by the shipped weights."""
+def suspect_labels(pictures, labels):
+    """Positions of the suspect labels, judged by the shipped weights."""
     predictor = bench.ours("cascade", 0, None).__self__
     job, truths = predictor.job, [corners.row_of(label, 3) for label in labels]
     answers = [predictor.answer(picture) for picture in pictures]
@@ -136,8 +137,8 @@ def suspects(pictures, labels):
     return {at for at, each in enumerate(Auditable.of(job).label_errors(truths, answers, seen)) if each > 1}
 
 
-def fit(rows, pictures, labels):
-    """Answers of the shipped weights fine-tuned on these labels; the same labels give the same networks."""
+def fine_tuned(rows, pictures, labels):
+    """The answering function of the shipped weights fine-tuned on these labels; cached by the labels."""
     job = tasks.job("corners", overrides={**bench.PLAIN, **bench.TUNING})
     mark = hashlib.sha1(repr([bench._shipped(), [label.round(6).tolist() for label in labels]]).encode()).hexdigest()[:12]
     folder = FOLDER / "label_correction" / mark
@@ -166,7 +167,7 @@ def main():
     path = FOLDER / "label_correction.json"
     table = files.read_json(path) if path.is_file() else {}
     for name in given.sets:
-        table[name] = by_nails(given.seeds) if name == "nails" else by_corners()
+        table[name] = report_nails(given.seeds) if name == "nails" else report_corners()
         files.write_json(path, table)
 
 

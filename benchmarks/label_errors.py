@@ -1,11 +1,10 @@
-"""Are wrong labels found? `python -m benchmarks.label_errors [--sets generated real warped] [--pictures 400]`.
+"""Recall of moved corner labels by the audit: `python -m benchmarks.label_errors [--sets generated real warped] [--pictures 400]`.
 
-One label in twenty is moved by 2 to 5 % of its box's diagonal (a third each: one corner, one side, the whole box), and the
-labels are then sorted by suspicion, as notebook 03 does it, by the shipped weights, which have seen none of these labels.
-How many of the moved ones stand in the first 7 % of the list? Beside it: the sorting by label / radius alone, by plain
-distance, and chance. Answers are kept as they come, so that a stopped run goes on. Real photographs are read from
-$COREBOX_REAL_DATA: as they are (25; one label is moved at a time, and only the first place counts, 4 %), and laid into
-those of other holes.
+One label in twenty is moved by 2 to 5 % of its box's diagonal (a third each: one corner, one side, the whole box). The
+labels are ranked as in notebook 03, by the shipped weights, which were not trained on them. Reported is the share of
+moved labels among the first 7 % of the ranking, beside three other rankings: label / radius, plain distance, and random.
+Answers are cached, so that a stopped run resumes. Real photographs come from $COREBOX_REAL_DATA: as they are (25; one
+label is moved at a time and only the first rank counts, 4 %), and warped into those of other holes.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""How well are bad nails found, by which method, on what, how fast? `python -m benchmarks.nails [PART …]`.
+"""Accuracy and speed of nail classification by method: `python -m benchmarks.nails [PART …]`.
 
-Prints tables and writes outputs/benchmarks/nails.json; the parts are speed, folds, official, days, generated and
-original (which trains the first network for ten minutes of processor time). The 198 real photographs are read from $COREBOX_REAL_DATA, the
-ImageNet weights under the features from $COREBOX_IMAGENET (a MobileNetV2 .weights.h5); what needs one that is unset is
-left out, and the table says so. Every choice (epoch, calibration, memory) is made inside the training folds.
+Prints tables and writes outputs/benchmarks/nails.json; the parts are speed, folds, official, days, generated and original
+(which trains the original's network for ten minutes of processor time). The 198 real photographs come from
+$COREBOX_REAL_DATA, the ImageNet weights from $COREBOX_IMAGENET (a MobileNetV2 .weights.h5); what needs one that is unset is
+left out, and the table says so. Epoch, calibration and memory bank are always selected inside the training folds.
 """
 
 import argparse

@@ -1,10 +1,9 @@
-"""How long does it take to choose one class from all of Open Images, and how much memory? `python -m benchmarks.openimages`.
+"""Time and memory to select one class from all of Open Images: `python -m benchmarks.openimages`.
 
-A file of 14.6 million boxes of the official form (21 columns, or 13) is generated, the boxes of one class are chosen
-from it by the project's reader (pyarrow, in blocks), by pandas, whole and in chunks, and by DuckDB where it is
-installed, each in a process of its own, and the results are compared. Prints seconds (wall, processor) and the peak of
-resident memory; writes outputs/benchmarks/openimages.json. The numbers in the file are random, so it is synthetic; the
-names are those of the official classes' form.
+Generates a file of 14.6 million boxes in the official format (21 columns, or 13) with random values. The boxes of one
+class are selected by the project's reader (pyarrow, in blocks), by pandas, whole and in chunks, and by DuckDB where it is
+installed, each in its own process; the results must be equal. Prints seconds (wall clock, processor) and peak resident
+memory; writes outputs/benchmarks/openimages.json.
 """
 
 import argparse

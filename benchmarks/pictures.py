@@ -1,9 +1,9 @@
-"""What do pictures that are made to cost much cost at the door?
+"""Processor time and memory to read pictures that are made to be expensive to decode.
 
     python -m benchmarks.pictures
 
-Of each: its bytes, what comes of it, the CPU time and the most memory that reading it takes in a process of its own, on top
-of what a small picture takes. Lines are written to outputs/benchmarks/pictures.json.
+For each: its size in bytes, the result, and the processor time and peak memory of reading it in a process of its own, less
+those of a small picture. Writes outputs/benchmarks/pictures.json.
 """
 
 import json

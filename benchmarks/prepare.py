@@ -1,9 +1,9 @@
-"""How fast, and in how much memory, are photographs prepared? Beside decoding them in full, one after another.
+"""Time and memory to prepare photographs, beside decoding them in full, sequentially.
 
     python -m benchmarks.prepare [--photographs 48]
 
-Synthetic 12-megapixel photographs. The memory is the peak of a process of its own; that it does not grow from a
-quarter of the set to the whole is what makes ten thousand photographs fit.
+Generated 12-megapixel photographs. The memory is the peak of a process of its own, for a quarter of the set and for the
+whole set: it must not grow with the number of photographs.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Is what is promised of failures kept? The long forms of what the tests hold in short ones.
+"""Long versions of the reliability tests: bad pictures, faults, fuzzing, load, model swaps, memory, secrets, settings.
 
     make reliability PART=corpus|faults|fuzz|attacks|clients|load|swaps|memory|secrets|settings [ARGS="--minutes 20"]
 
-Each part ends within `--minutes` (60); the same command goes on where it ended, and the counts add up, with the date of
-each, in outputs/benchmarks/reliability.json. `--anew` begins at nothing. Load, swaps and memory are those of
-benchmarks.api, which tells their figures. Exit status 1 where anything was lost, broken, or not as it was to be.
+Each part ends within `--minutes` (60). The same command continues where it ended, and the counts add up, with the date of
+each, in outputs/benchmarks/reliability.json; `--anew` discards them. Load, swaps and memory are those of benchmarks.api,
+which prints their figures. Exit status 1 where anything was lost or broken, or a result differs from the expected one.
 """
 
 import argparse

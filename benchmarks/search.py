@@ -1,11 +1,11 @@
-"""Do two workers find as good settings in little more than half the time, what does pruning save, what does a kill cost?
+"""Gain of two search workers and of pruning, and the cost of a killed worker.
 
     python -m benchmarks.search [--trials 12] [--pictures 480] [--seeds 1] [--ways …]
 
-The demo study: the task bins on generated pictures of 80x60 px, learning rate and batch size searched, nine epochs each.
-Every worker has one thread. Candidates are drawn at random from one seed, the same ones for every way, so that pruning
-and sharing are compared on equal terms; `tpe` is the default of the settings. Times include the start of the workers.
-What was measured before of the same study stays in outputs/benchmarks/search.json, and in the table.
+Study: the task bins on generated pictures of 80x60 px; learning rate and batch size are searched, nine epochs each. Every
+worker has one thread. Candidates are drawn at random from one seed, the same for every way, so that pruning and sharing
+are compared on equal terms; `tpe` is the default of the settings. Times include the start of the workers. Earlier
+results of the same study stay in outputs/benchmarks/search.json and in the table.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How large is the house? Rooms, modules, lines, the contract's names, and what is too long.
+"""Size of the code: rooms, modules, lines, names in the task contract, and classes, modules and functions that are too long.
 
 `python -m benchmarks.structure [CHECKOUT …]` prints a column for each checkout (this one by default), so that two
 commits can be set side by side; it reads the sources, and runs nothing of them but `import lib`.

@@ -1,10 +1,10 @@
-"""How well are labels told? Beside the constant answer that knows how frequent they are.
+"""Accuracy of label predictions (tags), beside the constant answer of the label frequencies.
 
     python -m benchmarks.tags [--pictures 480] [--epochs 40] [--seeds 1 2] [--test 200]
 
-Generated pictures (lib/synth/tags.py); training and test pictures come of other seeds. The network from scratch
+Generated pictures (lib/synthetic/tags.py); training and test pictures have different seeds. The network from scratch
 (`small`), and where COREBOX_IMAGENET names weights of MobileNetV2, a frozen one under the same head. Thresholds are
-settled on a sixth of the training pictures. Intervals are 95 % bootstrap intervals over the test pictures of all seeds.
+fitted on a sixth of the training pictures. Intervals are 95 % bootstrap intervals over the test pictures of all seeds.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""How soon is the next picture there, and the list filtered? Measured in a real browser, by the viewer's own clock.
+"""Latency of the viewer in a real browser: time to the next picture, and to a filtered list.
 
     python -m benchmarks.viewer [--steps 100] [--pictures 104] [--pause 0.3]
 
-Photographs of 24 megapixels; the time runs from the key to the frame that shows the picture. First with nothing made
-beforehand (each copy is made when it is near), then with the copies there, at a person's pace and as fast as the page
-follows. The list holds 10,000 answers.
+Photographs of 24 megapixels; the time runs from the key press to the frame that shows the picture, by the page's clock.
+First with no copies made beforehand (each is made when its picture is near), then with all copies made, at a person's
+pace and as fast as the page follows. The list holds 10,000 answers.
 """
 
 import argparse
