@@ -1,4 +1,4 @@
-"""A self-signed certificate and its key, for 127.0.0.1 and names, as tests and a first trial of HTTPS need them."""
+"""A self-signed certificate and its key for tests of HTTPS on 127.0.0.1, localhost and further host names."""
 
 import datetime
 import ipaddress
@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def make(folder, *names):
-    """Write certificate.pem and key.pem, valid for a day; returns their paths."""
+    """Write certificate.pem and key.pem, valid for a day and for these host names too; returns their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "core-box test")])
     now = datetime.datetime.now(datetime.UTC)
-    others = [x509.DNSName(one) for one in names]
+    others = [x509.DNSName(each) for each in names]
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))

@@ -9,9 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import formats_readers
 import numpy as np
 import pytest
+import reference_readers
 from test_formats_boxes import scheme
 
 from lib.common import config
@@ -82,7 +82,7 @@ def found(exported):
         said = (getattr(error, "stderr", None) or str(error)).strip()
         pytest.skip(f"the tools cannot be installed: {said[-200:]}")
     try:
-        done = subprocess.run([python, formats_readers.__file__, exported], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([python, reference_readers.__file__, exported], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import psycopg2
 import pytest
-import storage
-from hub_toys import LICENCE, exif, folder, jpeg, picture, pixels
+import s3_server
+from hub_pictures import LICENCE, exif, folder, jpeg, picture, pixels
 
 from benchmarks import hub_load
 from lib import tasks
@@ -1035,7 +1035,7 @@ def test_a_simulated_crowd_adds_up(hub):
 
 
 def test_pictures_come_from_and_lie_in_an_object_store(hub, crowd, monkeypatch):
-    with storage.s3("pit") as client:
+    with s3_server.running("pit") as client:
         for n in range(3):
             client.put_object(Bucket="pit", Key=f"in/ring/{n}.jpg", Body=picture(0, n))
         values = hub.params.plain()

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import toy_export
-from hub_toys import LICENCE, picture
+from hub_pictures import LICENCE, picture
 
 from lib import tasks
 from lib.common import config, parallel

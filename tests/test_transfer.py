@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 
 import pytest
-import storage
+import s3_server
 from conftest import good, label, picture, reasons
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,7 +154,7 @@ def test_a_share_that_is_gone_is_given_up_soon(walk, place, monkeypatch):
 @pytest.fixture(scope="module")
 def bucket():
     """The client of a bucket of a local S3 server."""
-    with storage.s3("cores") as client:
+    with s3_server.running("cores") as client:
         yield client
 
 

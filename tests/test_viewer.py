@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hosted import item, store
 from PIL import Image
+from viewer_host import item, store
 
 from lib import tasks
 from lib.common import config

@@ -14,7 +14,7 @@ import uuid
 import numpy as np
 import pytest
 from accessibility import violations
-from hosted import HOSTILE, SIZE, Host, item, store
+from viewer_host import HOSTILE, SIZE, Host, item, store
 
 from lib import tasks
 from lib.common import config

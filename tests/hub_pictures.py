@@ -1,4 +1,4 @@
-"""Small pictures for the hub's tests: of two kinds that can be told apart, sharp, each its own; and spoilt copies."""
+"""Small sharp pictures of two kinds for the hub's tests; no two are near duplicates."""
 
 import io
 
@@ -10,7 +10,7 @@ LICENCE = "CC-BY-4.0"
 
 
 def pixels(kind, seed, size=(320, 240)):
-    """A picture of rings (kind 0) or of bars (kind 1) on a rough ground, uint8 (h, w, 3) RGB."""
+    """A picture of rings (kind 0) or of bars (kind 1) on a noisy background, uint8 (h, w, 3) RGB."""
     rng = np.random.default_rng((kind, seed))
     ground = cv2.resize(rng.integers(60, 200, (12, 16, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
     picture = np.ascontiguousarray(ground)
@@ -26,13 +26,14 @@ def pixels(kind, seed, size=(320, 240)):
 
 
 def jpeg(array, quality=90, exif=None, **options):
+    """The bytes of a JPEG of pixels, uint8 (h, w, 3) RGB."""
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array)).save(file, "JPEG", quality=quality, **({"exif": exif} if exif else {}), **options)
     return file.getvalue()
 
 
 def picture(kind, seed, size=(320, 240), **options):
-    """The bytes of a JPEG."""
+    """The bytes of a JPEG of `pixels(kind, seed, size)`."""
     return jpeg(pixels(kind, seed, size), **options)
 
 
@@ -48,7 +49,7 @@ def exif(orientation=1, position=(-31.95, 115.86), artist="A. Smith"):
 
 
 def folder(path, kinds, start=0, count=4):
-    """A folder of pictures, below it one folder for each label; {label: kind}."""
+    """Write `count` pictures below one folder for each label; `kinds` is {label: kind}. Returns `path`."""
     for label, kind in kinds.items():
         (path / label).mkdir(parents=True, exist_ok=True)
         for n in range(start, start + count):

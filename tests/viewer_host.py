@@ -1,5 +1,7 @@
-"""Stored answers to look at, and the viewer's page in a real browser without a Jupyter around it: messages go straight
-to a Viewer and back."""
+"""Stored answers for the viewer, and its page in a real browser without Jupyter.
+
+Messages pass directly between the page and a Viewer.
+"""
 
 import base64
 import queue
@@ -16,7 +18,7 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">.jpg"
 
 
 def item(image, number=0, size=SIZE, **values):
-    """A stored answer whose box fills most of the picture, the model a little off."""
+    """A stored answer whose box fills most of the picture; the predicted corners are 5 px or more off."""
     width, height = size
     truth = dict(zip(("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y"),
                      (0.1 * width, 0.1 * height, 0.9 * width, 0.1 * height, 0.9 * width, 0.85 * height, 0.1 * width,
@@ -30,7 +32,7 @@ def item(image, number=0, size=SIZE, **values):
 
 
 def store(job, items, size=SIZE):
-    """A finished run with these answers, and a picture for each."""
+    """A finished Run with these answers, and a picture for each."""
     record = runs.Run(job, "r1")
     for values in (("done", {}), ("export/export", {}), ("review", {"items": items})):
         record.write(*values)
@@ -40,6 +42,7 @@ def store(job, items, size=SIZE):
         noise = np.random.default_rng(number).integers(0, 255, (27, 36, 3), np.uint8)
         Image.fromarray(noise).resize(size, Image.Resampling.NEAREST).save(job.folder / "images" / each["image"], quality=80)
     return record
+
 
 MODEL = """
 window.model = {
@@ -60,7 +63,7 @@ window.app.render({ model: window.model, el: place });
 
 
 class Host:
-    """What stands for the widget of a Viewer: what it is sent waits until the page fetches it."""
+    """Takes the place of a Viewer's widget: messages to the page wait in a queue until the page fetches them."""
 
     def __init__(self, view):
         self.view, self.sent = view, queue.SimpleQueue()
@@ -70,17 +73,19 @@ class Host:
         self.sent.put([message, [base64.b64encode(bytes(each)).decode() for each in buffers or ()]])
 
     def pull(self):
+        """The messages since the last call, each a message and its buffers in base64."""
         found = []
         while not self.sent.empty():
             found.append(self.sent.get())
         return found
 
     def ask(self, message):
+        """Let the Viewer handle a message of the page; returns its replies."""
         self.view._reply(self.view._handlers[message["do"]][1], message)
         return self.pull()
 
     def open(self, browser, who, size=(1400, 900), **context):
-        """A page of a reviewer, once its first picture is shown."""
+        """A page opened by the reviewer `who`, as soon as its first picture is shown."""
         page = browser.new_context(viewport={"width": size[0], "height": size[1]}, **context).new_page()
         page.expose_function("ask", self.ask)
         page.expose_function("pull", self.pull)
@@ -89,7 +94,7 @@ class Host:
         page.add_script_tag(content=widgets.script(viewer.FOLDER / "page.js").replace("export default", "window.app ="))
         page.add_script_tag(content=MODEL)
         page.locator(".corebox[data-shown]").wait_for(timeout=60_000)
-        page.wait_for_function("document.activeElement.classList.contains('corebox')")  # its keys are at hand at once
+        page.wait_for_function("document.activeElement.classList.contains('corebox')")  # its keys work at once
         page.get_by_label("reviewer", exact=True).fill(who)
         page.locator(".corebox").focus()
         return page

@@ -1,6 +1,6 @@
-"""Run by tests/test_formats_oracles.py in an environment of its own: what the tools' own readers make of our exports.
+"""Our exports as read by the labelling tools' own readers; tests/test_formats_oracles.py runs it in its own environment.
 
-Prints JSON: by reader, by picture, the corners in pixels as x1, y1 … y4, and the rows where the reader keeps them.
+Writes found.json: by reader and picture, the corners in pixels as x1, y1 … y4, and the rows where the reader keeps them.
 """
 
 import json
@@ -12,14 +12,16 @@ SIZES = {}
 
 
 def datumaro_items(folder, format):
+    """The items of a data set that Datumaro reads."""
     from datumaro.components import annotation
     from datumaro.components.dataset import Dataset
 
-    annotation.COORDINATE_ROUNDING_DIGITS = 6  # it keeps two digits of what it reads, else
+    annotation.COORDINATE_ROUNDING_DIGITS = 6  # by default it rounds to two digits
     return Dataset.import_from(str(folder), format)
 
 
 def datumaro_coco(folder, format="coco_person_keypoints", kind="points"):
+    """By picture, the coordinates of its annotation of this kind, and its rows where Datumaro keeps the attribute."""
     found = {}
     for item in datumaro_items(folder / format, format):
         for each in item.annotations:
@@ -53,7 +55,7 @@ def label_studio(folder):
 
 
 def labelme(folder):
-    """LabelMe's own reader of label files, without its windows."""
+    """LabelMe's own reader of label files, without its user interface."""
     for name in ("PyQt5", "PyQt5.QtGui", "PyQt5.QtCore", "PyQt5.QtWidgets", "onnxruntime", "osam"):
         sys.modules[name] = MagicMock()
     from labelme._label_file import LabelFile
