@@ -265,6 +265,8 @@ def test_an_old_run_is_promoted_beside_old_exports_and_taken_back(home):
 def test_old_networks_are_read_from_both_formats_and_agree_with_their_export(home, task):
     import keras
 
+    import lib.models.registered  # noqa: F401
+
     record = runs.newest(job(task))
     predictor = prediction.load(record.path("export"), task)
     for part, lite in predictor.parts.items():
