@@ -12,7 +12,6 @@ from lib.hub import store
 from lib.hub.datasets import label_hierarchy
 from lib.hub.intake import annotations, geocoding, metadata, sources
 from lib.imaging import images
-from lib.storage import tables
 
 FIELDS = ("name", "stamp", "reason", "sha256", "bytes", "clean_sha256", "clean_bytes", "format", "width", "height", "taken",
           "author", "place", "licence", "labels", "latitude", "longitude", "task", "label")
@@ -160,9 +159,19 @@ def _insert(hub, account, batch, rows, found):
     with hub.transaction(account, "submit") as cursor:
         _resolve_names(cursor, account, [row for row in rows if not row["reason"]])
         cursor.execute(INCOMING)
-        lines = "".join("\t".join(tables._field(_text(row.get(name))) for name in FIELDS) + "\n" for row in rows)
+        lines = "".join("\t".join(_copied(_text(row.get(name))) for name in FIELDS) + "\n" for row in rows)
         cursor.copy_expert("COPY incoming FROM STDIN", io.StringIO(lines))
         insert_rows(cursor, account, batch)
+
+
+def _copied(value):
+    """A value in the text format of PostgreSQL's COPY."""
+    if value is None:
+        return "\\N"
+    text = str(value)
+    for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(plain, escaped)
+    return text
 
 
 def _text(value):
