@@ -85,7 +85,7 @@ def scored(one, truths, answers, seed=0):
 def real(one):
     """Truths and pictures of the real bins whose count is known."""
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "bins"
-    _, records = abid.read(one, folder)
+    _, records = abid.read_records(one, folder)
     return [({"count": row[one.params.data.columns["count"]]},
              images.read(folder / row[one.params.data.columns["image"]].partition("/")[2])) for row in records]
 

@@ -329,7 +329,7 @@ def test_the_published_folder_becomes_rows_and_pictures(folder, make_job):
 def test_the_starter_list_counts_bins_whose_pictures_are_there(folder):
     path = folder / "file_list.json"
     path.write_text(json.dumps({"1": ["data/metadata/00001.json"], "4": ["data/metadata/00002.json", "x/00077.json"]}))
-    _, records = abid.read(job(), path)
+    _, records = abid.read_records(job(), path)
     assert [(row["fullname"], row["expected_quantity"]) for row in records] == [
         ("abid/bin-images/00001.jpg", 1), ("abid/bin-images/00002.jpg", 4)]
 
@@ -342,7 +342,7 @@ def test_a_list_that_cannot_be_is_said_in_a_sentence(tmp_path, content, said):
     path = tmp_path / "file_list.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=said) as caught:
-        abid.read(job(), path)
+        abid.read_records(job(), path)
     assert str(path.parent) in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
@@ -352,13 +352,13 @@ def test_a_list_that_cannot_be_is_said_in_a_sentence(tmp_path, content, said):
 def test_metadata_that_cannot_be_is_said_with_how_many_there_are(folder, content, said):
     (folder / "metadata" / "00003.json").write_text(content)
     with pytest.raises(ValueError, match=said) as caught:
-        abid.read(job(), folder)
+        abid.read_records(job(), folder)
     assert str(caught.value).startswith("1 of 6 metadata files") and "00003.json" in str(caught.value)
 
 
 def test_a_task_without_counts_does_not_read_them(folder):
     with pytest.raises(config.ConfigError, match="corners has no settings abid"):
-        abid.read(tasks.job("corners"), folder)
+        abid.read_records(tasks.job("corners"), folder)
 
 
 def test_the_download_goes_on_and_leaves_what_is_not_there(folder, tmp_path_factory, monkeypatch):
@@ -369,11 +369,11 @@ def test_the_download_goes_on_and_leaves_what_is_not_there(folder, tmp_path_fact
     web.script = lambda path, time: (404 if path not in web.bodies else "drop" if not time else "well")
     (here / "file_list.json").write_text(json.dumps({"0": ["m/00001.json"], "3": ["m/00002.json", "m/00006.json"]}))
     one = job(abid__download=True, abid__url=web.url, abid__workers=2)
-    _, records = abid.read(one, here / "file_list.json")
+    _, records = abid.read_records(one, here / "file_list.json")
     assert [row["expected_quantity"] for row in records] == [0, 3]
     assert (here / "bin-images" / "00002.jpg").read_bytes() == web.bodies["/bin-images/00002.jpg"]
     asked = len(web.asked)
-    abid.read(one, here)
+    abid.read_records(one, here)
     assert len(web.asked) - asked == 1   # the picture that the server does not have
     with pytest.raises(ValueError, match="put abid.url right"):
         abid.download(["77"], here, web.url, progress=False)
@@ -384,7 +384,7 @@ def test_the_download_goes_on_and_leaves_what_is_not_there(folder, tmp_path_fact
 def test_real_bins_are_read_and_prepared():
     folder = Path(os.environ["COREBOX_REAL_DATA"]) / "bins"
     one = job()
-    _, records = abid.read(one, folder)
+    _, records = abid.read_records(one, folder)
     assert len(records) >= 15 and {row["expected_quantity"] for row in records} <= {0, 1, 2, 3, 4, 5}
     for row in records:
         prepared = one.prepare(images.read(folder / row["fullname"].removeprefix("abid/")))

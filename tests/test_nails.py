@@ -417,7 +417,7 @@ def test_names_become_rows_and_a_published_test_folder_a_group(tmp_path):
     from lib.data.formats import file_names
 
     root = folder_of(tmp_path, ["train/1_good.jpeg", "train/2_2_BAD.png", "test/3_good.jpg"])
-    kinds, records = file_names.read(job_of(), root)
+    kinds, records = file_names.read_records(job_of(), root)
     assert records == [{"image": "test/3_good.jpg", "label": "good", "batch": "test"},
                        {"image": "train/1_good.jpeg", "label": "good", "batch": "train/1_good.jpeg"},
                        {"image": "train/2_2_BAD.png", "label": "bad", "batch": "train/2_2_BAD.png"}]
@@ -446,9 +446,9 @@ def test_names_need_a_folder_and_a_task_of_classes(tmp_path):
     from lib.data.formats import file_names
 
     with pytest.raises(ValueError, match="is no folder"):
-        file_names.read(job_of(), tmp_path / "gone")
+        file_names.read_records(job_of(), tmp_path / "gone")
     with pytest.raises(config.ConfigError, match="not one class a picture"):
-        file_names.read(tasks.job("corners"), tmp_path)
+        file_names.read_records(tasks.job("corners"), tmp_path)
 
 
 def test_a_folder_of_names_is_gathered_from_the_database(home, tmp_path):

@@ -400,17 +400,17 @@ def test_a_darknet_folder_is_read(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "images" / "b.jpg").write_bytes(drawn(2))
     (tmp_path / "labels" / "b.txt").write_text("")
-    _, records = darknet.read(make(), tmp_path)
+    _, records = darknet.read_records(make(), tmp_path)
     assert [row["fullname"] for row in records] == ["a.jpg", "images/b.jpg"]
     assert json.loads(records[0]["boxes"]) == [[8.0, 12.0, 32.0, 24.0]] and json.loads(records[1]["boxes"]) == []
     (tmp_path / "a.txt").write_text("4 0.25 0.3 30 20\n")
     with pytest.raises(ValueError, match="a.txt, line 1: the width and height are 30 and 20"):
-        darknet.read(make(), tmp_path)
+        darknet.read_records(make(), tmp_path)
     for line, words in (("4 0.25", "has 2 words"), ("boat 0.25 0.3 0.3 0.2", "the class is 'boat'"),
                         ("4 1.25 0.3 0.3 0.2", "the centre is 1.25, 0.3, outside"), ("4 x 0.3 0.3 0.2", "'x'")):
         (tmp_path / "a.txt").write_text(line + "\n")
         with pytest.raises(ValueError, match=words):
-            darknet.read(make(), tmp_path)
+            darknet.read_records(make(), tmp_path)
 
 
 # --- the real files

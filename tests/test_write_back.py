@@ -64,6 +64,22 @@ def test_what_would_change_is_shown_and_nothing_is_written_until_it_is_asked_for
     assert states(write_back.apply(mine, write=True)) == {FILE.format(0): "there"}
 
 
+def test_a_table_with_a_percent_sign_and_a_serial_key_is_corrected_in_place(tcp_job, server, place):
+    job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}], "data.columns.row_nb": "Kern %"})
+    schema = mine_schema(job)
+    corners = ", ".join(f"p{n}{axis} float" for n in (1, 2, 3, 4) for axis in "xy")
+    server.sql(f"""CREATE SCHEMA {schema}; CREATE TABLE {schema}.log_pic (id serial PRIMARY KEY, fullname text UNIQUE NOT NULL,
+        site_na text, "Kern %" int, {corners}); CREATE TABLE {schema}.note (pic int REFERENCES {schema}.log_pic (id) ON DELETE CASCADE)""")
+    for n in range(2):
+        picture(place / f"p{n}.jpg", n)
+    insert(job, [{("Kern %" if name == "row_nb" else name): value for name, value in label(FILE.format(0)).items()}])
+    server.sql(f"INSERT INTO {schema}.note VALUES (1)")
+    correct(job, 1, row_nb=7), correct(job, 1, 1, was=None)
+    assert states(write_back.apply(job, write=True)) == {FILE.format(0): "change", FILE.format(1): "new"}
+    assert server.sql(f'SELECT id, "Kern %", p1x FROM {schema}.log_pic ORDER BY id') == [(1, 7, 6.25), (2, 3, 6.25)]
+    assert server.sql(f"SELECT pic FROM {schema}.note") == [(1,)]
+
+
 def test_a_row_that_someone_changed_since_is_a_conflict_and_left(mine, server):
     correct(mine, 1)
     correct(mine, 1, 1)

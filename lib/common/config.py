@@ -171,7 +171,11 @@ def parse_overrides(assignments):
 
 
 def merge(base, over):
-    """Both dicts as one, the second winning, at every depth."""
+    """Both dicts as one, the second winning, at every depth.
+
+    OmegaConf 2.4 and mergedeep 1.3 do this as well and stay out: OmegaConf takes any type for a value without a class for
+    every group, reads ${…} within texts and imports for 0.6 s; mergedeep (2021) would replace these six lines alone.
+    """
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)

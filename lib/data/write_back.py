@@ -179,7 +179,7 @@ def _insert(job, line):
     group = {names["group"]: ingest.folder_of(line.revision.source)} if names.get("group") else {}
     values = {names["image"]: line.revision.source, **group, **line.after}
     query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        _table(job), sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join([sql.Placeholder()] * len(values)))
+        _table(job), sql.SQL(", ").join(map(identifier, values)), sql.SQL(", ").join([sql.Placeholder()] * len(values)))
     return query, tuple(values.values())
 
 

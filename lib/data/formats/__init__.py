@@ -37,7 +37,7 @@ from lib.tasks.contract import Located, RejectedRow
 
 BOXES = {"coco": coco, "yolo-pose": yolo.Pose, "yolo-obb": yolo.Obb, "labelme": labelme,
          "labelstudio": labelstudio, "cvat": cvat}
-DATA_SETS = {"abid": abid, "darknet": darknet, "names": file_names, "openimages": openimages}   # data sets of others: `read(job, path)` gives kinds and records
+DATA_SETS = {"abid": abid, "darknet": darknet, "names": file_names, "openimages": openimages}   # data sets of others: `read_records(job, path)` gives kinds and records
 FORMATS = ("csv", *BOXES, *DATA_SETS)
 
 
@@ -90,7 +90,7 @@ def import_labels(job, path, format="csv", table="", add=False, dry_run=False):
         kinds, records, read_as = csv_table.read_records(job, path)
         records = _spelled_as_in_table(job, table, records)
     else:
-        kinds, records = DATA_SETS[format].read(job, path)
+        kinds, records = DATA_SETS[format].read_records(job, path)
     generated = "" if job.params.data.token or table else demo.GENERATED
     changes = write_rows(job, table or job.params.data.table, kinds, records, image, dry_run, make_way=generated)
     names = tuple(new) if new is not None else changes.added

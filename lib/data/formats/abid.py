@@ -17,7 +17,7 @@ PLACE = "abid"                 # what the paths in the table begin with; data.pa
 PICTURES = ("bin-images", "images", ".")
 
 
-def read(job, path):
+def read_records(job, path):
     """Kinds and records for `write_rows` of a folder or a starter list: a row for each bin whose picture is there.
 
     Of a folder the metadata/*.json are read, or, where there are none, its file_list.json; of a list the pictures lie

@@ -62,7 +62,7 @@ def write(job, rows, folder):
     return texts(items, names, folder)
 
 
-def read(job, path):
+def read_records(job, path):
     """Kinds and records of a folder of pictures with label files of the same name beside them, or in labels/ for images/.
 
     All classes are taken as one. The table's paths are those below the folder, which data.path_rules must lead to it.

@@ -14,7 +14,7 @@ from lib.imaging import images
 HELD = tuple(name for name in SPLITS if name != "train")
 
 
-def read(job, path):
+def read_records(job, path):
     """Kinds and records for `write_rows`: image, group and label of each picture below the folder.
 
     ValueError: no folder, no pictures, or a picture whose name ends in no class of the task, with the nearest one;

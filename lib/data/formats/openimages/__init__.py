@@ -60,7 +60,7 @@ def build(job, folder, out, progress=True):
     return Built(chosen, counts)  # without a download their sizes are not known, and there is nothing to train on
 
 
-def read(job, path):
+def read_records(job, path):
     """Kinds and records for the user's table, of the pictures that `build` has brought to data/<task>/<profile>/imported."""
     columns = job.params.data.columns
     kinds = {columns[name]: str for name in ("image", "group", "boxes", "crowds") if columns.get(name)}
