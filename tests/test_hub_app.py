@@ -241,8 +241,20 @@ def test_a_body_may_be_neither_too_large_nor_too_slow_nor_no_form(app, tokens):
                           (b"", "multipart/form-data; boundary=b")):
         answer = app.post("/v1/batches/k/pictures", headers={**auth, "content-type": kind}, content=content)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), (kind, answer.text)
-    answer = app.post("/v1/batches/k/pictures", headers=auth, files={"file": ("a.jpg", b"x" * (2**20 + 1))})
+    answer = app.post("/v1/batches/k/pictures", headers=auth, files={"file": ("large.jpg", b"x" * (2**20 + 1))})
     assert answer.json()["refused"] == 1  # one picture over its limit, in a form within its own
+
+
+def test_files_of_one_name_are_refused_together_and_another_picture_of_a_known_name_too(app, tokens):
+    auth, batch = headers(tokens["supplier"]), key()
+    three = [("file", ("box.jpg", jpeg((next(NUMBERS), n)), "image/jpeg")) for n in range(3)]
+    words = {"licence": "CC0-1.0"}
+    answer = app.post(f"/v1/batches/{batch}/pictures", headers=auth, data=words, files=three)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_input") and "3 of the files are named" in answer.json()["detail"]
+    assert app.post(f"/v1/batches/{batch}/pictures", headers=auth, data=words, files=three[:1]).json()["new"] == 1
+    answer = app.post(f"/v1/batches/{batch}/pictures", headers=auth, data=words, files=three[1:2])
+    assert answer.status_code == 422 and "another picture named 'box.jpg'" in answer.json()["detail"]
+    assert app.post(f"/v1/batches/{batch}/done", headers=auth).json()["new"] == 1
 
 
 def test_hostile_words_stay_words(app, hub, tokens):
