@@ -19,6 +19,7 @@ from lib.imaging import images
 from lib.metrics import calibration
 from lib.storage import downloads
 from lib.synthetic import bins as synth
+from lib.tasks import bins
 from lib.tasks.contract import RejectedRow
 
 HOW = {"overlap": 0.25, "hidden": 0.0, "least_shown": 0.1, "size": [0.2, 0.4], "lean": 20.0, "bands": 2,
@@ -69,8 +70,8 @@ def test_a_bin_that_is_too_full_is_said():
 
 @pytest.mark.parametrize("pairs, best", [
     ([(2, 2), (3, 3), (0, 0)], 1.0), ([(1, 1), (1, 1), (1, 2), (1, 1)], 0.75), ([(0, 1), (0, 2), (0, 3)], 1 / 3)])
-def test_a_perfect_eye_knows_what_shows_and_guesses_the_rest(pairs, best):
-    assert synth.perfect_eye(pairs) == pytest.approx(best)
+def test_an_oracle_knows_what_shows_and_guesses_the_rest(pairs, best):
+    assert synth.oracle_accuracy(pairs) == pytest.approx(best)
 
 
 # --- counts as outputs
@@ -189,8 +190,6 @@ def test_cells_that_know_their_item_cost_less_than_those_that_do_not():
 
 
 def test_a_moved_picture_moves_the_places_with_it():
-    from lib.tasks import bins
-
     pixels = np.zeros((120, 160, 3), np.uint8)
     pixels[28:33, 38:43] = 255
     for seed in range(10):
@@ -239,7 +238,7 @@ def test_contrast_is_a_setting_of_what_the_network_sees():
 
 def answers(one, counts, sure):
     chances = [np.eye(6)[count] * chance + (1 - chance) / 6 for count, chance in zip(counts, sure, strict=True)]
-    return [one._answer(chance, count) for chance, count in zip(chances, counts, strict=True)]
+    return [bins.answer_of(one.classes, chance, count) for chance, count in zip(chances, counts, strict=True)]
 
 
 def test_the_numbers_of_a_set():

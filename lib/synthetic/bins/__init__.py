@@ -27,11 +27,11 @@ class Scene:
         return len(self.shown)
 
     def seen(self, least):
-        """How many items a perfect eye can know of: those that show at least the part `least` of themselves."""
+        """How many items an oracle can know of: those that show at least the part `least` of themselves."""
         return int((self.shown >= least).sum())
 
 
-def perfect_eye(pairs):
+def oracle_accuracy(pairs):
     """The accuracy of one who sees every item that can be known of, and guesses the hidden ones as well as can be.
 
     `pairs` are (seen, count) of a set of Scenes: the items that show at least `least_shown` of themselves, and all.

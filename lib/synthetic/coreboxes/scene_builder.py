@@ -96,21 +96,8 @@ class SceneBuilder:
         if self.kind == "several":
             return u, v, rng.uniform(0.55, 0.97), 0.0, 0.0
         if self.kind == "cut":
-            return self.cut_frame()
+            return _cut_frame(self)
         return u, v, span, 0.0, 0.0
-
-    def cut_frame(self):
-        """A frame that leaves 8 % of the longer side or more outside at one border, now and then at two."""
-        rng = self.rng
-        u, v = rng.choice([0.0, 1.0], 2)
-        least = 0.08 * max(self.wide, self.high) / np.array([self.wide, self.high])
-        dx, dy = np.minimum(rng.uniform(least, np.maximum(0.45, 1.2 * least)), 0.6) * [2 * u - 1, 2 * v - 1]
-        if rng.random() < 0.85:
-            if rng.random() < (0.3 if self.turned else 0.7):
-                v, dy = rng.uniform(0.2, 0.8), 0.0
-            else:
-                u, dx = rng.uniform(0.2, 0.8), 0.0
-        return u, v, rng.uniform(0.7, 1.15), dx, dy
 
     def subject(self):
         """The rectangle (cm) the camera is pointed at: the box, or the box and its neighbour."""
@@ -244,16 +231,16 @@ class SceneBuilder:
         nothing = self.kind == "none"
         row_nb = 0 if nothing else len(b.rows)
         quad = np.full((4, 2), np.nan, np.float32)
-        outer = quad if nothing else self.by_position(view.project(self.to_plane(b.outer())))
-        inner = quad.copy() if nothing else self.by_position(view.project(self.to_plane(b.inner())))
+        outer = quad if nothing else _by_position(self, view.project(self.to_plane(b.outer())))
+        inner = quad.copy() if nothing else _by_position(self, view.project(self.to_plane(b.inner())))
         rows = np.zeros((0, 4, 2), np.float32) if nothing else view.project(self.to_plane(b.row_polygons()))
         order = slice(None)
         if self.turned and not nothing:
-            rows, order = self.by_position(rows[::-1]), slice(None, None, -1)
+            rows, order = _by_position(self, rows[::-1]), slice(None, None, -1)
         numbers = np.arange(row_nb)[order]
         told = [
             p | {"polygon": q, "row": int(numbers[p["row"]])}
-            for p, q in zip(pieces, self.pictured(pieces), strict=True)
+            for p, q in zip(pieces, _pictured(self, pieces), strict=True)
         ]
         hidden = np.zeros(4, bool)
         tags = [view.project(t) for t in self.tags]
@@ -280,13 +267,29 @@ class SceneBuilder:
             settings,
         )
 
-    def pictured(self, pieces):
-        """The pieces' outlines in the picture, all projected at once."""
-        if not pieces:
-            return []
-        points = self.view.project(self.to_plane(np.concatenate([p["polygon"] for p in pieces])))
-        return np.split(points, np.cumsum([len(p["polygon"]) for p in pieces])[:-1])
 
-    def by_position(self, quads):
-        """Corners of box order in picture order: a turned box's own top left lies top right."""
-        return np.roll(quads, 1, axis=-2) if self.turned else quads
+def _cut_frame(builder):
+    """A frame that leaves 8 % of the longer side or more outside at one border, now and then at two."""
+    rng = builder.rng
+    u, v = rng.choice([0.0, 1.0], 2)
+    least = 0.08 * max(builder.wide, builder.high) / np.array([builder.wide, builder.high])
+    dx, dy = np.minimum(rng.uniform(least, np.maximum(0.45, 1.2 * least)), 0.6) * [2 * u - 1, 2 * v - 1]
+    if rng.random() < 0.85:
+        if rng.random() < (0.3 if builder.turned else 0.7):
+            v, dy = rng.uniform(0.2, 0.8), 0.0
+        else:
+            u, dx = rng.uniform(0.2, 0.8), 0.0
+    return u, v, rng.uniform(0.7, 1.15), dx, dy
+
+
+def _pictured(builder, pieces):
+    """The pieces' outlines in the picture, all projected at once."""
+    if not pieces:
+        return []
+    points = builder.view.project(builder.to_plane(np.concatenate([p["polygon"] for p in pieces])))
+    return np.split(points, np.cumsum([len(p["polygon"]) for p in pieces])[:-1])
+
+
+def _by_position(builder, quads):
+    """Corners of box order in picture order: a turned box's own top left lies top right."""
+    return np.roll(quads, 1, axis=-2) if builder.turned else quads

@@ -37,7 +37,7 @@ class Bins(Task, BinsReviewable, BinsReported):
     # --- labels
 
     def sample(self, rng, size):
-        """A generated bin. `seen`: the items of which a perfect eye could know (synthetic.bins.Scene.seen); `layout`: where
+        """A generated bin. `seen`: the items of which an oracle could know (synthetic.bins.Scene.seen); `layout`: where
         each of them shows, rows of letters with "." where none does."""
         from lib.synthetic import bins
 

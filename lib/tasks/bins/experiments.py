@@ -58,12 +58,12 @@ def _taught(job, pixels, rows):
 
 
 def _shifted(job, record):
-    """The run's accuracy on bins like those it learned from and on shifted ones, each after its perfect eye's."""
+    """The run's accuracy on bins like those it learned from and on shifted ones, each after the oracle's."""
     network, lines = saving.load(record.path("model", "network.keras")), []
     for name, shifted in (("like those learned from", False), ("shifted", True)):
-        params = config.with_overrides(job.params, {"bins.generator.shifted": shifted}, job.checks)
+        params = config.with_overrides(job.params, {"bins.generator.shifted": shifted}, job.setting_checks)
         pixels, rows = drawn(type(job)(params, job.profile), 200)
-        lines += [(f"a perfect eye, {name}", *[job.oracle_accuracy([job.truth(row) for row in rows])] * 3),
+        lines += [(f"an oracle, {name}", *[job.oracle_accuracy([job.truth(row) for row in rows])] * 3),
                   (name, *rate(_right(job, network, pixels, rows)))]
     return lines
 

@@ -7,7 +7,7 @@ PUBLISHED = {"the original, on real bins": 0.33, "best known, on real bins": 0.5
 
 
 def charts(truths, answers, classes, perfect):
-    """Confusion, accuracy of the surest, and calibration; `perfect` is the accuracy of a perfect eye, NaN if not known."""
+    """Confusion, accuracy of the surest, and calibration; `perfect` is the accuracy of an oracle, NaN if not known."""
     known = [(truth, answer) for truth, answer in zip(truths, answers, strict=True) if answer is not None]
     if not known:
         return {}
@@ -16,7 +16,7 @@ def charts(truths, answers, classes, perfect):
     from lib.metrics import plots
 
     surest = plots.selective(sure, found == counts)
-    for (name, level), style in zip((PUBLISHED | {"a perfect eye": perfect}).items(), (":", "-.", "--"),
+    for (name, level), style in zip((PUBLISHED | {"an oracle": perfect}).items(), (":", "-.", "--"),
                                     strict=True):
         if np.isfinite(level):
             surest.axes[0].axhline(level, color="black", lw=1, ls=style, label=f"{name}: {level:.3g}")

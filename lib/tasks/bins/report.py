@@ -38,7 +38,7 @@ class BinsReported(Reported):
         from lib.synthetic import bins
 
         known = truths and all("seen" in truth for truth in truths)
-        return bins.perfect_eye([(truth["seen"], truth["count"]) for truth in truths]) if known else float("nan")
+        return bins.oracle_accuracy([(truth["seen"], truth["count"]) for truth in truths]) if known else float("nan")
 
     def plot_results(self, truths, answers):
         return figures.charts(truths, answers, self.task.classes, self.oracle_accuracy(truths))
