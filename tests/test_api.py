@@ -425,7 +425,7 @@ def test_a_promoted_export_is_a_whole_copy_and_can_be_rolled_back(export, tmp_pa
     served, first = tmp_path / "served", renamed(export, tmp_path / "one", "run 1/α")
     (first / "coarse.keras").write_bytes(b"not for serving")
     one = api.promote(first, served)
-    assert sorted(path.name for path in one.iterdir()) == ["coarse.tflite", "export.json"]
+    assert sorted(path.name for path in one.iterdir()) == ["coarse.tflite", "export.json", "golden-1.jpg"]
     assert model_store.exports(served) == [one] and one.parent.name == "corners"
     with pytest.raises(ValueError, match="no export before"):
         api.rollback(served, "corners")

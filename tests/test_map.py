@@ -96,3 +96,14 @@ def test_shared_code_never_asks_which_task_it_is():
             if isinstance(node, ast.Compare):
                 values = [leaf.value for leaf in ast.walk(node) if isinstance(leaf, ast.Constant)]
                 assert not set(values) & set(tasks.names()), f"{path.name}:{node.lineno} asks which task it is"
+
+
+def test_no_package_imports_a_name_that_one_of_its_modules_has():
+    """The import of the module would later put itself in the place of what was imported under its name."""
+    for module, path in MODULES.items():
+        if path.name == "__init__.py":
+            own = {name.removeprefix(f"{module}.") for name in MODULES if name.rpartition(".")[0] == module}
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith(module):
+                    taken = {name.asname or name.name for name in node.names} & own
+                    assert not taken, f"{module} imports {taken} from {node.module}, and has modules of that name"

@@ -329,7 +329,7 @@ def test_a_data_set_walks_into_notebook_01(home, web, tmp_path, monkeypatch):
     job = kind(config.resolve("boats", "smoke", settled, None, kind.setting_checks), f"oi{os.getpid()}")
     count = formats.import_labels(job, made.folder, "openimages")
     found = ingest.ingest_labels(job).table
-    assert len(found) == count > 12
+    assert len(found) == count.changes.new > 12
     for row in found.to_dict("records"):
         assert (row["width"], row["height"]) in ((80, 60), (60, 80))
         picture, boxes = images.read(job.folder / "images" / row["image"]), job.boxes(row)

@@ -274,7 +274,7 @@ def rows(path):
 def test_a_folder_becomes_a_csv_and_a_bad_picture_a_row_with_its_error(predictor, folder, tmp_path):
     assert answers_csv.write_csv(predictor, folder, tmp_path / "answers.csv", progress=False) == (6, 1)
     table = rows(tmp_path / "answers.csv")
-    assert [row["image"] for row in table] == image_list.list_images(folder)
+    assert [row["image"] for row in table] == image_list.list_images(folder).names
     bad = [row for row in table if row["error"]]
     assert [row["image"] for row in bad] == ["box 2b.jpg"] and bad[0]["p1x"] == ""
     assert bad[0]["error"].startswith("unreadable")

@@ -22,7 +22,7 @@ class NailsNetwork(Network):
     def calibrate(self, network, prepared):
         """Remember the good nails of training, and calibrate the probability on validation."""
         if self.task.measures:
-            from lib.tasks.nails.calibration import settle
+            from lib.tasks.nails.network_calibration import settle
 
             settle(network, prepared.stored["network"], prepared.rows, self.task.params.training.seed,
                    frozen=not self.task.params.model.trainable)
