@@ -119,6 +119,8 @@ def kernels_of(app):
 
 
 def _is_kernel(process):
+    import psutil
+
     try:
         return "ipykernel_launcher" in " ".join(process.cmdline())
     except psutil.NoSuchProcess:   # it ended while it was looked at, or waits for its parent to notice
