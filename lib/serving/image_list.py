@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,3 +50,16 @@ def list_images(folder, formats=images.KINDS):
 def escape(name):
     """A file name as text that can be written: bytes that are not UTF-8 become \\xNN, as in `caf\\xe9.jpg`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def escaped_path(folder, name):
+    """The path of the picture in a folder that `escape` wrote as `name`.
+
+    ValueError where two files are written so: one whose name holds a byte that is not UTF-8, one that spells it out.
+    """
+    spelt = Path(folder, name)
+    meant = Path(folder, os.fsdecode(re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()),
+                                            os.fsencode(name))))
+    if meant != spelt and meant.exists() and spelt.exists():
+        raise ValueError(f"{name[:200]!r} stands for two files in {folder}; rename one of them")
+    return meant if meant.exists() else spelt

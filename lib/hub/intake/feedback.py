@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lib.hub.intake import sources, submission
+from lib.serving import image_list
 from lib.storage import revisions
 from lib.tasks.contract import Reviewable
 
@@ -46,7 +47,7 @@ def answers(hub, account, job, table, folder, licence=""):
         if label is None:
             continue
         found["answers"] += 1
-        path = root / row["image"]
+        path = image_list.escaped_path(root, row["image"])
         if root.resolve() not in path.resolve().parents:
             raise ValueError(f"{table} names {row['image'][:100]!r}, which leads out of {folder}")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
