@@ -75,7 +75,7 @@ def corpus(part):
     tested(part, "24 ways of HTTP", "tests/test_api_http.py")
     tested(part, "8 of JSON, and access", "tests/test_api_protocols.py", "tests/test_api_access.py")
     tested(part, "16 rows", "tests/test_rows.py")
-    tested(part, "20 damaged exports", "tests/test_api_models.py", "tests/test_predict.py")
+    tested(part, "20 damaged exports", "tests/test_api_models.py", "tests/test_export_check.py")
 
 
 def settings(part):

@@ -164,6 +164,28 @@ def quick_pictures(monkeypatch):
     monkeypatch.setattr(tasks.find("corners"), "sample", sample)
 
 
+@pytest.fixture(scope="session")
+def export(tmp_path_factory):
+    """The folder of the small export of corners, which no test may change."""
+    import toy_export
+
+    return toy_export.folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def predictor(export):
+    """The Predictor of that export."""
+    from lib.serving import prediction
+
+    return prediction.load(export)
+
+
+@pytest.fixture
+def copy(export, tmp_path):
+    """A copy of that export, to be changed."""
+    return shutil.copytree(export, tmp_path / "copy")
+
+
 def picture(path, seed=0, size=(64, 48), **options):
     """Write a small picture whose pixels are the seed's own, and return its path."""
     from PIL import Image

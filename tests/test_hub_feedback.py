@@ -87,6 +87,17 @@ def test_answers_become_labels_for_review_and_refused_ones_do_not(hub, job, tmp_
         feedback.answers(hub, supplier, job, tmp_path / "answers.csv", folder, licence="CC0-1.0")
 
 
+def test_answers_of_pictures_whose_names_are_not_utf8_find_them(hub, job, tmp_path):
+    supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
+    os.rename(job.folder / "images" / "a.jpg", os.path.join(os.fsencode(job.folder / "images"), b"caf\xe9.jpg"))
+    with open(tmp_path / "answers.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows([["image", *LABEL, "refused", "error"], ["caf\\xe9.jpg", *LABEL.values(), "", ""]])
+    for _ in range(2):
+        found = feedback.answers(hub, supplier, job, tmp_path / "answers.csv", job.folder / "images", licence="CC0-1.0")
+    assert (found["answers"], found["known"]) == (1, 1) and labels(hub, supplier)[0][0] == "caf\\xe9.jpg"
+
+
 def test_a_task_with_labels_in_a_list_hands_them_in_as_its_column():
     from lib import tasks
 

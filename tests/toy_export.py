@@ -74,6 +74,19 @@ def add_golden_picture(folder):
         {"file": path.name, "sha256": files.sha256(path), "truth": truth, "limit": 5.0}]})
 
 
+def picture(seed=0, size=(320, 240), kind="JPEG"):
+    """The bytes of a picture whose pixels are the seed's own."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).resize(size).save(buffer, kind, quality=95)
+    return buffer.getvalue()
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
