@@ -78,7 +78,7 @@ def test_corners_are_put_in_order_and_that_is_said():
 @pytest.mark.parametrize("name, value, reason", [
     ("p2x", float("nan"), "missing"), ("p2x", None, "missing"), ("p2x", "", "missing"), ("p2x", "left", "not a number"),
     ("p2x", float("inf"), "not a number"), ("p2x", 1400.0, "outside"), ("p1y", -60.0, "outside"),
-    ("p3x", 300.0, "not convex"), ("row_nb", 0, "row count"), ("row_nb", 11, "row count"), ("row_nb", 2.5, "row count"),
+    ("p3x", 300.0, "not convex"), ("row_nb", 0, "row count"), ("row_nb", 21, "row count"), ("row_nb", 2.5, "row count"),
     ("row_nb", None, "row count"), ("row_nb", float("nan"), "row count")])
 def test_a_row_that_cannot_be_used_is_refused_with_its_reason(name, value, reason):
     bad = row()
@@ -162,7 +162,7 @@ def test_sides_that_lead_nowhere_leave_the_corners_where_they_were():
 def test_an_answer_is_plain_json(tmp_path):
     answer = job().answer({"coarse": coarse(), "sides": sides}, picture())
     files.write_json(tmp_path / "answer.json", answer)
-    assert {*corners.NUMBERS, "row_nb", "confidence", "radius", "refused"} == set(answer)
+    assert {*corners.NUMBERS, "row_nb", *corners.boxes.MEMBERS, "boxes_nb", "boxes"} == set(answer)
 
 
 @pytest.mark.parametrize("kind, reason", list(corners.confidence.REFUSALS.items()))

@@ -43,8 +43,8 @@ CASES = {
     "153 four equal": (corners(*[20, 20] * 4), "corners not convex"),
     "153 no area": (corners(5, 5, 60, 5, 60, 5.01, 5, 5.01), "box too small"),
     "154 core number text": ({"row_nb": "three"}, "row count missing"),
-    "154 core number -1": ({"row_nb": "-1"}, "row count not from 1 to 10"),
-    "154 core number 10^9": ({"row_nb": "1000000000"}, "row count not from 1 to 10"),
+    "154 core number -1": ({"row_nb": "-1"}, "row count not from 1 to 20"),
+    "154 core number 10^9": ({"row_nb": "1000000000"}, "row count not from 1 to 20"),
     "155 label of a turned copy": ({"fullname": "X:\\turned.jpg"}, "corner outside the picture"),
     "156 SQL in a field": ({"site_na": "x'; drop table log_pic; --"}, None),
 }

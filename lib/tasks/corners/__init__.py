@@ -6,7 +6,7 @@ import numpy as np
 from lib.common import config
 from lib.imaging import geometry, images
 from lib.tasks.contract import Located, Metric, RejectedRow, Task
-from lib.tasks.corners import crops, figures, refinement
+from lib.tasks.corners import boxes, crops, figures, network, refinement
 from lib.tasks.corners.confidence import judge
 from lib.tasks.corners.labels import NUMBERS, ROWS, number, point_dict, points, row_count, row_of
 from lib.tasks.corners.network import Coarse, Sides
@@ -99,7 +99,7 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         if self.params.corners.head == "dense":
             output = np.asarray(output, float)
             output = {"corners": output[:8].reshape(4, 2), "rows": output[8:]}
-            count = float(output["rows"][0]) * ROWS if self.counts else 1
+            count = float(output["rows"][0]) * network.DENSE_ROWS if self.counts else 1
         else:
             count = 1 + (np.asarray(output["rows"]) > 0.5).sum()
         inside = np.asarray(output["corners"], float)[:, :2] * self.input_size
@@ -107,20 +107,22 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         return {**answer, "row_nb": int(np.clip(round(float(count)), 1, ROWS))} if self.counts else answer
 
     def answer(self, predict, picture):
-        """Corners in pixels of the upright original, `confidence`, `radius` (px a corner) and `refused`.
+        """The boxes of a picture, as boxes.answer_of: corners and `radius` (px a corner) in pixels of the upright original.
 
         The coarse network looks at the whole picture (in doubt also at its mirror images), then at the box alone;
         the sides' network corrects the four sides twice, in strips of the full picture; corners are where they meet.
         """
         if self.params.corners.head == "dense":
             output = refinement.only(predict["coarse"](self.prepare(picture)[None]))["output"]
-            return {**self.decode(output, picture.size), "confidence": None, "radius": None, "refused": None}
+            box = {**self.decode(output, picture.size), **dict.fromkeys(boxes.MEMBERS), "cut": False}
+            return boxes.answer_of([box], self.counts)
         corners, signs, kinds, rows = refinement.Search(predict, picture, self.input_size).signs()
-        answer = {**point_dict(corners), **judge(signs, kinds, self.calibration())}
-        answer["radius"] = [part * geometry.diagonal(corners) for part in answer["radius"]]
-        if self.counts:
-            answer["row_nb"] = 1 + int((rows > 0.5).sum())
-        return answer
+        judged = judge(signs, kinds, self.calibration())
+        box = {**point_dict(corners), **({"row_nb": 1 + int((rows > 0.5).sum())} if self.counts else {}), "rows_run": None,
+               **judged, "radius": [part * geometry.diagonal(corners) for part in judged["radius"]],
+               "cut": judged["refused"] == "cut"}
+        answer = boxes.answer_of([box], self.counts)
+        return answer | {"boxes_nb": 0, "boxes": []} if judged["refused"] == "no_box" else answer
 
     # --- scores and drawing
 

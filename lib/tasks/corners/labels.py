@@ -7,7 +7,7 @@ import numpy as np
 from lib.tasks.contract import RejectedRow
 
 NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
-ROWS = 10                # the most rows that are counted
+ROWS = 20                # the most rows that are counted
 
 
 def points(row):

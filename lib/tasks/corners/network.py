@@ -10,6 +10,8 @@ from lib.tasks.corners.confidence import KINDS
 from lib.tasks.corners.labels import ROWS, points
 from lib.tasks.corners.pretraining import load_shipped
 
+DENSE_ROWS = 10          # the number of rows that is 1.0 in the output of the dense head, which counts no further
+
 
 class Coarse(Network):
     """Corners, heatmaps, edge maps, rows and kind of the box, from the whole picture; or corners alone, by dense layers."""
@@ -62,7 +64,7 @@ class Coarse(Network):
         counts = self.task.counts
         if self.dense:
             vector = np.clip(corners, 0, 1).reshape(-1)
-            return np.append(vector, row["row_nb"] / ROWS if counts else []).astype(np.float32)
+            return np.append(vector, min(row["row_nb"] / DENSE_ROWS, 1.0) if counts else []).astype(np.float32)
         corners = np.nan_to_num(np.asarray(corners, float), nan=-9.0)
         within = ((corners > 0.005) & (corners < 0.995)).all(1)
         target = np.concatenate([np.clip(corners, 0, 1), within[:, None]], 1).astype(np.float32)
