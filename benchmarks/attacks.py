@@ -327,7 +327,7 @@ def serving(what):
         else:
             from lib.serving import api
 
-            with api.start(_export(home), config.group("api", {"port": 0, "log": os.devnull})) as server:
+            with api.start(_export(home), config.resolve_group("api", {"port": 0, "log": os.devnull})) as server:
                 yield server.url, ("", "")
 
 

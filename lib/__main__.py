@@ -163,7 +163,7 @@ def _params(arguments):
 
 def _run(arguments):
     if arguments.with_stdin:
-        from lib.serving.api import server
+        from lib.common.http import server
 
         server.end_with_stdin()
     job = find_job(arguments)  # a wrong setting is told before a kernel starts

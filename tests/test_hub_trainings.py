@@ -357,6 +357,8 @@ def test_the_command_takes_a_file_of_parameters_and_ends_with_who_started_it(hub
         time.sleep(0.5)
         child.stdin.close()
         until(lambda: child.poll() is not None, 60)
+        child.said.seek(0)
+        assert b"Traceback" not in (said := child.said.read()), said.decode()
 
 
 def until(holds, seconds=20):

@@ -107,3 +107,39 @@ def test_no_package_imports_a_name_that_one_of_its_modules_has():
                 if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith(module):
                     taken = {name.asname or name.name for name in node.names} & own
                     assert not taken, f"{module} imports {taken} from {node.module}, and has modules of that name"
+
+
+def bound(tree):
+    """Names that a module binds at its top, in any branch, and those that it imports there."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {name.asname or name.name.partition(".")[0] for name in node.names}
+    return found
+
+
+def shadowed(tree):
+    """Names that are also parameters or variables somewhere in a file, so that they need not mean the module."""
+    return ({node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+            | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)})
+
+
+def test_what_benchmarks_and_modules_use_of_another_module_is_there():
+    """Commands that no short test runs are not left behind by a rename."""
+    names = {module: bound(ast.parse(path.read_text())) for module, path in MODULES.items()}
+    missing = []
+    for path in [*MODULES.values(), *sorted((ROOT.parent / "benchmarks").glob("*.py"))]:
+        tree = ast.parse(path.read_text())
+        modules = {(name.asname or name.name): f"{node.module}.{name.name}" for node in ast.walk(tree)
+                   if isinstance(node, ast.ImportFrom) for name in node.names if f"{node.module}.{name.name}" in MODULES}
+        meant = modules.keys() - shadowed(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in meant:
+                module = modules[node.value.id]
+                if node.attr not in names[module] and f"{module}.{node.attr}" not in MODULES and not node.attr.startswith("__"):
+                    missing.append(f"{path.name}:{node.lineno} {module}.{node.attr}")
+    assert not missing
