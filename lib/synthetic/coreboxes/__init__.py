@@ -14,10 +14,12 @@ import io
 import numpy as np
 from PIL import Image
 
+from lib.synthetic.coreboxes import wide
 from lib.synthetic.coreboxes.scene_builder import Scene, SceneBuilder
+from lib.synthetic.coreboxes.truths import BoxTruth
 from lib.synthetic.textures import rng_of
 
-__all__ = ["KINDS", "Scene", "draw", "jpeg"]
+__all__ = ["KINDS", "BoxTruth", "Scene", "draw", "draw_wide", "jpeg"]
 
 KINDS = {"box": 0.86, "none": 0.05, "cut": 0.04, "several": 0.03, "blurred": 0.02}
 
@@ -33,6 +35,22 @@ def draw(seed, size=(640, 480), shifted=False, kind=None):
     rng = np.random.default_rng([int(seed), int(bool(shifted)), size[0], size[1], *(kind or "").encode()])
     kind = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
     return SceneBuilder(rng, tuple(int(v) for v in size), bool(shifted), kind).scene()
+
+
+USUAL = 0.3  # share of `draw_wide` that shows what `draw` shows
+
+
+def draw_wide(seed, size=(640, 480), shifted=False):
+    """The scene of a seed from the wide world: `Scene.boxes` holds any number of boxes, or none.
+
+    Three in ten are scenes of `draw`; the others are stacks and grids of boxes, photographs trimmed to the box,
+    laboratory trays, pasted pages, and core that lies in no box (`kind` "none"). `pieces` and `tags` of those are
+    empty. The same arguments give the same bytes.
+    """
+    rng = np.random.default_rng([int(seed), int(bool(shifted)), size[0], size[1], *b"wide"])
+    if rng.random() < USUAL:
+        return draw(int(rng.integers(2**31)), size, shifted)
+    return wide.layout(rng, tuple(int(v) for v in size), bool(shifted))
 
 
 # EXIF orientation: what turns the upright picture into the stored one.

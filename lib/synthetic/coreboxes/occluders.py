@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from lib.synthetic import textures as tx
-from lib.synthetic.coreboxes import floors, objects, rocks
+from lib.synthetic.coreboxes import floors, objects, rocks, truths
 from lib.synthetic.coreboxes.surroundings import clutter
 
 
@@ -73,6 +73,7 @@ def mount(builder):
     up, down = rng.uniform(0.0, 0.9, 2) * builder.high
     ys, xs = builder.sheet.cut(-left, -up, builder.wide + right, builder.high + down)
     kept = builder.sheet.pixels[ys, xs].copy()
+    photograph = Pasted(builder, xs, ys)
     shape = builder.sheet.pixels.shape[:2]
     if rng.random() < 0.5:
         builder.sheet.pixels[:] = np.array(
@@ -84,17 +85,49 @@ def mount(builder):
         )
     for _ in range(int(rng.integers(0, 4))):
         angle, zoom = float(rng.uniform(-180, 180)), rng.uniform(0.4, 1.2)
-        piece = cv2.resize(
-            kept[:, : max(8, int(kept.shape[1] * rng.uniform(0.3, 0.7)))], None, fx=zoom, fy=zoom
-        )
-        builder.sheet.lay(
+        columns = max(8, int(kept.shape[1] * rng.uniform(0.3, 0.7)))
+        piece = cv2.resize(kept[:, :columns], None, fx=zoom, fy=zoom)
+        corners = builder.sheet.lay(
             tx.gained(piece, np.float32([[rng.uniform(0.5, 1.4)]])),
             rng.uniform(builder.x0, builder.x1),
             rng.uniform(builder.y0, builder.y1),
             angle,
         )
+        photograph.lay(builder, corners, columns)
     builder.sheet.pixels[ys, xs] = kept
+    photograph.lay(builder, photograph.corners(), kept.shape[1])
     builder.mounted = True
+
+
+class Pasted:
+    """A photograph cut out of the sheet, and the boxes on it, to be laid on the sheet once more."""
+
+    def __init__(self, builder, xs, ys):
+        s = builder.sheet.s
+        self.boxes, builder.placed = builder.placed, []
+        (self.x0, self.y0), (self.x1, self.y1) = (
+            builder.low + np.array(at) / s for at in ((xs.start, ys.start), (xs.stop, ys.stop))
+        )
+        self.s = s
+
+    def corners(self):
+        """Where it was cut out (cm)."""
+        return np.array([[self.x0, self.y0], [self.x1, self.y0], [self.x1, self.y1], [self.x0, self.y1]])
+
+    def lay(self, builder, corners, columns):
+        """Remember its first pixel columns as laid with these corners (cm), over what lay there."""
+        x1 = self.x0 + columns / self.s
+        across, down = corners[1] - corners[0], corners[3] - corners[0]
+
+        def move(points):
+            u, v = (points[..., 0] - self.x0) / (x1 - self.x0), (points[..., 1] - self.y0) / (self.y1 - self.y0)
+            return corners[0] + u[..., None] * across + v[..., None] * down
+
+        builder.placed.append(corners)
+        for box in self.boxes:
+            shown = truths.trimmed(box, self.x0, self.y0, x1, self.y1)
+            if (np.ptp(shown.outer, axis=0) > 0.5).all():
+                builder.placed.append(truths.moved(shown, move))
 
 
 def paper_tags(builder):

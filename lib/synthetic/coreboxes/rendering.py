@@ -42,8 +42,8 @@ def draw(rng, box, s, foot, height, light=0.8):
     pieces = []
     for k, (a, b) in enumerate(box.rows):
         walls(rng, sheet, box, a, b, sink, light)
-        for piece in contents(rng, sheet, box, a, b, sink):
-            pieces.append(piece | {"row": k})
+        if k not in box.extra.get("empty", ()):
+            pieces += [piece | {"row": k} for piece in contents(rng, sheet, box, a, b, sink)]
     slats(rng, sheet, box, sink)
     rim(rng, sheet, box)
     if box.extra.setdefault("dusty", rng.random() < 0.1):

@@ -7,12 +7,16 @@ import numpy as np
 
 from lib.synthetic import light
 from lib.synthetic.canvas import Sheet
-from lib.synthetic.coreboxes import boxes, camera, floors, occluders, rendering, surroundings
+from lib.synthetic.coreboxes import boxes, camera, floors, occluders, rendering, surroundings, truths
 
 
 @dataclass
 class Scene:
-    """A drawn picture and its truth, in pixels of the upright picture."""
+    """A drawn picture and its truth, in pixels of the upright picture.
+
+    `boxes` holds a BoxTruth for every box of which something is seen, in reading order; the other fields tell
+    of the main box.
+    """
 
     pixels: np.ndarray
     outer: np.ndarray
@@ -25,6 +29,7 @@ class Scene:
     tags: list = field(default_factory=list)
     hidden: np.ndarray = None
     settings: dict = field(default_factory=dict)
+    boxes: list = field(default_factory=list)
 
 
 class SceneBuilder:
@@ -48,6 +53,7 @@ class SceneBuilder:
         self.occluders = []
         self.mounted = False
         self.tags = []
+        self.placed = []
 
     def scene(self):
         """The finished scene."""
@@ -116,24 +122,12 @@ class SceneBuilder:
         """The view, the sheet's scale, and the box's measures rounded to whole sheet pixels."""
         frame = self.frame()
         self.view = camera.place(self.rng, self.subject(), self.size, frame)
-        s = float(self.view.scale(self.corners).max())
-        w, h = self.size
-        grid = np.stack(np.meshgrid(np.linspace(0, w, 9), np.linspace(0, h, 9)), -1).reshape(-1, 2)
-        seen = self.view.unproject(grid)
-        reach = 2.2 * max(self.wide, self.high) * max(1.0, 1 / frame[2])
-        low = np.maximum(seen.min(0), self.corners[0] - reach) - 1
-        high = np.minimum(seen.max(0), self.corners[2] + reach) + 1
-        s = min(s, np.sqrt(2.1 * w * h / np.prod(high - low)))
+        s, low, high = extent(self.view, self.corners, frame[2])
         boxes.snap(self.box, s)
         b = self.box
         self.wide, self.high = (b.breadth, b.length) if self.turned else (b.length, b.breadth)
         self.corners = np.array([[0, 0], [self.wide, 0], [self.wide, self.high], [0, self.high]], float)
-        # The box's own corner must lie on a whole pixel of the sheet.
-        self.low = np.floor(low * s) / s
-        n = np.ceil((high - self.low) * s).astype(int)
-        self.sheet = Sheet(np.empty((n[1], n[0], 3), np.uint8), s, self.low)
-        self.x0, self.y0 = self.low
-        self.x1, self.y1 = self.low + n / s
+        open_sheet(self, s, low, high)
 
     def ground(self):
         """The floor, now and then in the colour of the box."""
@@ -158,7 +152,7 @@ class SceneBuilder:
         if cover is not None and self.turned:
             cover = np.ascontiguousarray(np.rot90(cover, -1))
         self.side_wall()
-        self.sheet.lay(
+        corners = self.sheet.lay(
             pixels,
             self.wide / 2,
             self.high / 2,
@@ -167,6 +161,7 @@ class SceneBuilder:
             shadow=rng.uniform(0.2, 0.8),
             reach=rng.uniform(0.3, 2.5),
         )
+        self.placed.append(truths.placed(b, corners, self.turned))
         return pieces
 
     def side_wall(self):
@@ -265,7 +260,29 @@ class SceneBuilder:
             tags,
             hidden,
             settings,
+            truths.seen(self.placed, view.project, self.size),
         )
+
+
+def extent(view, corners, span):
+    """Scale (px a cm) of the sheet that shows the rectangle of plane corners, and its corners `low`, `high` (cm)."""
+    s = float(view.scale(corners).max())
+    w, h = view.size
+    grid = np.stack(np.meshgrid(np.linspace(0, w, 9), np.linspace(0, h, 9)), -1).reshape(-1, 2)
+    seen = view.unproject(grid)
+    reach = 2.2 * np.ptp(corners, axis=0).max() * max(1.0, 1 / span)
+    low = np.maximum(seen.min(0), corners[0] - reach) - 1
+    high = np.minimum(seen.max(0), corners[2] + reach) + 1
+    return min(s, np.sqrt(2.1 * w * h / np.prod(high - low))), low, high
+
+
+def open_sheet(builder, s, low, high):
+    """An empty sheet of s px a cm from `low` to `high`; the plane's origin lies on a whole pixel of it."""
+    builder.low = np.floor(low * s) / s
+    n = np.ceil((high - builder.low) * s).astype(int)
+    builder.sheet = Sheet(np.empty((n[1], n[0], 3), np.uint8), s, builder.low)
+    builder.x0, builder.y0 = builder.low
+    builder.x1, builder.y1 = builder.low + n / s
 
 
 def _cut_frame(builder):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from lib.synthetic import textures as tx
-from lib.synthetic.coreboxes import boxes, floors, objects, rendering
+from lib.synthetic.coreboxes import boxes, floors, objects, rendering, truths
 
 LAYOUTS = {"alone": 0.18, "stand": 0.4, "neighbours": 0.16, "stack": 0.13, "clutter": 0.13}
 HELD_OUT_LAYOUTS = ("sign beside", "two rulers")
@@ -231,7 +231,7 @@ def stack(builder):
 
 
 def neighbour(builder):
-    """The picture of another box of the same make (and mostly the same measures)."""
+    """Another box of the same make (and mostly the same measures): its pixels, cover, size (cm) and measures."""
     rng = builder.rng
     other = boxes.measure(rng, builder.shifted, builder.box.length / builder.box.breadth, len(builder.box.rows))
     for name in (
@@ -260,7 +260,7 @@ def neighbour(builder):
     if builder.turned:
         pixels = np.ascontiguousarray(np.rot90(pixels, -1))
         cover = None if cover is None else np.ascontiguousarray(np.rot90(cover, -1))
-    return pixels, cover, np.array(pixels.shape[1::-1]) / builder.sheet.s
+    return pixels, cover, np.array(pixels.shape[1::-1]) / builder.sheet.s, other
 
 
 def beside(builder, side, gap, other, k, slip):
@@ -297,13 +297,15 @@ def slipped(builder, side, at, other):
 
 def put_other(builder, at, other, angle):
     """A neighbour laid on the sheet; False where it lies outside."""
-    pixels, cover, (wide, high) = other
+    pixels, cover, (wide, high), box = other
     if at[0] > builder.x1 or at[1] > builder.y1 or at[0] + wide < builder.x0 or at[1] + high < builder.y0:
         return False
-    if builder.rng.random() < 0.5:
+    flipped = builder.rng.random() < 0.5
+    if flipped:
         pixels = np.ascontiguousarray(pixels[::-1, ::-1])
         cover = None if cover is None else np.ascontiguousarray(cover[::-1, ::-1])
-    builder.sheet.lay(pixels, at[0] + wide / 2, at[1] + high / 2, angle, cover, shadow=0.5, reach=1.0)
+    corners = builder.sheet.lay(pixels, at[0] + wide / 2, at[1] + high / 2, angle, cover, shadow=0.5, reach=1.0)
+    builder.placed.append(truths.placed(box, corners, builder.turned, flipped))
     return True
 
 
