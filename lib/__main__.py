@@ -84,6 +84,8 @@ def _add_models(commands):
     predict = _command(commands, "predict", _predict, "answer every picture of a folder into a CSV")
     predict.add_argument("folder")
     predict.add_argument("--out", default="answers.csv")
+    predict.add_argument("--boxes", choices=["one", "all"], default="one",
+                         help="all: a row for every box, numbered in the column `box`; else a row for every picture")
     predict.add_argument("--to-database", metavar="TABLE", help="write the answers into this table too")
     predict.add_argument("--dry-run", action="store_true", help="of --to-database: say what would change in the table")
     serve = _command(commands, "serve", _serve, "serve the newest finished run over HTTP")
@@ -232,19 +234,22 @@ def _predict(arguments):
     from lib.serving import answers_csv, image_list, prediction
 
     job, record = find_finished(arguments)
+    every = arguments.boxes == "all"
     formats = tuple(job.params.api.formats)
     listing = image_list.list_images(arguments.folder, formats)
     predictor = prediction.load(record.path("export"), job.name)
     new, bad = answers_csv.write_csv(predictor, arguments.folder, arguments.out, job.params.data.workers,
-                                     job.params.verify.decimals, compute=job.params.compute, formats=formats,
+                                     job.params.verify.decimals, compute=job.params.compute, every=every, formats=formats,
                                      max_bytes=job.params.api.max_bytes, max_pixels=job.params.api.max_pixels)
     print(f"{new} pictures answered into {arguments.out} by {record}, {bad} of them with an error")
     if listing.left_out:
         print(listing)
     if arguments.to_database:
         from lib.storage import answers
+        from lib.tasks.contract import Served
 
-        changes = answers.write_answers(job, arguments.to_database, Path(arguments.out), arguments.dry_run)
+        changes = answers.write_answers(job, arguments.to_database, Path(arguments.out), arguments.dry_run,
+                                        Served.of(job).listed, every)
         print(f"{arguments.to_database}{' would be' if arguments.dry_run else ''}: {changes}")
 
 

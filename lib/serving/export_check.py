@@ -54,14 +54,16 @@ def members(content):
 
 
 def check_golden_pictures(predictor, folder, content):
-    """Raise BadExport where a golden picture of the export (its checked export.json) is answered worse than its limit."""
-    job = predictor.job
+    """The answers to the golden pictures of an export (its checked export.json); BadExport where one is worse than its limit."""
+    job, answers = predictor.job, []
     sign = 1 if job.primary_metric.best == "low" else -1
     for entry in content.get("golden", ()):
-        score = job.score(entry["truth"], predictor.answer(folder / entry["file"])).get(job.primary_metric.name)
+        answers.append(predictor.answer(folder / entry["file"]))
+        score = job.score(entry["truth"], answers[-1]).get(job.primary_metric.name)
         if score is None or not sign * score <= sign * entry["limit"]:
             raise BadExport(f"{folder.name} fails its golden picture {entry['file']}: {job.primary_metric.name} is {score}, "
                             f"{entry['limit']:g} is the limit; the model is not fit to be served")
+    return answers
 
 
 def read_card(folder):

@@ -33,7 +33,7 @@ def load(folder, task=None, threads=1, golden=True):
         networks = {name: _network(folder, job, content, name, threads) for name in _names(folder, job, content)}
         predictor = Predictor(job, networks, content)
         predictor.folder = folder
-        export_check.check_golden_pictures(predictor, folder, content)
+        predictor.example, *_ = *export_check.check_golden_pictures(predictor, folder, content), predictor.example
         return predictor
     except BadExport:
         raise
@@ -56,7 +56,10 @@ def _network(folder, job, content, name, threads):
 
 
 class Predictor:
-    """A job with its exported parts. Its answers are plain JSON in the picture's own pixels."""
+    """A job with its exported parts. Its answers are plain JSON in the picture's own pixels.
+
+    `example` is an answer: to a golden picture where the export has some, else to a grey one; `columns` are its members.
+    """
 
     def __init__(self, job, parts, content):
         self.job, self.parts, self.content = job, parts, content
@@ -138,10 +141,18 @@ def _row_elsewhere(folder, path, name, limits):
 
 
 def rounded(answer, keys, decimals):
-    """The answer with its members `keys` (numbers, None, or lists of them) rounded; to whole numbers at 0 decimals."""
+    """The answer with its members `keys` (numbers, None, or lists of them) rounded; to whole numbers at 0 decimals.
+
+    So are those of the dicts in a list of the answer.
+    """
     def of(value):
         if isinstance(value, list | tuple):
             return [of(item) for item in value]
         return value if value is None else round(value, decimals or None)
 
-    return {key: of(value) if key in keys else value for key, value in answer.items()}
+    def within(value):
+        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            return [rounded(item, keys, decimals) for item in value]
+        return value
+
+    return {key: of(value) if key in keys else within(value) for key, value in answer.items()}

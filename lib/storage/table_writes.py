@@ -64,26 +64,31 @@ class _Column:
             value, sql.SQL((self.type if exact else self.cast).replace("%", "%%")))
 
 
-def write_rows(job, table, kinds, records, key, dry_run=False, make_way=""):
+def write_rows(job, table, kinds, records, key, dry_run=False, make_way="", gone=None, never=""):
     """Update or add records (dicts of plain values) in one transaction, and return the RowChanges.
 
-    A row with the same `key` (a column) is updated in the columns that the record has, and in no other; no row is ever
-    deleted and written anew. A new row gets the columns that the record has; where a value is None, the column's default
-    holds. `kinds` maps column names to Python types; schema, table and columns that are missing are made. Rows of which a
-    text column matches the regular expression `make_way`, and which no record names, are removed. With `dry_run` nothing
-    is kept. `table` may be `schema.table`.
+    A row with the same `key` (a column, or a pair of them) is updated in the columns that the record has, and in no
+    other; no row is ever deleted and written anew. A new row gets the columns that the record has; where a value is None,
+    the column's default holds. `kinds` maps column names to Python types; schema, table and columns that are missing are
+    made. Rows of which a text column matches the regular expression `make_way`, and which no record names, are removed.
+    With `dry_run` nothing is kept. `table` may be `schema.table`. Of a pair of keys, `gone` may be a function of a record:
+    what is written into the rows that share its first key, and whose second one no record has. `never` is a column that
+    the table must not have.
     ValueError: two records of one key that differ, a key that several rows have, a column name that PostgreSQL cannot
-    hold, a value that the table does not take; ConfigError: no right to write. Nothing was written then.
+    hold, a value that the table does not take, a table that lacks the second of a pair of keys, or has the column `never`;
+    ConfigError: no right to write. Nothing was written then.
     """
     check_names(kinds)
     where, table = split_name(job, table)
-    records = _distinct(records, key)
+    keys = (key,) if isinstance(key, str) else key
+    records = _distinct(records, keys)
     limit = postgres.GRACE + job.params.data.statement_timeout * (1 + len(records) // BATCH)
     with _errors_of(f"{where}.{table}"), connect(job) as connection, time_limit(connection, limit), \
             connection.cursor() as cursor:
+        _check_keys(columns(connection, where, table), f"{where}.{table}", keys, never)
         added = _create_missing(cursor, where, table, kinds)
-        writer = _Writer(cursor, where, table, key, dry_run)
-        changes = replace(writer.write(records), columns=added, removed=writer.remove(make_way, records))
+        writer = _Writer(cursor, where, table, keys, dry_run)
+        changes = replace(writer.write(records, gone), columns=added, removed=writer.remove(make_way, records))
         connection.rollback() if dry_run else connection.commit()
     return changes
 
@@ -100,18 +105,33 @@ def check_names(names):
                              "name; nothing was written")
 
 
-def _distinct(records, key):
+def _check_keys(there, name, keys, never):
+    """ValueError where the columns of a table (none: it is not there) tell rows apart in another way than is wanted."""
+    if there and len(keys) > 1 and keys[1] not in there:
+        raise ValueError(f"{name} has no column {keys[1]!r}: it holds a row for each {keys[0]}; name another table for "
+                         f"several; nothing was written")
+    if never in there:
+        raise ValueError(f"{name} has a column {never!r}: it holds several rows for each {keys[0]}; name another table, or "
+                         "write all of them; nothing was written")
+
+
+def _distinct(records, keys):
     """The records without repetitions; ValueError where two of one key differ, or one has no key."""
     found = {}
     for record in records:
-        if record.get(key) in (None, ""):
-            raise ValueError(f"a row has no value in {key!r}, by which rows are told apart; nothing was written")
-        name = str(record[key])
+        if lacking := [key for key in keys if record.get(key) in (None, "")]:
+            raise ValueError(f"a row has no value in {lacking[0]!r}, by which rows are told apart; nothing was written")
+        name = _key(record, keys)
         if found.setdefault(name, record) != record:
             differing = [column for column in record if record[column] != found[name].get(column)]
-            raise ValueError(f"two rows for {name!r} differ in {', '.join(differing) or 'their columns'}; keep one; "
-                             "nothing was written")
+            raise ValueError(f"two rows for {' '.join(map(repr, name))} differ in {', '.join(differing) or 'their columns'}; "
+                             "keep one; nothing was written")
     return list(found.values())
+
+
+def _key(record, keys):
+    """The key of a record, texts."""
+    return tuple(str(record[key]) for key in keys)
 
 
 @contextlib.contextmanager
@@ -155,8 +175,8 @@ def _create_missing(cursor, where, table, kinds):
 class _Writer:
     """Writes records into one table; nobody else writes there until the transaction ends."""
 
-    def __init__(self, cursor, where, table, key, dry_run):
-        self.cursor, self.target, self.key, self.dry_run = cursor, identifier(where, table), key, dry_run
+    def __init__(self, cursor, where, table, keys, dry_run):
+        self.cursor, self.target, self.keys, self.dry_run = cursor, identifier(where, table), keys, dry_run
         cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(self.target), ())
         cursor.execute("""SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, NULL),
                                  attidentity = 'a' OR attgenerated <> '',
@@ -168,28 +188,32 @@ class _Writer:
         self.columns = {name: _Column(*about) for name, *about in cursor.fetchall()}
         self.where, self.table = where, table
 
-    def write(self, records):
-        """The RowChanges of the records."""
-        there = self._existing([str(record[self.key]) for record in records])
-        old = [record for record in records if str(record[self.key]) in there]
-        new = [record for record in records if str(record[self.key]) not in there]
+    def write(self, records, gone=None):
+        """The RowChanges of the records, and of what `gone` makes of rows that none of them has."""
+        there, wanted = self._existing(records), {_key(record, self.keys) for record in records}
+        old = [record for record in records if _key(record, self.keys) in there]
+        new = [record for record in records if _key(record, self.keys) not in there]
+        if gone:
+            by_first = {str(record[self.keys[0]]): record for record in records}
+            old += [gone(by_first[key[0]]) | dict(zip(self.keys, key, strict=True)) for key in there if key not in wanted and None not in key]
         updated = sum(self._update(names, some) for names, some in _by_columns(old, self._to_update))
         if not self.dry_run:
             for names, some in _by_columns(new, self._to_insert):
                 self._insert(names, some)
-        said = {name for record in records for name in record if name != self.key}
+        said = {name for record in records for name in record if name not in self.keys}
         kept = [name for name, column in self.columns.items()
                 if name in said and (column.generated or column.numbered and old)]
         return RowChanges(updated, len(new), len(old) - updated, kept=tuple(kept),
-                          added=tuple(str(record[self.key]) for record in new))
+                          added=tuple(str(record[self.keys[0]]) for record in new))
 
-    def _existing(self, keys):
-        """Those of the keys that a row has; ValueError where several rows have one."""
-        query = sql.SQL("SELECT {key}::text, count(*) FROM {table} WHERE {key}::text = ANY(%s) GROUP BY 1").format(
-            key=identifier(self.key), table=self.target)
-        self.cursor.execute(query, (keys,))
-        found = dict(self.cursor.fetchall())
-        several = [(name, count) for name, count in found.items() if count > 1]
+    def _existing(self, records):
+        """The keys of all rows that share the first key of a record; ValueError where several rows have one key."""
+        names = sql.SQL(", ").join(sql.SQL("{}::text").format(identifier(key)) for key in self.keys)
+        query = sql.SQL("SELECT count(*), {names} FROM {table} WHERE {first}::text = ANY(%s) GROUP BY {names}").format(
+            names=names, first=identifier(self.keys[0]), table=self.target)
+        self.cursor.execute(query, ([str(record[self.keys[0]]) for record in records],))
+        found = {tuple(key): count for count, *key in self.cursor.fetchall()}
+        several = [(" ".join(map(str, key)), count) for key, count in found.items() if count > 1]
         if several:
             raise ValueError(f"{self.where}.{self.table} has {several[0][1]} rows for {several[0][0]!r}, and "
                              f"{len(several)} {'pictures' if len(several) > 1 else 'picture'} of that kind; which of them "
@@ -198,7 +222,7 @@ class _Writer:
         return found
 
     def _to_update(self, record):
-        return tuple(name for name in self.columns if name in record and name != self.key
+        return tuple(name for name in self.columns if name in record and name not in self.keys
                      and not self.columns[name].generated and not self.columns[name].numbered)
 
     def _to_insert(self, record):
@@ -211,10 +235,11 @@ class _Writer:
         pairs = [sql.SQL("{} = {}").format(identifier(name), self.columns[name].typed(name)) for name in names]
         differs = [sql.SQL("t.{}::text IS DISTINCT FROM {}::text").format(
             identifier(name), self.columns[name].typed(name, exact=True)) for name in names]
-        query = sql.SQL("UPDATE {} t SET {} FROM (VALUES %s) v ({}) WHERE t.{}::text = v.{} AND ({})").format(
-            self.target, sql.SQL(", ").join(pairs), sql.SQL(", ").join(map(identifier, (self.key, *names))),
-            identifier(self.key), identifier(self.key), sql.SQL(" OR ").join(differs))
-        return self._execute(query, (self.key, *names), records)
+        same = sql.SQL(" AND ").join(sql.SQL("t.{0}::text = v.{0}").format(identifier(key)) for key in self.keys)
+        query = sql.SQL("UPDATE {} t SET {} FROM (VALUES %s) v ({}) WHERE {} AND ({})").format(
+            self.target, sql.SQL(", ").join(pairs), sql.SQL(", ").join(map(identifier, (*self.keys, *names))), same,
+            sql.SQL(" OR ").join(differs))
+        return self._execute(query, (*self.keys, *names), records)
 
     def _insert(self, names, records):
         query = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(
@@ -249,8 +274,8 @@ class _Writer:
             return 0
         query = sql.SQL("DELETE FROM {} WHERE ({}) AND NOT coalesce({}::text, '') = ANY(%s)").format(
             self.target, sql.SQL(" OR ").join(sql.SQL("{}::text ~ %s").format(identifier(name)) for name in texts),
-            identifier(self.key))
-        self.cursor.execute(query, (*[pattern] * len(texts), [str(record[self.key]) for record in records]))
+            identifier(self.keys[0]))
+        self.cursor.execute(query, (*[pattern] * len(texts), [str(record[self.keys[0]]) for record in records]))
         return self.cursor.rowcount
 
 

@@ -16,7 +16,7 @@ from lib.serving.api import inference, openapi, rendering
 from lib.serving.api.service import FETCHING
 from lib.tasks.contract import Served
 
-DOUBTFUL = 0.5   # confidence under which an answer is drawn dashed
+DOUBTFUL = 0.5   # confidence under which what was found is drawn dashed
 
 
 class _Heavy(Exception):
@@ -121,7 +121,7 @@ class Answers:
         if not draw:
             return answer, None
         with self.metrics.stage("draw"):
-            return answer, rendering.render(picture, *_outlines(predictor, answer))
+            return answer, rendering.render(picture, _lines(predictor, answer))
 
     def _each(self, request, predictor, content, values):
         """The answers for a form's pictures, each by itself."""
@@ -188,12 +188,20 @@ def checked(schema, texts):
     return values
 
 
-def _outlines(predictor, answer):
-    """What is drawn of an answer, and whether it is dashed: nothing where nothing was found, dashed where it is doubtful."""
-    refused, sure = answer.get("refused") or "", answer.get("confidence")
-    if refused.startswith("no_"):
-        return [], False
-    return Served.of(predictor.job).overlay_polygons(answer), bool(refused) or (sure is not None and sure < DOUBTFUL)
+def _lines(predictor, answer):
+    """What is drawn of an answer, triples (points, text, style): nothing where nothing was found."""
+    if (answer.get("refused") or "").startswith("no_"):
+        return []
+    return [(points, text, _style(answer if about is None else about))
+            for points, text, about in Served.of(predictor.job).overlay_polygons(answer)]
+
+
+def _style(about):
+    """How the outline of an answer, or of one thing in it, is drawn (rendering.STYLES)."""
+    if about.get("cut"):
+        return "dotted"
+    sure = about.get("confidence")
+    return "dashed" if about.get("refused") or (sure is not None and sure < DOUBTFUL) else "solid"
 
 
 def _check_cost(request, pictures):

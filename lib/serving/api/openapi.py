@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi.openapi.utils import get_openapi
 
-from lib.common.http.description import problems
+from lib.common.http.description import PROBLEM, problems
 from lib.serving import prediction
 from lib.tasks.contract import Served
 
@@ -29,6 +29,7 @@ FORM = {
 # A grey PNG of 48x36 in base64.
 EXAMPLE = ("iVBORw0KGgoAAAANSUhEUgAAADAAAAAkCAAAAADqLubWAAAAHklEQVR42mMs"
            "YiANMDGMahjVMKphVMOohlENQ0IDABBGALraQdPhAAAAAElFTkSuQmCC")
+TEXT = {"type": "string"}
 TEXTS = {"type": "array", "minItems": 1, "items": {"type": "string", "contentEncoding": "base64"}}
 INFER = {
     "required": True, "description": "An inference request of the Open Inference Protocol, version 2, as JSON or with the "
@@ -63,11 +64,11 @@ def page():
 
 
 def schema(app, predictors, settings):
-    """The OpenAPI description, with the tasks and versions that are served, and the query and an answer of the first."""
+    """The OpenAPI description, with the tasks and versions that are served, what they answer, and the query of the first."""
     content = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     served = next(iter(predictors.values()), None)
-    query = (Served.of(served.job).query if served else {}) | DRAW
-    example = prediction.rounded(served.example, Served.of(served.job).pixel_fields, settings.decimals) if served else {}
+    query = Served.of(served.job).query if served else {}
+    told = [_answer(one, settings.decimals) for one in predictors.values()]
     known = {"task": list(predictors), "version": [one.version for one in predictors.values()]}
     for path, methods in content["paths"].items():
         for about in methods.values():
@@ -75,14 +76,56 @@ def schema(app, predictors, settings):
                 if one["in"] == "path" and known.get(one["name"]):
                     one["schema"]["enum"] = known[one["name"]]
             if path.endswith("/predict"):
-                about["parameters"] = about.get("parameters", []) + [_parameter(*one) for one in query.items()]
-                about["responses"]["200"]["content"] = {
-                    "application/json": {"schema": {"type": "object"}, "example": {**example, "trace_id": "0" * 32}},
-                    "image/png": {"schema": {"type": "string"}}}
+                _describe(about, query | DRAW, {"application/json": _any(told), "image/png": {"schema": TEXT}})
+            elif path.endswith("/predict/batch"):
+                _describe(about, query, {"application/json": _batch(told)})
     if settings.tokens:
         content.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         content["security"] = [{"token": []}]
     return content
+
+
+def _describe(about, query, content):
+    """Say in an endpoint's description what may be asked in its query, and what it answers."""
+    about["parameters"] = about.get("parameters", []) + [_parameter(*one) for one in query.items()]
+    about["responses"]["200"]["content"] = content
+
+
+def _answer(predictor, decimals):
+    """What a model answers, as OpenAPI wants it: schema and examples by the value of each parameter that changes its form."""
+    served = Served.of(predictor.job)
+    members = {**served.response_schema, "model": {"const": predictor.task}, "model_version": TEXT, "trace_id": TEXT}
+    whole = {**prediction.rounded(predictor.example, served.pixel_fields, decimals), "trace_id": "0" * 32}
+    default = {name: about["default"] for name, about in served.query.items()}
+    sent = served.format_response(whole, default)
+    examples = {"as it is asked without a query": {"value": sent}}
+    for name, about in served.query.items():
+        for value in about["enum"]:
+            other = served.format_response(whole, default | {name: value})
+            if other.keys() != sent.keys():
+                examples[f"{name}={value}"] = {"value": other}
+    always = [name for name in members if all(name in one["value"] for one in examples.values())]
+    return {"schema": _object(members, always), "examples": examples}
+
+
+def _object(properties, required):
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _any(told):
+    """What one of several models answers."""
+    if len(told) == 1:
+        return told[0]
+    return {"schema": {"anyOf": [one["schema"] for one in told]} if told else {"type": "object"}}
+
+
+def _batch(told):
+    """What a form of pictures is answered: in their order, a problem where a picture was refused."""
+    each = [_object({name: about for name, about in schema["properties"].items() if name != "trace_id"},
+                    [name for name in schema["required"] if name != "trace_id"])
+            for schema in (PROBLEM, *(one["schema"] for one in told))]
+    members = {"answers": {"type": "array", "items": {"anyOf": each}}, **dict.fromkeys(("model", "model_version", "trace_id"), TEXT)}
+    return {"schema": _object(members, members)}
 
 
 def _parameter(name, about):

@@ -1,7 +1,7 @@
 """How the API sends boats."""
 
 from lib.tasks.boats import detection
-from lib.tasks.contract import Served
+from lib.tasks.contract import Outline, Served
 
 THING = "boat"   # word beside a drawn box
 
@@ -24,5 +24,5 @@ class BoatsServed(Served):
         return {**answer, "boxes": [box for box, _ in pairs], "scores": [score for _, score in pairs]}
 
     def overlay_polygons(self, answer):
-        return [(detection.array([box])[0][[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2), f"{THING} {score:.2f}")
+        return [Outline(detection.array([box])[0][[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2), f"{THING} {score:.2f}")
                 for box, score in zip(answer["boxes"], answer["scores"], strict=True)]

@@ -12,6 +12,7 @@ from lib.tasks.contract.optional import (
            Hierarchical,
            Located,
            OptionalPart,
+           Outline,
            Pretrained,
            Reported,
            Reviewable,
@@ -19,5 +20,5 @@ from lib.tasks.contract.optional import (
 )
 from lib.tasks.contract.task import Metric, RejectedRow, Task
 
-__all__ = ["Auditable", "Hierarchical", "Job", "Located", "Metric", "Network", "OptionalPart", "Pretrained", "RejectedRow",
-           "Reported", "Reviewable", "Served", "Task"]
+__all__ = ["Auditable", "Hierarchical", "Job", "Located", "Metric", "Network", "OptionalPart", "Outline", "Pretrained",
+           "RejectedRow", "Reported", "Reviewable", "Served", "Task"]

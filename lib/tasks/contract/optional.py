@@ -4,6 +4,7 @@ Shared code asks `Served.of(job).query`: of the task itself where it inherits Se
 """
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
@@ -119,14 +120,33 @@ class Auditable(OptionalPart):
         return [dict(zip(known, map(float, found), strict=True)).get(at) for at in range(len(truths))]
 
 
+class Outline(NamedTuple):
+    """What the API draws of an answer: a closed polygon, (n, 2) in pixels of the picture, with a short text.
+
+    `about` is the dict whose `refused`, `confidence` and `cut` say how it is drawn; None: the answer itself.
+    """
+
+    points: object
+    text: str
+    about: dict | None = None
+
+
 class Served(OptionalPart):
     """How the API sends an answer."""
 
-    pixel_fields = ()  # members of an answer that are lengths in pixels, rounded by `api.decimals`
+    pixel_fields = ()  # members of an answer, and of what it lists, that are lengths in pixels, rounded by `api.decimals`
+    # (the member of an answer that lists the things found, a dict of plain values each; the word for one of them), such as
+    # ("boxes", "box"): the answer has their number as boxes_nb, too, and repeats the members of one of them. None: no list.
+    listed = None
 
     @property
     def query(self):
         """The query parameters of a request: {name: JSON schema with `enum` and `default`}, as in OpenAPI."""
+        return {}
+
+    @property
+    def response_schema(self):
+        """The JSON schema of each member of an answer as the API sends it, those left out on request included; {}: not said."""
         return {}
 
     def format_response(self, answer, query):
@@ -134,7 +154,7 @@ class Served(OptionalPart):
         return answer
 
     def overlay_polygons(self, answer):
-        """What the API draws on the picture: pairs of a closed polygon (n, 2) in pixels and a short text."""
+        """The Outlines that the API draws on the picture."""
         return []
 
 
