@@ -87,8 +87,8 @@ def write_rows(job, table, kinds, records, key, dry_run=False, make_way="", gone
             connection.cursor() as cursor:
         _check_keys(columns(connection, where, table), f"{where}.{table}", keys, never)
         added = _create_missing(cursor, where, table, kinds)
-        writer = _Writer(cursor, where, table, keys, dry_run)
-        changes = replace(writer.write(records, gone), columns=added, removed=writer.remove(make_way, records))
+        writer = _Writer(cursor, where, table, keys, dry_run, gone)
+        changes = replace(writer.write(records), columns=added, removed=writer.remove(make_way, records))
         connection.rollback() if dry_run else connection.commit()
     return changes
 
@@ -175,8 +175,9 @@ def _create_missing(cursor, where, table, kinds):
 class _Writer:
     """Writes records into one table; nobody else writes there until the transaction ends."""
 
-    def __init__(self, cursor, where, table, keys, dry_run):
-        self.cursor, self.target, self.keys, self.dry_run = cursor, identifier(where, table), keys, dry_run
+    def __init__(self, cursor, where, table, keys, dry_run, gone):
+        self.cursor, self.target, self.keys = cursor, identifier(where, table), keys
+        self.dry_run, self.gone = dry_run, gone
         cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(self.target), ())
         cursor.execute("""SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, NULL),
                                  attidentity = 'a' OR attgenerated <> '',
@@ -188,14 +189,14 @@ class _Writer:
         self.columns = {name: _Column(*about) for name, *about in cursor.fetchall()}
         self.where, self.table = where, table
 
-    def write(self, records, gone=None):
+    def write(self, records):
         """The RowChanges of the records, and of what `gone` makes of rows that none of them has."""
         there, wanted = self._existing(records), {_key(record, self.keys) for record in records}
         old = [record for record in records if _key(record, self.keys) in there]
         new = [record for record in records if _key(record, self.keys) not in there]
-        if gone:
+        if self.gone:
             by_first = {str(record[self.keys[0]]): record for record in records}
-            old += [gone(by_first[key[0]]) | dict(zip(self.keys, key, strict=True)) for key in there if key not in wanted and None not in key]
+            old += [self.gone(by_first[key[0]]) | dict(zip(self.keys, key, strict=True)) for key in there if key not in wanted and None not in key]
         updated = sum(self._update(names, some) for names, some in _by_columns(old, self._to_update))
         if not self.dry_run:
             for names, some in _by_columns(new, self._to_insert):
