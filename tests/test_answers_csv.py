@@ -7,8 +7,10 @@ import pytest
 import toy_export
 from toy_export import picture
 
-from lib.serving import answers_csv, image_list
+from lib import tasks
+from lib.serving import answers_csv, image_list, prediction
 from lib.storage import files
+from lib.tasks.corners import boxes, labels
 
 
 @pytest.fixture
@@ -98,3 +100,88 @@ def test_a_name_that_is_not_utf8_is_escaped_and_the_rest_is_answered(predictor, 
     assert answers_csv.write_csv(predictor, tmp_path / "in", out, progress=False) == (2, 0)
     assert [row["image"] for row in rows(out)] == ["caf\\xe9.jpg", "gr\u00fcn.jpg"]
     assert answers_csv.write_csv(predictor, tmp_path / "in", out, progress=False) == (0, 0), "it is known again"
+
+
+# --- a row for every box
+
+
+@pytest.fixture
+def finder(export, monkeypatch):
+    """A Predictor that finds no box in its first picture, one in the second, and so on up to three."""
+    found = prediction.load(export)
+
+    def answer(_, picture):
+        count = int(picture.pixels[0, 0].sum()) % 4
+        return boxes.answer_of([{**labels.row_of([(9.6, y), (60, y), (60, y + 20), (9, y + 20)], 1 + at), "rows_run": None,
+                                 "confidence": 0.9 - 0.1 * at, "radius": None, "cut": at == 2, "refused": None}
+                                for at, y in enumerate(range(0, 30 * count, 30))])
+
+    monkeypatch.setattr(found.job, "answer", answer)
+    return found
+
+
+def test_a_picture_is_one_row_with_its_surest_box_and_how_many_there_are(finder, folder, tmp_path):
+    answers_csv.write_csv(finder, folder, tmp_path / "answers.csv", progress=False)
+    table = rows(tmp_path / "answers.csv")
+    assert [row["image"] for row in table] == image_list.list_images(folder).names
+    assert not {"boxes", "box"} & table[0].keys() and {"boxes_nb", "rows_run", "cut"} <= table[0].keys()
+    assert len({row["boxes_nb"] for row in table}) > 2
+    for row in table:
+        assert (row["p1x"] == "") == (row["boxes_nb"] in ("0", "")) and (row["refused"] == "no_box") == (row["boxes_nb"] == "0")
+
+
+def test_every_box_of_a_picture_is_a_row_and_nothing_of_it_is_left_out(finder, folder, tmp_path):
+    out = tmp_path / "every.csv"
+    assert answers_csv.write_csv(finder, folder, out, progress=False, every=True) == (6, 1)
+    found = {}
+    for row in rows(out):
+        found.setdefault(row["image"], []).append(row)
+    assert list(found) == image_list.list_images(folder).names
+    for name, lines in found.items():
+        assert [row["box"] for row in lines] == [str(at) for at in range(1, 1 + len(lines))]
+        if lines[0]["error"]:
+            assert len(lines) == 1 and lines[0]["p1x"] == ""
+            continue
+        answer = finder.answer(folder / name)
+        assert len(lines) == max(1, answer["boxes_nb"]) and {row["boxes_nb"] for row in lines} == {str(answer["boxes_nb"])}
+        for row, box in zip(lines, answer["boxes"], strict=False):
+            assert (row["p1x"], row["row_nb"], row["confidence"], row["cut"]) == (
+                "10", str(box["row_nb"]), str(box["confidence"]), str(box["cut"]).lower())
+        assert answer["boxes"] or (lines[0]["refused"], lines[0]["p1x"], lines[0]["model_version"]) == ("no_box", "", toy_export.VERSION)
+
+
+def test_every_cut_of_a_csv_of_boxes_is_gone_on_with_to_the_same_bytes(finder, folder, tmp_path):
+    out = tmp_path / "every.csv"
+    answers_csv.write_csv(finder, folder, out, progress=False, every=True)
+    whole = out.read_bytes()
+    ends = [at + 2 for at in range(len(whole)) if whole.startswith(b"\r\n", at)]
+    for cut in sorted({*range(0, len(whole), 41), *ends}):
+        out.write_bytes(whole[:cut])
+        answers_csv.write_csv(finder, folder, out, progress=False, every=True)
+        assert out.read_bytes() == whole, cut
+
+
+def test_rows_of_boxes_are_not_added_to_rows_of_pictures_nor_the_other_way_round(finder, folder, tmp_path):
+    for first in (True, False):
+        out = tmp_path / f"{first}.csv"
+        answers_csv.write_csv(finder, folder, out, progress=False, every=first)
+        before = out.read_bytes()
+        with pytest.raises(ValueError, match="other columns"):
+            answers_csv.write_csv(finder, folder, out, progress=False, every=not first)
+        assert out.read_bytes() == before
+
+
+def test_a_task_that_lists_nothing_has_no_rows_of_boxes():
+    with pytest.raises(ValueError, match="nails has one answer"):
+        answers_csv.numbering(tasks.job("nails"))
+
+
+def test_a_file_that_a_person_made_is_never_emptied(predictor, folder, tmp_path):
+    """A spreadsheet program, or git, may write line ends of another kind: no row then ends as ours do."""
+    out = tmp_path / "answers.csv"
+    answers_csv.write_csv(predictor, folder, out, progress=False)
+    for content in (out.read_bytes().replace(b"\r\n", b"\n"), b"my notes", out.read_bytes().replace(b"\r\n", b"\n", 3)):
+        out.write_bytes(content)
+        with pytest.raises(ValueError, match="other columns|line ends"):
+            answers_csv.write_csv(predictor, folder, out, progress=False)
+        assert out.read_bytes() == content

@@ -222,7 +222,8 @@ def test_the_description_holds_every_path_with_examples(client):
             "/models/{task}/rollback", "/v2", "/v2/models", "/v2/models/{task}", "/v2/models/{task}/ready",
             "/v2/models/{task}/infer", "/v2/models/{task}/versions/{version}/infer"} <= paths.keys()
     answers = paths["/predict"]["post"]["responses"]
-    assert answers["200"]["content"]["application/json"]["example"]["model"] == "corners"
+    for example in answers["200"]["content"]["application/json"]["examples"].values():
+        assert example["value"]["model"] == "corners"
     assert answers["429"]["content"]["application/problem+json"]["example"]["code"] == "busy"
     assert "HTTPValidationError" not in json.dumps(paths)
 

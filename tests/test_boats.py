@@ -287,7 +287,7 @@ def test_the_api_sends_what_is_sure_enough():
     assert job.format_response(answer, {})["scores"] == [0.9] and job.format_response(answer, {"least": 0.1})["scores"] == [0.9, 0.2]
     assert job.boxes(answer) == [[0, 0, 9, 9]] and job.boxes({"boxes": "[[1, 2, 3, 4]]"}) == [[1, 2, 3, 4]]
     assert 0.5 in job.query["least"]["enum"] and job.query["least"]["default"] == 0.5
-    (line, words), = job.overlay_polygons(job.format_response(answer, {}))
+    (line, words, _), = job.overlay_polygons(job.format_response(answer, {}))
     assert words == "boat 0.90" and line.tolist() == [[0, 0], [9, 0], [9, 9], [0, 9]]
     assert job.label(answer) == {"boxes": "[[0, 0, 9, 9]]"}
     assert job.uncertainty(answer) == pytest.approx(0.4) and job.uncertainty(matching.NOTHING) == 0

@@ -252,7 +252,7 @@ def test_the_window_holds_the_nail_and_the_outlines_show_it(judged):
         corners = np.array(answer["window"], np.float32)
         inside = [cv2.pointPolygonTest(corners, tuple(map(float, point)), False) > 0 for point in scene.line[5:-5]]
         assert np.mean(inside) > 0.95
-        (lines, words), *_ = job.overlay_polygons(answer)
+        (lines, words, _), *_ = job.overlay_polygons(answer)
         assert np.shape(lines) == (4, 2) and words.startswith(answer["label"])
 
 

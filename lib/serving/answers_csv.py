@@ -4,6 +4,7 @@ import csv
 import fcntl
 import io
 import json
+import re
 from pathlib import Path
 
 from lib.serving.prediction import rounded
@@ -78,6 +79,8 @@ def _resume(handle, path, header, predictor, each):
     rows = list(csv.reader(io.StringIO(content[:ends[-1]].decode("utf-8", "backslashreplace"), newline="")))
     if rows[0] != header:
         raise _other_columns(path, header)
+    if len(rows) != len(ends) or b"\n" in re.sub(rb'"[^"]*"?', b"", content[ends[-1]:]):
+        raise ValueError(f"{path} has line ends that are not ours: another program wrote into it; choose another file or remove it")
     versions = {row[header.index("model_version")] for row in rows[1:]} - {"", predictor.version}
     if versions:
         raise ValueError(f"{path} holds answers of the model {versions.pop()}, not of {predictor.version}; "

@@ -98,7 +98,7 @@ def _answer(predictor, decimals):
     whole = {**prediction.rounded(predictor.example, served.pixel_fields, decimals), "trace_id": "0" * 32}
     default = {name: about["default"] for name, about in served.query.items()}
     sent = served.format_response(whole, default)
-    examples = {"as it is asked without a query": {"value": sent}}
+    examples = {"without a query": {"value": sent}}
     for name, about in served.query.items():
         for value in about["enum"]:
             other = served.format_response(whole, default | {name: value})
@@ -143,7 +143,7 @@ def docs(description):
             parts.append(_endpoint(path, method, about))
     return ("<!doctype html><html lang='en'><meta charset='utf-8'><title>Core Box API</title><style>"
             "body{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
-            "pre{background:#f3f3f3;padding:.7rem;overflow:auto}td{padding:.1rem 1rem .1rem 0}</style>"
+            "pre{background:#f3f3f3;padding:.7rem;overflow:auto;white-space:pre-wrap}td{padding:.1rem 1rem .1rem 0}</style>"
             + "".join(parts) + "</html>")
 
 
@@ -154,8 +154,10 @@ def _endpoint(path, method, about):
     statuses = ", ".join(f"{_text(status)} {_text(answer['description'])}"
                          for status, answer in sorted(about["responses"].items()))
     send = " --data-binary @picture.jpg" if "requestBody" in about else ""
+    answers = about["responses"]["200"].get("content", {}).get("application/json", {}).get("examples", {})
+    examples = "".join(f"<p>{_text(name)}:</p><pre>{_text(json.dumps(one['value']))}</pre>" for name, one in answers.items())
     return (f"<h2>{_text(method.upper())} {_text(path)}</h2><p>{_text(about.get('summary', ''))}</p>"
-            f"<table>{rows}</table><pre>curl{send} http://localhost:8000{_text(path)}</pre><p>{statuses}</p>")
+            f"<table>{rows}</table><pre>curl{send} http://localhost:8000{_text(path)}</pre>{examples}<p>{statuses}</p>")
 
 
 def _text(value):

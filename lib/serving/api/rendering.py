@@ -6,7 +6,7 @@ import numpy as np
 LONGEST = 1600  # px of the longer side of what is sent back
 RED, BLACK = (255, 0, 0), (0, 0, 0)
 STYLES = {"solid": None, "dashed": (6, 6), "dotted": (1, 3)}   # line and gap, in parts of the line's width
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT, SMALLEST = cv2.FONT_HERSHEY_SIMPLEX, 0.45   # of the text, in parts of the font's own size: 10 px high
 
 
 def render(picture, outlines):
@@ -36,10 +36,13 @@ def _dashes(points, line, gap):
 
 
 def _write(canvas, text, corner, thick):
-    """A text inside the polygon's first corner, moved into the picture where that lies outside; edged, to be read on all."""
-    scale = max(canvas.shape) / 1000
-    (width, height), below = cv2.getTextSize(text, FONT, scale, thick)
-    room = np.array(canvas.shape[1::-1]) - (width + 4 * thick, below + 4 * thick)
-    x, y = np.clip(corner + (4 * thick, 12 * thick), (4 * thick, height + 4 * thick), np.maximum(room, 0)).round().astype(int)
-    for color, extra in ((BLACK, 2 * thick), (RED, 0)):
-        cv2.putText(canvas, text, (int(x), int(y)), FONT, scale, color, thick + extra, cv2.LINE_AA)
+    """A text on a black plate inside the polygon's first corner, moved into the picture where that lies outside."""
+    if not text:
+        return
+    scale = max(SMALLEST, max(canvas.shape) / 1000)
+    weight, pad = max(1, round(2 * scale)), round(8 * scale)
+    (width, height), below = cv2.getTextSize(text, FONT, scale, weight)
+    plate = np.array([width + 2 * pad, height + below + 2 * pad])
+    x, y = np.clip(corner + 2 * thick, 0, np.maximum(np.array(canvas.shape[1::-1]) - plate, 0)).round().astype(int)
+    cv2.rectangle(canvas, (int(x), int(y)), (int(x + plate[0]), int(y + plate[1])), BLACK, cv2.FILLED)
+    cv2.putText(canvas, text, (int(x + pad), int(y + pad + height)), FONT, scale, RED, weight, cv2.LINE_AA)

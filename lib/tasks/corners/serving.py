@@ -1,11 +1,11 @@
 """How the API sends and draws core boxes."""
 
 from lib.tasks.contract import Outline, Served
+from lib.tasks.corners.boxes import MOST
 from lib.tasks.corners.confidence import REFUSALS
 from lib.tasks.corners.labels import NUMBERS, ROWS, points
 
 PIXELS = {"type": ["number", "null"], "description": "pixels of the upright photograph; outside it where a box is cut"}
-MOST = 12   # boxes that are told of one picture
 
 
 class CornersServed(Served):
@@ -32,10 +32,10 @@ class CornersServed(Served):
                           "description": "how far each corner may be off, in pixels"},
                "cut": {"type": "boolean", "description": "the box is only partly in the picture"},
                "refused": {"enum": [*REFUSALS.values(), None], "description": "why the box is not to be trusted"}}
-        told = [name for name in box if name != "row_nb"]
+        always = [name for name in box if name != "row_nb"]
         return {**box, "boxes_nb": {"type": "integer", "minimum": 0, "maximum": MOST, "description": "boxes in the picture"},
                 "boxes": {"type": "array", "maxItems": MOST, "description": "every box, in reading order; with boxes=all alone",
-                          "items": {"type": "object", "properties": box, "required": told}}}
+                          "items": {"type": "object", "properties": box, "required": always}}}
 
     def format_response(self, answer, query):
         answer = dict(answer)
