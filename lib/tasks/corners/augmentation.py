@@ -34,6 +34,52 @@ def look(shown, corners, kind, size, rng):
     return augmentation.vary(pixels, rng), geometry.warp(matrix, corners)
 
 
+def look_at_all(shown, quads, size, rng):
+    """A varied view of a whole picture: the input (uint8), the corners (n, 4, 2) of its boxes and what is seen of it (2, 2), in pixels.
+
+    Either the picture in its frame, moved and turned a little, or a part of it, which cuts boxes, or the picture lying in
+    another one.
+    """
+    height, width = shown.shape[:2]
+    flip, way = augmentation.symmetry(rng, 0.0), rng.random()
+    unit = np.diag([1 / width, 1 / height, 1.0])
+    canvas = None
+    if way < 0.2:
+        matrix, canvas = _pasted(shown, 0.4, size, flip @ unit, rng)
+    elif way < 0.45:
+        part = rng.uniform(0.5, 1.0, 2)
+        low = rng.uniform(0, 1 - part)
+        kept = np.array([[1 / part[0], 0, -low[0] / part[0]], [0, 1 / part[1], -low[1] / part[1]], [0, 0, 1]])
+        matrix = _placed(tuple(np.maximum(1, np.round(part * (width, height))).astype(int).tolist()), size) @ flip @ kept @ unit
+    else:
+        matrix = _whole(np.full((4, 2), np.nan), "", (width, height), size, flip, rng)
+    pixels = warping.warp(shown, matrix, size)
+    if canvas is not None:
+        mask = warping.warp(np.full((height, width), 255, np.uint8), matrix, size, 0)
+        pixels = np.where(mask[..., None] > 127, pixels, canvas)
+    ends = geometry.warp(matrix, [[0, 0], [width, 0], [width, height], [0, height]])
+    window = np.clip([ends.min(0), ends.max(0)], 0, size)
+    if 0.2 <= way < 0.45:
+        inner = frame(tuple(np.maximum(1, np.round(part * (width, height))).astype(int).tolist()), size)
+        window = np.array([inner.shift, np.add(inner.shift, inner.inner)], float)
+        pixels = _only(pixels, window)
+    return augmentation.vary(pixels, rng), geometry.warp(matrix, quads), window
+
+
+def _placed(picture, size):
+    """The matrix from the unit square to where a picture of (width, height) lies in an input."""
+    there = frame(picture, size)
+    return np.array([[there.inner[0], 0, there.shift[0]], [0, there.inner[1], there.shift[1]], [0, 0, 1.0]])
+
+
+def _only(pixels, window):
+    """The pixels inside the window (2, 2), grey around them."""
+    (left, top), (right, bottom) = np.round(window).astype(int)
+    kept = np.full_like(pixels, images.GREY)
+    kept[top:bottom, left:right] = pixels[top:bottom, left:right]
+    return kept
+
+
 def _zoomed(corners, size, flip, rng):
     """The box alone: its corners, guessed with an error, at the place of the second look, or nearly."""
     sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
