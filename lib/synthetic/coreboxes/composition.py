@@ -37,10 +37,14 @@ class Composition(scene_builder.SceneBuilder):
             name = str(rng.choice(["alone", "stand", "clutter"], p=[0.35, 0.4, 0.25]))
             surroundings.DRAWN[self.pick((name,), surroundings.HELD_OUT_LAYOUTS)](self)
 
-    def finished(self):
-        """The photograph and its truth."""
+    def photograph(self):
+        """The picture's pixels and the truths of the boxes seen in it."""
         pixels, _ = self.expose()
-        return scene_of(self, pixels, truths.seen(self.placed, self.view.project, self.size))
+        return pixels, truths.seen(self.placed, self.view.project, self.size)
+
+    def finished(self):
+        """The photograph as a scene."""
+        return scene_of(self, *self.photograph())
 
 
 def scene_of(builder, pixels, boxes):

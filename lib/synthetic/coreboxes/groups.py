@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 
 from lib.synthetic.coreboxes import boxes, objects, occluders
-from lib.synthetic.coreboxes.composition import Composition, put
+from lib.synthetic.coreboxes.composition import Composition, put, scene_of
 
 ROWS = np.arange(1, 21)
 ROW_ODDS = np.r_[0.05, 0.09, 0.17, 0.18, 0.14, 0.09, 0.06, 0.05, 0.04, 0.035, 0.025, 0.025, np.full(8, 0.00625)]
 DIFFERENT = 3  # boxes of a group drawn anew; the others are those again, turned or in another tone: drawing is dear
 
 
-def make(rng, shifted, aspect=None, row_nb=None):
-    """A box of any make with 1 to 20 rows, some of them empty, now and then with ribs or numbered core."""
-    row_nb = row_nb or int(rng.choice(ROWS, p=ROW_ODDS / ROW_ODDS.sum()))
+def make(rng, shifted, aspect=None, row_nb=None, least=1):
+    """A box of any make with `least` to 20 rows, some of them empty, now and then with ribs or numbered core."""
+    row_nb = row_nb or max(least, int(rng.choice(ROWS, p=ROW_ODDS / ROW_ODDS.sum())))
     box = boxes.measure(rng, shifted, aspect, row_nb)
     if box.build == "tray":
         box.round = float(rng.uniform(0.3, 3.0)) if rng.random() < 0.6 else box.round
@@ -81,9 +81,16 @@ def gap_of(rng):
 
 def group(rng, size, shifted):
     """2 to 6, rarely 12 boxes in a stack, a row or a grid."""
-    made = Composition(rng, size, shifted, "group")
     count = int(rng.choice([2, 3, 4, 5, 6, 7, 8, 9, 10, 12], p=[0.27, 0.24, 0.17, 0.1, 0.12, 0.02, 0.03, 0.02, 0.01, 0.02]))
-    box = make(rng, shifted, float(np.exp(rng.uniform(-0.1, 1.6))))
+    made, pixels, found = grouped(rng, size, shifted, count)
+    return scene_of(made, pixels, found)
+
+
+def grouped(rng, size, shifted, count):
+    """The composition, pixels and truths of `count` boxes."""
+    made = Composition(rng, size, shifted, "group")
+    # Boxes of one row beside each other could as well be a group of trays, which counts as one box.
+    box = make(rng, shifted, float(np.exp(rng.uniform(-0.1, 1.6))), least=2)
     if count * len(box.rows) > 48:
         count = max(2, 48 // len(box.rows))
     turned = rng.random() < 0.25
@@ -95,7 +102,7 @@ def group(rng, size, shifted):
         made.dress()
     lay_grid(made, box, turned, columns, lines, count, gaps)
     over_group(made)
-    return made.finished()
+    return made, *made.photograph()
 
 
 def lay_grid(made, box, turned, columns, lines, count, gaps):
@@ -104,7 +111,7 @@ def lay_grid(made, box, turned, columns, lines, count, gaps):
     boxes.snap(box, s)
     other = box
     if rng.random() < 0.15 and 1 in (columns, lines):
-        other = boxes.snap(make(rng, made.shifted, box.length / box.breadth), s)
+        other = boxes.snap(make(rng, made.shifted, box.length / box.breadth, least=2), s)
     drawn = [box]
     slip = 0.0 if rng.random() < 0.45 else rng.uniform(0.2, 1.2) if rng.random() < 0.7 else rng.uniform(2, 12)
     at, reach = np.zeros(2), 0.0
@@ -160,11 +167,16 @@ def stretched(made, most):
         made.view.matrix = cv2.getPerspectiveTransform(now, aim).astype(float) @ made.view.matrix
 
 
-def trimmed(rng, size, shifted, boxes_high=None):
+def trimmed(rng, size, shifted):
     """One box, or a stack of up to three, that fills the picture to its border and beyond: all of them cut."""
+    made, pixels, found = trimmed_by(rng, size, shifted, int(rng.choice([1, 2, 3], p=[0.8, 0.1, 0.1])))
+    return scene_of(made, pixels, found)
+
+
+def trimmed_by(rng, size, shifted, count):
+    """The composition, pixels and truths of a stack of `count` boxes that fills the picture."""
     made = Composition(rng, size, shifted, "trimmed")
-    count = boxes_high or int(rng.choice([1, 2, 3], p=[0.8, 0.1, 0.1]))
-    turned = rng.random() < 0.2
+    turned = count == 1 and rng.random() < 0.25
     ratio = size[0] / size[1] * count
     box = make(rng, shifted, (1 / (size[0] / size[1] / count) if turned else ratio) * np.exp(rng.normal(0, 0.12)))
     thin = rng.random() < 0.5 and box.build != "boards"
@@ -183,4 +195,4 @@ def trimmed(rng, size, shifted, boxes_high=None):
         item.cut = True
     if rng.random() < 0.4:
         over_group(made)
-    return made.finished()
+    return made, *made.photograph()

@@ -1,6 +1,5 @@
 """What a maker or logger leaves on a box: ribs of a moulded tray, piece numbers on the core."""
 
-import cv2
 import numpy as np
 
 from lib.synthetic.handwriting import write
@@ -38,25 +37,14 @@ def numbers(rng, sheet, pieces, first):
         write(rng, sheet.pixels, str(first + k), x, y, high * sheet.s, ink, max(1, high * sheet.s * 0.09), neat=0.08)
 
 
-def bulge(rng, sheet, item, colour, most=0.9):
-    """Long sides of a placed box bowed outward by up to `most` cm on the sheet: drawn before the box is laid."""
+def bulge(rng, sheet, outer, colour, most=0.9):
+    """Long sides of a box (corners in cm) bowed outward by up to `most` cm: drawn before the box is laid over it."""
     t = np.linspace(0, 1, 15)[:, None]
+    sides = [np.linalg.norm(outer[(k + 1) % 4] - outer[k]) for k in range(4)]
     for k in range(4):
-        a, b = item.outer[k], item.outer[(k + 1) % 4]
-        along = b - a
-        length = np.linalg.norm(along)
-        if length < 0.8 * max(np.linalg.norm(item.outer[1] - item.outer[0]), np.linalg.norm(item.outer[2] - item.outer[1])):
+        if sides[k] < 0.8 * max(sides):
             continue
-        out = np.array([along[1], -along[0]]) / length
+        along = outer[(k + 1) % 4] - outer[k]
+        out = np.array([along[1], -along[0]]) / sides[k]
         bow = rng.uniform(0.2, most) * np.sin(np.pi * t) ** rng.uniform(0.6, 1.5)
-        sheet.polygon(np.concatenate([a + along * t + out * bow]), np.asarray(colour) * rng.uniform(0.75, 1.05))
-
-
-def ultraviolet(rng, pixels):
-    """The picture under a black lamp: dark violet and blue, pale things aglow, patches of rock fluorescing."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    tint = np.array([rng.uniform(20, 60), rng.uniform(15, 50), rng.uniform(90, 190)])
-    glow = np.array([rng.uniform(60, 120), rng.uniform(60, 140), 255])
-    u = (np.arange(256) / 255)[:, None]
-    table = tint * u * rng.uniform(0.5, 1.0) + glow * u ** rng.uniform(2.5, 5)
-    return cv2.applyColorMap(grey, np.clip(table, 0, 255).astype(np.uint8)[:, None])
+        sheet.polygon(outer[k] + along * t + out * bow, np.asarray(colour) * rng.uniform(0.75, 1.05))
