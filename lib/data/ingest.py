@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
 
 from lib.common import config
-from lib.data import demo, transfer
+from lib.data import demo, merging, transfer
 from lib.hub.datasets import source as hub
 from lib.imaging import images
 from lib.storage import files, postgres, revisions, tables
@@ -40,8 +40,9 @@ def ingest_labels(job):
         places = [hub.location(job)] if from_hub else transfer.storage_locations(job)
         transfer.remove_temporary_files(job.folder)
         revised = revisions.latest(job, decided=True)
+        first = revisions.first(job) if revised and Located.of(job).several else {}
         snapshot = hub.rows(job) if from_hub else _with_new(tables.snapshot(job), revised, revisions.new_pictures(job))
-        return _Ingestion(job, places, snapshot, revised).done()
+        return _Ingestion(job, places, snapshot, revised, first).done()
 
 
 def _with_new(snapshot, revised, added):
@@ -84,8 +85,8 @@ def _table(path):
 class _Ingestion:
     """One pass from the snapshot to the files in data/."""
 
-    def __init__(self, job, places, snapshot, revised):
-        self.job, self.places, self.snapshot, self.revisions = job, places, snapshot, revised
+    def __init__(self, job, places, snapshot, revised, first):
+        self.job, self.places, self.snapshot, self.revisions, self.first = job, places, snapshot, revised, first
         self.kept, self.dropped, self.reordered, self.revised = [], [], 0, 0
 
     def done(self):
@@ -93,8 +94,11 @@ class _Ingestion:
         located = [self._locate(row) for row in self.snapshot.rows]
         sources = {source.key: source for source in located if isinstance(source, transfer.Source)}
         pictures, fresh = transfer.copy_all(self.job, sources)
-        for number, (row, source) in enumerate(zip(self.snapshot.rows, located, strict=True)):
-            self._take(number, row, pictures[source.key] if isinstance(source, transfer.Source) else source)
+        keys = [source.key if isinstance(source, transfer.Source) else None for source in located]
+        numbered = list(enumerate(zip(self.snapshot.rows, keys, located, strict=True)))
+        for rows in merging.by_picture(self.job, numbered, keys):
+            _, (_, key, source) = rows[0]
+            self._take([(number, row) for number, (row, _, _) in rows], pictures[key] if key else source)
         self._drop_twice()
         self._write_dropped()
         if not self.kept:
@@ -110,35 +114,47 @@ class _Ingestion:
         except RejectedRow as drop:
             return drop
 
-    def _take(self, number, row, entry):
+    def _take(self, rows, entry):
+        """Keep what can be used of the rows of one picture: pairs of a number and the values of the table."""
+        image = rows[0][1]["image"]
         try:
             if isinstance(entry, RejectedRow):
                 raise entry
-            self.kept.append({"number": number, **self._checked(row, entry)})
+            labels = [merging.TableRow(number, row, upright_label(self.job, row, entry)) for number, row in rows]
+            revision = self.revisions.get(image)
+            labels = merging.corrected(self.job, labels, revision, self.first.get(image))
+            self.revised += revision is not None
         except RejectedRow as drop:
-            self._leave(number, row["image"], drop.reason, drop.detail)
+            for number, row in rows:
+                self._leave(number, row["image"], drop.reason, drop.detail)
+            return
+        self._merge([label for label in (self._checked(row, entry) for row in labels) if label])
 
     def _leave(self, number, image, reason, detail=""):
         self.dropped.append({"number": number, "image": image or "", "reason": reason, "detail": detail})
 
     def _checked(self, row, entry):
-        """The row as it stands in labels.csv, without its split."""
+        """The label of a TableRow as it stands in labels.csv, without its split; None where it is dropped."""
         job, size = self.job, (entry["width"], entry["height"])
-        label = job.check(self._corrected(row, upright_label(job, row, entry)))
-        _check_types(label, job.columns)
-        _check_size(size, job.params.filters)
+        try:
+            label = job.check(row.label)
+            _check_types(label, job.columns)
+            _check_size(size, job.params.filters)
+        except RejectedRow as drop:
+            return self._leave(row.number, row.values["image"], drop.reason, drop.detail)
         self.reordered += bool(label.pop("reordered", False))
-        return label | {"sha256": entry["sha256"], "group": self._group(label), "source": row["image"]}
+        return label | {"number": row.number, "sha256": entry["sha256"], "group": self._group(label),
+                        "source": row.values["image"]}
 
-    def _corrected(self, row, label):
-        """The label as reviewers left it, in pixels of the upright picture; Drop where they said it has none."""
-        revision = self.revisions.get(row["image"])
-        if revision is None:
-            return label
-        if revision.status != "accepted":
-            raise RejectedRow(f"marked {revision.status}", f"by {revision.who} at {revision.at} {revision.note}".rstrip())
-        self.revised += 1
-        return label | {name: value for name, value in revision.label.items() if name in self.job.columns}
+    def _merge(self, labels):
+        """Keep the checked labels of a picture as one row; those that repeat or contradict another are dropped."""
+        wrong = merging.contradictions(self.job, labels)
+        for at, reason in wrong.items():
+            self._leave(labels[at]["number"], labels[at]["source"], reason, "the box overlaps with that of another row")
+        labels = [label for at, label in enumerate(labels) if at not in wrong]
+        if labels:
+            merged = labels[0] if len(labels) == 1 else Located.of(self.job).merge(labels)
+            self.kept.append(merged | {"rows": labels, "number": labels[0]["number"], "source": labels[0]["source"]})
 
     def _group(self, label):
         by = self.job.params.split.by
@@ -155,11 +171,12 @@ class _Ingestion:
             same.setdefault(row["sha256"], []).append(row)
         gone = set()
         for rows in same.values():
-            labels = {tuple(row[name] for name in self.job.columns) for row in rows}
+            labels = {tuple(each[name] for each in row["rows"] for name in self.job.columns) for row in rows}
             reason = "same picture, other labels" if len(labels) > 1 else "same picture twice"
             for row in rows if len(labels) > 1 else rows[1:]:
                 other = next(r["source"] for r in rows if r is not row)
-                self._leave(row["number"], row["source"], reason, f"also {other}")
+                for each in row["rows"]:
+                    self._leave(each["number"], row["source"], reason, f"also {other}")
                 gone.add(row["number"])
         self.kept = [row for row in self.kept if row["number"] not in gone]
 
@@ -174,10 +191,18 @@ class _Ingestion:
         return Counter(row["reason"] for row in self.dropped)
 
     def _split(self):
-        groups = {row["group"] for row in self.kept}
+        groups = {each["group"] for row in self.kept for each in row["rows"]}
         parts = assign_splits(groups, self.job.params.split, self._strata())
         for row in self.kept:
             row["split"] = parts[row["group"]]
+        torn = [row for row in self.kept if len({parts[each["group"]] for each in row["rows"]}) > 1]
+        for row in torn:   # in either part it would show what the other is tested on
+            groups = ", ".join(sorted({each["group"] for each in row["rows"]}))
+            for each in row["rows"]:
+                self._leave(each["number"], row["source"], "groups of different splits in one picture", groups)
+        if torn:
+            self.kept = [row for row in self.kept if row not in torn]
+            self._write_dropped()
 
     def _strata(self):
         """The commonest value of `split.stratify` in each group; None where the split follows the hash alone."""
@@ -199,11 +224,12 @@ class _Ingestion:
     def _write(self, fresh):
         job = self.job
         more = [name for name in self.snapshot.rows[0] if name not in ("image", "group", *job.columns)]
-        names = ["image", *job.columns, *more, "width", "height", "sha256", "group", "split", "source"]
-        counts = {"rows": len(self.snapshot.rows), "kept": len(self.kept), "dropped": len(self.dropped),
+        boxes = ["boxes"] if any(len(row["rows"]) > 1 for row in self.kept) else []
+        names = ["image", *job.columns, *boxes, *more, "width", "height", "sha256", "group", "split", "source"]
+        counts = {"rows": len(self.snapshot.rows), "kept": sum(len(row["rows"]) for row in self.kept), "dropped": len(self.dropped),
                   "reordered": self.reordered, "revised": self.revised, "copied": fresh}
         files.require_space(job.folder, 300 * len(self.kept))
-        _write_csv(job.folder / "labels.csv", self.kept, names)
+        _write_csv(job.folder / "labels.csv", [merging.as_text(row) for row in self.kept], names)
         files.write_json(job.folder / "gathered.json", {
             "counts": counts, "reasons": dict(sorted(self._reasons().items())),
             "split": dict(Counter(row["split"] for row in self.kept)),

@@ -28,6 +28,7 @@ class Located(OptionalPart):
     """Labels that are places in the picture: points in columns p1x, p1y …, or boxes in the column `boxes`."""
 
     box_classes = ()  # what a box may be; empty: all boxes are of one class
+    several = False   # whether several rows of a table may name one picture, each with a label of its own
 
     @property
     def point_columns(self):
@@ -51,6 +52,21 @@ class Located(OptionalPart):
             return row
         return row | {name: float(value) for pair, point in zip(pairs, moved, strict=True)
                       for name, value in zip(pair, point, strict=True)}
+
+    def labels_of(self, values):
+        """The labels of a row, a truth or an answer, a dict each; several only where the task is `several`."""
+        return [values]
+
+    def merge(self, rows):
+        """One row for the checked rows of one picture, from which `labels_of` gives their labels; asked where `several`."""
+        raise NotImplementedError(f"{self.task.name} knows one label of a picture")
+
+    def overlaps(self, labels, others, size=None):
+        """Intersection over union (n, m) of the places of labels, inside the picture of `size`; asked where `several`.
+
+        A label that is not checked yet may be no place: it overlaps with nothing.
+        """
+        raise NotImplementedError(f"{self.task.name} knows one label of a picture")
 
     def boxes(self, values):
         """The boxes of a row or an answer: lists [x1, y1, x2, y2] in pixels of the upright picture, x1 < x2, y1 < y2.

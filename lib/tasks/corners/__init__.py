@@ -5,10 +5,22 @@ import numpy as np
 
 from lib.common import config
 from lib.imaging import geometry, images
-from lib.tasks.contract import Located, Metric, RejectedRow, Task
-from lib.tasks.corners import boxes, crops, figures, network, refinement
+from lib.tasks.contract import Metric, RejectedRow, Task
+from lib.tasks.corners import boxes, crops, figures, network, refinement, scoring
 from lib.tasks.corners.confidence import judge
-from lib.tasks.corners.labels import NUMBERS, ROWS, number, point_dict, points, row_count, row_of
+from lib.tasks.corners.labels import (
+    NUMBERS,
+    ROWS,
+    boxes_of,
+    is_cut,
+    number,
+    point_dict,
+    points,
+    row_count,
+    row_of,
+    stated_cut,
+)
+from lib.tasks.corners.located import CornersLocated
 from lib.tasks.corners.network import Coarse, Sides
 from lib.tasks.corners.pretraining import CornersPretrained
 from lib.tasks.corners.report import CornersReported
@@ -16,9 +28,10 @@ from lib.tasks.corners.review import CornersAuditable, CornersReviewable
 from lib.tasks.corners.serving import CornersServed
 
 OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie, as a part of its sides
+CUT_OUTSIDE = 1.0        # the same for a box that is labelled as cut by the picture's frame
 
 
-class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersReported, CornersPretrained, Located):
+class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersReported, CornersPretrained, CornersLocated):
     """Four corners, in pixels of the upright picture, and in mode 9 the number of rows."""
 
     question = "Where is the core box, and how many rows of core does it hold?"
@@ -53,7 +66,7 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         size = np.array([row["width"], row["height"]], float)
         given = np.array(values).reshape(4, 2)
         away = np.maximum(-given, given - size) / size
-        if away.max() > (OUTSIDE if self.params.data.allow_outside else 0.5 / size.min()):
+        if away.max() > (CUT_OUTSIDE if stated_cut(row) else OUTSIDE if self.params.data.allow_outside else 0.5 / size.min()):
             raise RejectedRow("corner outside the picture")
         corners = geometry.order(given)
         if not geometry.is_convex(corners):
@@ -66,8 +79,11 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         return row
 
     def truth(self, row):
-        answer = point_dict(points(row))
-        return {**answer, "row_nb": int(row["row_nb"])} if self.counts else answer
+        """The boxes of a row as an answer, each with `cut`, and the picture's `size`, inside which overlaps are taken."""
+        size = [int(row["width"]), int(row["height"])]
+        found = [{**({"row_nb": int(box["row_nb"])} if self.counts else {}), **point_dict(points(box)),
+                  "cut": is_cut(box, size)} for box in boxes_of(row)]
+        return {**found[0], "boxes_nb": len(found), "boxes": found, "size": size}
 
     # --- from the picture to the network and back
 
@@ -134,17 +150,7 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         return lambda size: {**point_dict(mean * size), **common}
 
     def score(self, truth, answer):
-        """Corner errors in pixels and in % of the true box's diagonal, overlap, and whether the rows are right."""
-        if answer.get("p1x") is None:
-            far = {"error_px": None, "error": None, "worst_px": None, "jaccard": 0.0}
-            return {**far, **({"rows_right": 0.0} if "row_nb" in truth else {})}
-        wanted, found = points(truth), points(answer)
-        apart, size = geometry.errors(wanted, found), geometry.diagonal(wanted)
-        score = {"error_px": float(apart.mean()), "error": float(100 * apart.mean() / size),
-                 "worst_px": float(apart.max()), "jaccard": geometry.jaccard(wanted, found)}
-        if "row_nb" in truth:
-            score["rows_right"] = float(truth["row_nb"] == answer.get("row_nb"))
-        return score
+        return scoring.score(truth, answer)
 
     def draw(self, ax, answer, color):
         figures.draw(ax, answer, color)

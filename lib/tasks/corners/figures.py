@@ -3,25 +3,35 @@
 import numpy as np
 
 from lib.imaging import geometry
-from lib.tasks.corners.labels import points
+from lib.tasks.corners import scoring
+from lib.tasks.corners.labels import box_of, boxes_of, points
 
 CORNERS = ("TL", "TR", "BR", "BL")   # in the order of a label
 
 
 def draw(ax, answer, color):
-    """The frame and the rows of an answer, on axes that show its picture; of a label the names of its corners too."""
-    if answer.get("p1x") is None:
-        return
-    corners = points(answer)
+    """The frames and the rows of all boxes, on axes that show their picture; of labels the names of their corners too.
+
+    Several boxes are numbered in reading order. A box that the picture's frame cuts is dashed.
+    """
+    boxes = [box for box in boxes_of(answer) if box.get("p1x") is not None]
+    for at, box in enumerate(boxes, 1):
+        _draw_box(ax, box, color, f"{at}" if len(boxes) > 1 else "")
+
+
+def _draw_box(ax, box, color, number):
+    corners = points(box)
     first = color == "white"  # the truth is drawn first, and wider, so that both are seen where they agree
-    ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=3 if first else 1.2)
+    style = {"ls": "--"} if box.get("cut") else {}
+    ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=3 if first else 1.2, **style)
     inward = np.sign(corners.mean(0) - corners) * (9, -9)   # points, y upwards
     for name, corner, shift in zip(CORNERS if first else (), corners, inward, strict=first):
         ax.annotate(name, corner, shift, textcoords="offset points", color=color, ha="center", va="center", fontsize=7)
-    if "row_nb" in answer:
+    rows = [f"{box['row_nb']} rows"] if box.get("row_nb") is not None else []
+    words = ": ".join([number] * bool(number) + rows)
+    if words:
         at = corners[0] + (corners[1] - corners[0]) * (0.3 if first else 0.7)   # on the upper side, beside each other
-        ax.annotate(f"{answer['row_nb']} rows", at, (0, 4), textcoords="offset points", color=color, ha="center",
-                    weight="bold", fontsize=8)
+        ax.annotate(words, at, (0, 4), textcoords="offset points", color=color, ha="center", weight="bold", fontsize=8)
 
 
 def radius(truths, answers, numbers):
@@ -29,9 +39,9 @@ def radius(truths, answers, numbers):
 
     `numbers` are those of the calibration, None where there is none; so is the figure where no answer states a radius.
     """
-    lines = [(100 / geometry.diagonal(points(truth)), np.array(answer["radius"]),
-              geometry.errors(points(truth), points(answer)))
+    pairs = [(points(scoring.nearest(truth, answer)), points(answer), np.array(answer["radius"]))
              for truth, answer in zip(truths, answers, strict=True) if answer and answer.get("radius")]
+    lines = [(100 / geometry.diagonal(wanted), stated, geometry.errors(wanted, found)) for wanted, found, stated in pairs]
     if not lines:
         return None
     from matplotlib.figure import Figure
@@ -50,16 +60,18 @@ def radius(truths, answers, numbers):
 
 
 def chart(axes, table):
-    """Where the corners lie, as parts of their pictures, and how many rows the boxes hold."""
+    """Where the corners of all boxes lie, as parts of their pictures, and how many rows the boxes hold."""
+    rows = table.to_dict("records")
+    boxes = [box_of(box) | {"size": (row["width"], row["height"])} for row in rows for box in boxes_of(row)]
+    places = np.array([points(box) / box["size"] for box in boxes])
     colors = ("tab:red", "tab:orange", "tab:green", "tab:blue")
-    for number, (name, color) in enumerate(zip(CORNERS, colors, strict=True), 1):
-        axes[0].scatter(table[f"p{number}x"] / table["width"], table[f"p{number}y"] / table["height"], s=12,
-                        alpha=0.6, color=color, label=name)
+    for at, (name, color) in enumerate(zip(CORNERS, colors, strict=True)):
+        axes[0].scatter(*places[:, at].T, s=12, alpha=0.6, color=color, label=name)
     axes[0].set(xlabel="x, share of the width", ylabel="y, share of the height", xlim=(-0.05, 1.05), ylim=(1.05, -0.05))
     axes[0].legend(ncols=4, fontsize=8)
     axes[1].axis("off")
     if "row_nb" in table:
         axes[1].axis("on")
-        counts = table["row_nb"].value_counts().sort_index()
-        axes[1].bar_label(axes[1].bar(counts.index, counts))
-        axes[1].set(xlabel="rows of core in the box", ylabel="pictures", xticks=counts.index)
+        values, counts = np.unique([box["row_nb"] for box in boxes], return_counts=True)
+        axes[1].bar_label(axes[1].bar(values, counts))
+        axes[1].set(xlabel="rows of core in the box", ylabel="pictures" if len(boxes) == len(rows) else "boxes", xticks=values)

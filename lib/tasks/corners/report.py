@@ -2,24 +2,32 @@
 
 from lib.imaging import geometry
 from lib.tasks.contract import Reported
-from lib.tasks.corners import figures
+from lib.tasks.corners import figures, scoring
 from lib.tasks.corners.labels import points
 
 
 class CornersReported(Reported):
-    """The error of each corner, the radius stated for it, and where labels lie."""
+    """The error of each corner, the radius stated for it, which of all boxes are found, and where labels lie."""
 
     error_name = "corner error, % of the box's diagonal"
     scales = {"error_px": ("mean corner error", "px", "low"), "error": ("mean corner error", "% of the diagonal", "low"),
               "worst_px": ("worst corner", "px", "low"), "jaccard": ("overlap with the true box", "Jaccard index", "high"),
-              "rows_right": ("row counts right", "share of the pictures", "high")}
+              "rows_right": ("row counts right", "share of the pictures", "high"),
+              "recall": ("boxes found", "share of the true boxes (IoU from 0.8)", "high"),
+              "precision": ("found boxes that are true", "share of the found boxes (IoU from 0.8)", "high"),
+              "found_error": ("mean corner error of whole boxes found", "% of the diagonal", "low"),
+              "found_rows": ("row counts right of boxes found", "share of the boxes found", "high"),
+              "cut_right": ("told rightly whether the picture cuts them", "share of the boxes found", "high")}
 
     def errors(self, truth, answer):
         """The error of each corner; none where the answer has no corners."""
         if answer.get("p1x") is None:
             return []
-        wanted = points(truth)
+        wanted = points(scoring.nearest(truth, answer))
         return (100 * geometry.errors(wanted, points(answer)) / geometry.diagonal(wanted)).tolist()
+
+    def set_metrics(self, truths, answers):
+        return scoring.set_metrics(truths, answers)
 
     def plot_results(self, truths, answers):
         figure = figures.radius(truths, answers, self.task.calibration())
