@@ -111,3 +111,20 @@ def test_each_call_of_a_network_is_shown_before_the_answer(job, picture, monkeyp
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert [title for title in titles if title] == ["1. coarse", "heat", "kind", "2. sides, 4 pictures", "line",
                                                     "read from call 1 (coarse)", "the answer, after 2 calls"]
+
+
+def test_several_boxes_are_numbered_and_one_is_not(job):
+    from matplotlib.figure import Figure
+
+    upper = {f"p{n + 1}{axis}": float(value) for n, point in enumerate([(10, 10), (90, 10), (90, 40), (10, 40)])
+             for axis, value in zip("xy", point, strict=True)}
+    lower = {name: value + 40 * name.endswith("y") for name, value in upper.items()}
+
+    def drawn(*boxes):
+        axes = Figure().subplots()
+        axes.imshow(np.zeros((100, 100, 3), np.uint8))
+        job.draw(axes, {**boxes[0], "boxes": list(boxes)}, "red")
+        return [line.get_xydata()[2].tolist() for line in axes.lines], [text.get_text() for text in axes.texts]
+
+    assert drawn({**upper, "row_nb": 3}, {**lower, "row_nb": 4}) == ([[90, 40], [90, 80]], ["1: 3 rows", "2: 4 rows"])
+    assert drawn({**upper, "row_nb": 3}) == ([[90, 40]], ["3 rows"])

@@ -95,10 +95,15 @@ def line(job, row, truth, answer, constant):
     """A picture's truth, answer and scores as one flat dict."""
     shown = prediction.rounded(answer, Served.of(job).pixel_fields, job.params.verify.decimals)
     return {"image": row["image"], "group": row.get("group", ""), "split": row["split"],
-            **{f"truth_{key}": value for key, value in truth.items()},
+            **{f"truth_{key}": value for key, value in truth.items() if not _is_nested(value)},
             **{f"answer_{key}": value for key, value in shown.items() if not isinstance(value, dict | list)},
             **job.score(truth, answer),
             **{f"constant_{key}": value for key, value in job.score(truth, constant).items()}}
+
+
+def _is_nested(value):
+    """Whether a value is a list of dicts, which a table shows poorly."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def means(job, found, names):
@@ -221,8 +226,10 @@ def beside(evaluation, position):
 
     truth, answer = evaluation.truths[position], evaluation.answers[position]
     shown = prediction.rounded(answer, Served.of(evaluation.job).pixel_fields, evaluation.job.params.verify.decimals)
-    return pd.DataFrame({"label": pd.Series(truth, dtype=object), "answer": pd.Series(shown, dtype=object)},
-                        index=[*truth, *(name for name in shown if name not in truth)]).fillna("")
+    plain = [{name: value for name, value in values.items() if not _is_nested(value)} for values in (truth, shown)]
+    names = list(dict.fromkeys([*plain[0], *plain[1]]))
+    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in zip(("label", "answer"), plain, strict=True)},
+                        index=names).fillna("")
 
 
 def in_words(job, run):

@@ -11,7 +11,7 @@ def dropped(gathered):
     """How many rows were kept, and why the others were not."""
     reasons = gathered.dropped["reason"].value_counts()
     names = ["kept", *reasons.index]
-    counts = [len(gathered.table), *reasons]
+    counts = [gathered.counts["kept"], *reasons]
     figure, found = axes(1, 1, 8, 0.7 + 0.4 * len(names))
     ax = found[0, 0]
     ax.bar_label(ax.barh(names, counts, color=[INK] + [BASELINE] * len(reasons)), padding=4)

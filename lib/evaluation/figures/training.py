@@ -38,7 +38,8 @@ def _label(job, ax, target, row):
     label = Reviewable.of(job).label(job.decode(target, size))
     if label is not None:
         located = Located.of(job)
-        draw(job, ax, job.truth({**row, **located.transform_points(label, located.frame(size).into)}))
+        alone = {"boxes": None} if located.several else {}   # the target holds one label
+        draw(job, ax, job.truth({**row, **alone, **located.transform_points(label, located.frame(size).into)}))
 
 
 def learning(history):
