@@ -1,6 +1,7 @@
 """A notebook as a web app: no kernel before a person asks, a bound on their number, and an end to those left alone."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -18,7 +19,14 @@ class Manager:
         return list(self._kernel_connections)
 
     async def shutdown_kernel(self, kernel):
+        await asyncio.sleep(0)   # not longer: the clock of a test may stand
         del self._kernel_connections[kernel]
+
+    async def start_kernel(self, name):
+        await asyncio.sleep(0.05)
+        if name.startswith("bad"):
+            raise OSError("it does not start")
+        self._kernel_connections[name] = 1
 
 
 @pytest.fixture
@@ -32,19 +40,27 @@ def admitted(bound):
     return asyncio.run(bound.admit())
 
 
+def redeemed(bound, key):
+    async def ask():
+        with bound.redeemed(key) as good:
+            return good
+
+    return asyncio.run(ask())
+
+
 def test_a_key_is_good_for_one_kernel_and_for_a_minute(clock):
     bound = kernels.Kernels(Manager(), 4)
     key = admitted(bound)
-    assert bound.redeem(key) and not bound.redeem(key) and not bound.redeem("guessed")
+    assert redeemed(bound, key) and not redeemed(bound, key) and not redeemed(bound, "guessed")
     late = admitted(bound)
     clock[0] += 61
-    assert not bound.redeem(late)
+    assert not redeemed(bound, late)
 
 
 def test_no_more_kernels_than_may_be_and_keys_count_too(clock):
     manager = Manager()
     bound = kernels.Kernels(manager, 2)
-    bound.redeem(admitted(bound))
+    redeemed(bound, admitted(bound))
     manager._kernel_connections["a"] = 1
     admitted(bound)
     with pytest.raises(kernels.Full, match="2 pages are open already"):
@@ -68,6 +84,49 @@ def test_a_kernel_whose_page_is_gone_makes_way_and_one_that_just_began_does_not(
     clock[0] += 90
     admitted(bound)
     assert not manager._kernel_connections, "its page never came"
+
+
+def test_pages_that_begin_at_one_instant_stay_within_the_bound():
+    manager, most = Manager(), []
+    bound = kernels.Kernels(manager, 3)
+
+    async def page(name):
+        for _ in range(40):   # it asks until there is a place, as a person does
+            with contextlib.suppress(kernels.Full):
+                with bound.redeemed(await bound.admit()) as good:
+                    assert good
+                    started.add(name)
+                    most.append(len(started))
+                    try:
+                        await manager.start_kernel(name)
+                    except OSError:
+                        started.discard(name)
+                        return "bad"
+                    await asyncio.sleep(0.05)   # the notebook is drawn
+                    return "good"
+            await asyncio.sleep(0.01)
+        return "full"
+
+    async def all_at_once():
+        return await asyncio.gather(*(page(f"{'bad' if n < 2 else 'good'} {n}") for n in range(8)))
+
+    started = set()
+    assert sorted(asyncio.run(all_at_once())) == ["bad"] * 2 + ["full"] * 3 + ["good"] * 3
+    assert max(most) == 3 == len(manager.list_kernel_ids())
+
+
+def test_one_lonely_kernel_is_shut_down_once_by_two_who_come_at_once(clock):
+    manager = Manager()
+    bound = kernels.Kernels(manager, 3)
+    manager._kernel_connections["left"] = 1
+    bound.observe()
+    manager._kernel_connections["left"] = 0
+    clock[0] += 20
+
+    async def two():
+        return await asyncio.gather(bound.admit(), bound.admit())
+
+    assert len(set(asyncio.run(two()))) == 2 and not manager._kernel_connections
 
 
 def test_the_command_names_the_bound_and_a_token_only_where_there_is_one():

@@ -124,6 +124,7 @@ class View(_Guarded, TornadoVoilaHandler):
     async def get(self, key):
         """The notebook with a kernel of its own."""
         self.admit_host()
-        if not self.kernels.redeem(key):
-            return self.redirect(self.base_url)
-        await super().get(path=None)
+        with self.kernels.redeemed(key) as good:
+            if not good:
+                return self.redirect(self.base_url)
+            await super().get(path=None)

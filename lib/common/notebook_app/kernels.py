@@ -1,5 +1,7 @@
 """How many kernels may run, and which of them nobody looks at any more."""
 
+import asyncio
+import contextlib
 import secrets
 import time
 
@@ -18,28 +20,48 @@ class Full(RuntimeError):
 
 
 class Kernels:
-    """The kernels of a kernel manager of Jupyter, `views` at most. Times are of time.monotonic."""
+    """The kernels of a kernel manager of Jupyter, `views` at most. Times are of time.monotonic.
+
+    A place is taken by a key, then by the request that starts a kernel with it, then by the kernel.
+    """
 
     def __init__(self, manager, views):
         self.manager, self.views = manager, views
-        self._seen, self._keys = {}, {}
+        self._seen, self._keys, self._starting, self._admitting = {}, {}, set(), asyncio.Lock()
+        self._start, manager.start_kernel = manager.start_kernel, self.start_kernel
+
+    async def start_kernel(self, *words, **more):
+        """As the manager's, in whose place it stands: once the kernel is listed, its request takes no place beside it."""
+        try:
+            return await self._start(*words, **more)
+        finally:
+            self._starting.discard(asyncio.current_task())
 
     async def admit(self):
         """A key with which one kernel may be started, within a minute. Full: there are as many as may be."""
-        self.observe()
-        for kernel in self._lonely():
-            await self.manager.shutdown_kernel(kernel)
-        self.observe()
-        if len(self._seen) + len(self._keys) >= self.views:
-            raise Full(self.views)
-        key = secrets.token_urlsafe(16)
-        self._keys[key] = time.monotonic()
-        return key
+        async with self._admitting:
+            self.observe()
+            for kernel in self._lonely():
+                if kernel in self.manager.list_kernel_ids():   # it may have ended while another was shut down
+                    await self.manager.shutdown_kernel(kernel)
+            self.observe()
+            if len(self._seen) + len(self._keys) + len(self._starting) >= self.views:
+                raise Full(self.views)
+            key = secrets.token_urlsafe(16)
+            self._keys[key] = time.monotonic()
+            return key
 
-    def redeem(self, key):
-        """Whether a kernel may be started with this key; once."""
+    @contextlib.contextmanager
+    def redeemed(self, key):
+        """Whether this request may start a kernel with this key, once; its place is kept until the kernel runs."""
         self.observe()
-        return self._keys.pop(key, None) is not None
+        request, good = asyncio.current_task(), self._keys.pop(key, None) is not None
+        if good:
+            self._starting.add(request)
+        try:
+            yield good
+        finally:
+            self._starting.discard(request)
 
     def observe(self):
         """Note which kernels run and when a page was last connected to each; forget old keys."""
