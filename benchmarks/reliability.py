@@ -156,14 +156,15 @@ def attacked(part):
 
 def clients(part):
     """tritonclient, kserve and schemathesis, in an environment of their own."""
-    for what in ("api", "hub"):
+    middle = (time.monotonic() + part.until) / 2
+    for what, until in (("api", middle), ("hub", part.until)):
         with attacks.serving(what) as (url, (token, _)):
             if what == "api":
                 number, wrong = client_checks.real(url)
                 part.lines.pop("tritonclient and kserve", None)
                 part.add("tritonclient and kserve", number, number, len(wrong), said=wrong)
-            while part.left(name := f"schemathesis, {what}", 10_000):
-                done, failed, words = client_checks.schemathesis(url, int(min(300, max(30, part.until - time.monotonic()))), token)
+            while part.left(name := f"schemathesis, {what}", 10_000) and (seconds := until - time.monotonic()) > 0:
+                done, failed, words = client_checks.schemathesis(url, int(min(300, max(30, seconds))), token)
                 part.add(name, 10_000, done, failed, said=words)
 
 

@@ -197,6 +197,15 @@ def picture(path, seed=0, size=(64, 48), **options):
     return path
 
 
+def turned_upright(pixels, orientation):
+    """Pixels as Pillow turns them by an EXIF orientation."""
+    from PIL import Image, ImageOps
+
+    image = Image.fromarray(pixels)
+    image.getexif()[0x0112] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
 def label(name, site="A", rows=3, corners=(5, 5, 60, 6, 59, 40, 4, 41)):
     """A row of the user's table with a good label for a picture of 64x48."""
     return {"fullname": name, "site_na": site, "row_nb": rows,

@@ -6,6 +6,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from conftest import turned_upright
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -115,7 +116,7 @@ def test_a_box_a_little_outside_is_cut_and_an_empty_picture_is_good():
 def test_labels_turn_with_the_picture(orientation):
     stored = np.zeros((60, 90, 3), np.uint8)
     stored[10:30, 20:70] = 255
-    upright = images._upright(stored, orientation)
+    upright = turned_upright(stored, orientation)
     size = upright.shape[1::-1]
     row = tasks.job("boats").transform_points(row_of([[20, 10, 70, 30]], size),
                                     lambda points: images.upright(points, orientation, size))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import good, insert, label, picture
+from conftest import good, insert, label, picture, turned_upright
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -354,7 +354,7 @@ def photograph(path, orientation):
     pixels = np.full((120, 160, 3), 90, np.uint8)
     for (x, y), colour in zip(UPRIGHT.astype(int), COLOURS, strict=True):
         pixels[y - 8:y + 8, x - 8:x + 8] = colour
-    stored = images._upright(pixels, BACK[orientation])
+    stored = turned_upright(pixels, BACK[orientation])
     Image.fromarray(np.ascontiguousarray(stored)).save(path, quality=95, exif=_exif(orientation))
     return images.upright(UPRIGHT, BACK[orientation], stored.shape[1::-1]), stored.shape[1::-1]
 

@@ -8,6 +8,7 @@ import time
 import corpus
 import numpy as np
 import pytest
+from conftest import turned_upright
 from PIL import Image
 
 from lib.imaging import exif, images, jpeg
@@ -100,7 +101,7 @@ def test_strips_are_turned_as_the_whole(orientation, monkeypatch):
     block = Image.Exif()
     block[0x0112] = orientation
     found = images.read(corpus.saved(image, "PNG", exif=block)).pixels
-    assert np.array_equal(found, images._upright(np.asarray(corpus.over_white()), orientation)) and found.flags.c_contiguous
+    assert np.array_equal(found, turned_upright(np.asarray(corpus.over_white()), orientation)) and found.flags.c_contiguous
 
 
 @pytest.mark.parametrize("block, value", [

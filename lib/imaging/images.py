@@ -32,7 +32,8 @@ SIDES = (32, 20_000)
 MAX_ASPECT = 20
 STRIP = 2**20        # px that are converted at a time
 GREY = 114  # what lies around a picture in the network's input
-MIRROR = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # down, across
+# What the EXIF orientations 1 … 8 (TIFF 6.0, tag 274) mean: down, across; of 5 and above after the axes are swapped.
+MIRROR = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,8 @@ def _rgb(image, orientation):
     """Pixels as uint8 RGB (h, w, 3), turned by the orientation; converted in strips, so that there is no second copy."""
     width, height = image.size
     pixels = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
-    stored = _mirrored(pixels, orientation)
+    down, across = MIRROR[orientation]
+    stored = pixels[::down, ::across]
     stored = stored.transpose(1, 0, 2) if orientation >= 5 else stored
     rows = max(1, STRIP // width)
     for top in range(0, height, rows):
@@ -238,18 +240,6 @@ def _as_rgb(image):
         white = Image.new("RGBA", over.size, "white")
         return np.asarray(Image.alpha_composite(white, over).convert("RGB"))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _upright(pixels, orientation):
-    """Turn and mirror by the EXIF orientation 1 … 8 (TIFF 6.0, tag 274)."""
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    return _mirrored(pixels, orientation)
-
-
-def _mirrored(pixels, orientation):
-    down, across = MIRROR[orientation]
-    return pixels[::down, ::across]
 
 
 def upright(points, orientation, size):

@@ -71,7 +71,7 @@ def read_records(job, path):
     path, columns, records = Path(path), job.params.data.columns, []
     if "boxes" not in job.columns:
         raise config.ConfigError(f"the labels of {job.name} are not boxes, which darknet holds; use csv, which holds any label")
-    for picture in [each for suffix in (".jpg", ".jpeg", ".png") for each in reading.walk(path, suffix)]:
+    for picture in [each for suffix in images.SUFFIXES for each in reading.walk(path, suffix)]:
         name = picture.relative_to(path)
         label = next((each for each in (picture.with_suffix(".txt"), path.joinpath(*(
             "labels" if part == "images" else part for part in name.with_suffix(".txt").parts))) if each.is_file()), None)
