@@ -114,6 +114,12 @@ def test_mode_8_gives_the_corners_and_mode_9_the_rows_too(client):
     assert client.post("/predict", content=picture()).json().keys() == nine.keys()
 
 
+def test_the_client_asks_for_every_box(server):
+    one, every = server.ask(picture()), server.ask(picture(), mode=8, boxes="all")
+    assert "boxes" not in one and every["boxes_nb"] == 1 and every["boxes"][0]["p1x"] == one["p1x"]
+    assert "row_nb" not in every["boxes"][0]
+
+
 def test_a_task_answers_under_its_own_path(client):
     named = client.post("/v1/corners/predict?mode=8", content=picture()).json()
     short = client.post("/predict?mode=8", content=picture()).json()

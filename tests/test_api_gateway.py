@@ -86,6 +86,12 @@ def test_a_picture_in_base64_is_answered_as_on_any_server(ask, tmp_path_factory)
     assert answer.headers["strict-transport-security"]
 
 
+def test_every_box_is_sent_where_all_are_asked_for(ask):
+    one, every = ask("/predict", BINARY).json(), ask("/predict", BINARY, {"boxes": "all", "mode": "8"}).json()
+    assert "boxes" not in one and len(every["boxes"]) == every["boxes_nb"] == one["boxes_nb"] == 1
+    assert every["boxes"][0]["p3x"] == one["p3x"] and "row_nb" not in every["boxes"][0]
+
+
 def test_a_drawn_picture_comes_back_in_base64(ask):
     drawn = Image.open(io.BytesIO(ask("/v1/corners/predict", BINARY, {"draw": "true"}).content))
     assert drawn.format == "PNG" and drawn.size == (320, 240)

@@ -72,7 +72,7 @@ class Server:
     def ask(self, picture, path="/predict", **query):
         """The answer for a picture (bytes or a path) as the API sends it, or its problem details with `code`.
 
-        `query` is what the task lets one ask: `ask(picture, mode=8)`.
+        `query` is what the task lets one ask: `ask(picture, mode=8, boxes="all")`.
         """
         content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
         return self._call(f"{path}?{urllib.parse.urlencode(query)}", content)
