@@ -88,7 +88,7 @@ def sound(box, size):
     assert box.rows_run in ("horizontal", "vertical")
     o = box.outer
     assert o[0].sum() == o.sum(1).min() and cv2.contourArea(o, True) > 0
-    assert all(cv2.pointPolygonTest(o, tuple(map(float, p)), True) > -1.5 for p in (*box.inner, *box.rows.reshape(-1, 2)))
+    assert all(cv2.pointPolygonTest(o, tuple(map(float, p)), True) > -0.015 * max(size) for p in (*box.inner, *box.rows.reshape(-1, 2)))
     if not box.cut:
         assert o.min() > -0.004 * max(size) and (o - size).max() < 0.004 * max(size)
 

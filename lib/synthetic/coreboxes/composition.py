@@ -3,7 +3,7 @@
 import numpy as np
 
 from lib.synthetic import textures as tx
-from lib.synthetic.coreboxes import camera, rendering, scene_builder, surroundings, truths
+from lib.synthetic.coreboxes import camera, rendering, scene_builder, slabs, surroundings, truths
 from lib.synthetic.coreboxes.marks import marks
 
 
@@ -38,8 +38,12 @@ class Composition(scene_builder.SceneBuilder):
             surroundings.DRAWN[self.pick((name,), surroundings.HELD_OUT_LAYOUTS)](self)
 
     def photograph(self):
-        """The picture's pixels and the truths of the boxes seen in it."""
+        """The picture's pixels and the truths of the boxes seen in it; a few are blurred, or edited by hand."""
+        if self.rng.random() < 0.02:
+            self.kind = "blurred"
         pixels, _ = self.expose()
+        if self.name in ("group", "trays"):
+            pixels = edited(self, pixels)
         return pixels, truths.seen(self.placed, self.view.project, self.size)
 
     def finished(self):
@@ -51,7 +55,7 @@ def scene_of(builder, pixels, boxes):
     """The scene of these pixels and boxes; its other fields tell of the largest box that is not cut."""
     whole = [box for box in boxes if not box.cut] or boxes
     main = max(whole, key=lambda box: abs(float(np.prod(np.ptp(box.outer, axis=0)))), default=None)
-    kind = "none" if main is None else "several" if len(boxes) > 1 else "cut" if main.cut else "box"
+    kind = "none" if main is None else "blurred" if builder.kind == "blurred" else "several" if len(boxes) > 1 else "cut" if main.cut else "box"
     nothing = np.full((4, 2), np.nan, np.float32)
     settings = {
         "layout": builder.name,
@@ -74,6 +78,22 @@ def scene_of(builder, pixels, boxes):
         settings=settings,
         boxes=boxes,
     )
+
+
+def edited(builder, pixels):
+    """The photograph under a black lamp, or with everything about the boxes made white: one in fifteen."""
+    rng, chance = builder.rng, builder.rng.random()
+    if chance < 0.025:
+        return slabs.ultraviolet(rng, pixels)
+    if chance < 0.065 and builder.placed:
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+        t = np.linspace(0, 1, 17)[:-1, None]
+        for item in builder.placed:
+            ring = np.concatenate([a + (b - a) * t for a, b in zip(item.outer, np.roll(item.outer, -1, 0), strict=True)])
+            truths.paint(mask, [builder.view.project(ring)], 255)
+        pixels = pixels.copy()
+        pixels[mask == 0] = 255 if rng.random() < 0.8 else 0
+    return pixels
 
 
 def seen_part(builder, at, size):

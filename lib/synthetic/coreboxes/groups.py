@@ -17,6 +17,8 @@ def make(rng, shifted, aspect=None, row_nb=None, least=1):
     """A box of any make with `least` to 20 rows, some of them empty, now and then with ribs or numbered core."""
     row_nb = row_nb or max(least, int(rng.choice(ROWS, p=ROW_ODDS / ROW_ODDS.sum())))
     box = boxes.measure(rng, shifted, aspect, row_nb)
+    if box.build == "boards" and rng.random() < 0.3:  # more plastic and metal than in the usual world
+        box = boxes.measure(rng, shifted, aspect, row_nb)
     if box.build == "tray":
         box.round = float(rng.uniform(0.3, 3.0)) if rng.random() < 0.6 else box.round
         if rng.random() < 0.4:

@@ -189,7 +189,7 @@ def on_the_ground(rng, size, shifted):
     made.dress(0.4)
     for k in range(count):
         x, stop = rng.uniform(0, 0.2) * length, length * rng.uniform(0.5, 1.0)
-        while x < stop:
+        while x < stop - 1:
             end = min(stop, x + rng.gamma(2, 14) + 3)
             kind = box.kinds[rng.integers(len(box.kinds))]
             y = (k + 0.5) * pitch + rng.normal(0, 0.3)

@@ -31,6 +31,8 @@ class Page:
             item = truths.Placed(box.outer, box.inner, box.rows, box.cut)
             shown = truths.trimmed(item, 0, 0, room.shape[1], room.shape[0])
             moved = truths.moved(shown, lambda points: np.asarray(points, float) + at)
+            if truths.thin(moved.outer):
+                continue
             told = truths.truth(moved, self.size)
             told.rows_run = box.rows_run
             self.boxes.append(told)

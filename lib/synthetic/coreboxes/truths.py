@@ -57,17 +57,23 @@ def moved(item, move):
 
 
 def trimmed(item, x0, y0, x1, y1):
-    """The placed box as far as the rectangle (cm) shows it: its corners on the rectangle's edge."""
-    outer = clipped(item.outer, x0, y0, x1, y1)
-    lost = np.abs(outer - item.outer).max() > CUT * np.ptp(item.outer, axis=0).max()
-    rows = np.array([clipped(row, x0, y0, x1, y1) for row in item.rows])
-    return Placed(outer, clipped(item.inner, x0, y0, x1, y1), rows, item.cut or bool(lost))
+    """The placed box as far as the rectangle (cm) shows it: a side that lies outside is drawn back to the edge.
+
+    Where only one corner lies beyond an edge, it stays where the sides of the box meet.
+    """
+    limits = ((0, x0, -1), (0, x1, 1), (1, y0, -1), (1, y1, 1))
+    beyond = [(item.outer[:, axis] - limit) * sign for axis, limit, sign in limits]
+    trims = [edge for edge, over in zip(limits, beyond, strict=True) if (over > 0).sum() > 1]
+    lost = max(over.max() for over in beyond) > CUT * np.ptp(item.outer, axis=0).max()
+    shown = moved(item, lambda points: clipped(points, trims) if points.ndim == 2 else
+                  np.array([clipped(row, trims) for row in points]))
+    return replace(shown, cut=item.cut or bool(lost))
 
 
-def clipped(quad, x0, y0, x1, y1):
-    """The quadrilateral with every corner outside the rectangle drawn back along its side to the edge."""
+def clipped(quad, limits):
+    """The quadrilateral with every corner beyond a limit (axis, place, sign) drawn back along its side."""
     quad = np.array(quad, float)
-    for axis, limit, sign in ((0, x0, -1), (0, x1, 1), (1, y0, -1), (1, y1, 1)):
+    for axis, limit, sign in limits:
         before = quad.copy()
         for k in range(4):
             if (before[k, axis] - limit) * sign > 0:
@@ -106,10 +112,15 @@ def seen(items, project, size):
     for n, item in enumerate(drawn, 1):
         area, channels = abs(cv2.contourArea(item.outer)) * k * k, shown[2 * n + 1]
         channel = min((abs(cv2.contourArea(row)) for row in item.rows), default=0) * k * k
-        if area < 4 or shown[2 * n] + channels < SEEN * area or channels < max(1, SEEN * channel):
+        if area < 4 or thin(item.outer) or shown[2 * n] + channels < SEEN * area or channels < max(1, SEEN * channel):
             continue
         found.append(truth(item, size, covered(item, (shown[2 * n] + channels) / k / k, size)))
     return in_reading_order(found)
+
+
+def thin(quad):
+    """Whether a side is so short (under 3 px) that nothing can be read from it."""
+    return bool(np.linalg.norm(quad - np.roll(quad, 1, axis=0), axis=1).min() < 3)
 
 
 def paint(labels, quads, label):
