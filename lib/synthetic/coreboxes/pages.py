@@ -101,7 +101,8 @@ def upright(rng, size, shifted, box, ground):
 
 def cartons(rng, size, shifted):
     """One to three cardboard boxes stood on end side by side on a page, in white light or under a black lamp."""
-    page = Page(rng, size, shifted)
+    lamp = rng.random() < 0.4
+    page = Page(rng, size, shifted, (0, 0, 0) if rng.random() < (0.7 if lamp else 0.3) else None)
     w, h = size
     count = int(rng.choice([1, 2, 3], p=[0.25, 0.6, 0.15]))
     top, margin = int(h * rng.uniform(0.03, 0.16)), int(w * rng.uniform(0.01, 0.1))
@@ -109,7 +110,6 @@ def cartons(rng, size, shifted):
     tall = int(h * rng.uniform(0.78, 0.98)) - top
     wide = min((w - 2 * margin - (count - 1) * gap) // count, int(tall * rng.uniform(0.32, 0.6)))
     start = (w - count * wide - (count - 1) * gap) // 2
-    lamp = rng.random() < 0.4
     box = carton(rng, shifted)
     rays = int(rng.integers(2**31))
     for k in range(count):
