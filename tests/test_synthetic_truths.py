@@ -50,6 +50,7 @@ def plain(monkeypatch):
     monkeypatch.setattr(composition, "marks", lambda *args: None)
     monkeypatch.setattr(composition, "walls", lambda *args: None)
     monkeypatch.setattr(composition.tx, "gained", lambda pixels, gain: pixels)
+    monkeypatch.setattr(composition, "edited", lambda made, pixels: pixels)
     monkeypatch.setattr(groups, "over_group", lambda made: None)
     monkeypatch.setattr(groups, "gap_of", lambda rng: 3.0)
     monkeypatch.setattr(composition.Composition, "dress", lambda self, chance=0: None)
@@ -60,14 +61,15 @@ def plain(monkeypatch):
 
 
 def test_the_corners_of_a_group_are_where_the_pixels_change(plain):
-    for seed in range(25):
+    for seed in range(12):
         scene = groups.group(np.random.default_rng(seed), (640, 480), False)
-        told = np.zeros((480 * 4, 640 * 4), np.uint8)
+        told, edges = np.zeros((480 * 4, 640 * 4), np.uint8), np.zeros((480, 640), np.uint8)
         for box in scene.boxes:
             cv2.fillPoly(told, [np.round((box.outer * 4 - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+            cv2.polylines(edges, [np.round(box.outer - 0.5).astype(np.int32)], True, 255, 5)
         told = cv2.resize(told, (640, 480), interpolation=cv2.INTER_AREA).astype(int)
-        apart = np.abs(told - scene.pixels[..., 0])
-        assert np.mean(apart > 140) < 0.0008, seed
+        apart = np.abs(told - scene.pixels[..., 0])[edges > 0]
+        assert apart.mean() < 13, seed   # an outline half a pixel aside has 18
 
 
 @pytest.mark.parametrize("shifted", [False, True])

@@ -137,13 +137,13 @@ def half_pipe(rng, made, box, length, across):
     v = (np.arange(h, dtype=np.float32) + 0.5) / h * 2 - 1
     tone = np.clip(0.85 + 0.3 * v * box.look["sun"] - 0.35 * (1 - v**2), 0.2, 1.2)
     sheet.pixels[:] = tx.gained(base, tone[:, None])
-    edge = max(1, round(h * 0.05))
+    edge = max(1, round(h * 0.03))
     sheet.pixels[:edge] = tx.gained(np.ascontiguousarray(base[:edge]), np.float32([[1.1]]))
     sheet.pixels[-edge:] = tx.gained(np.ascontiguousarray(base[-edge:]), np.float32([[1.0]]))
     like = groups.twin(rng, box, made.shifted)
     like.length, like.ends, like.depth, like.core = length, (0.0, length), box.core / 2, min(box.core, across * 0.9)
     like.habit = str(rng.choice(["whole", "broken", "mixed", "rubble"]))
-    margin = rng.uniform(0, 0.15) * length
+    margin = rng.uniform(0, 0.06) * length if rng.random() < 0.8 else rng.uniform(0, 0.4) * length
     like.ends = (margin * rng.random(), length - margin * rng.random())
     contents(rng, sheet, like, 0.0, across, lambda x, y, depth: np.array([x, y]))
     return sheet.pixels

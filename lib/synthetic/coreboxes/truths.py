@@ -164,16 +164,18 @@ def outside(outer, size):
 
 def in_reading_order(boxes):
     """Top to bottom and, among those side by side, left to right."""
-    left = sorted(boxes, key=lambda box: box.outer[:, 1].mean())
-    ordered = []
+
+    def middle(box):
+        return float(box.outer[:, 1].mean())
+
+    def height(box):
+        return float(np.linalg.norm(box.outer[3] - box.outer[0]))
+
+    left, ordered = sorted(boxes, key=middle), []
     while left:
-        first = left[0].outer[:, 1]
-        line = [
-            box
-            for box in left
-            if min(first.max(), box.outer[:, 1].max()) - max(first.min(), box.outer[:, 1].min())
-            > 0.5 * min(np.ptp(first), np.ptp(box.outer[:, 1]))
-        ]
-        ordered += sorted(line, key=lambda box: box.outer[:, 0].mean())
-        left = [box for box in left if not any(box is other for other in line)]
+        first = left[0]
+        line = [k for k, box in enumerate(left)
+                if middle(box) - middle(first) <= 0.5 * min(height(first), height(box))]
+        ordered += sorted((left[k] for k in line), key=lambda box: box.outer[:, 0].mean())
+        left = [box for k, box in enumerate(left) if k not in line]
     return ordered
