@@ -10,6 +10,7 @@ from toy_export import picture
 from lib import tasks
 from lib.serving import answers_csv, image_list, prediction
 from lib.storage import files
+from lib.storage.postgres import schema
 from lib.tasks.corners import boxes, labels
 
 
@@ -185,3 +186,54 @@ def test_a_file_that_a_person_made_is_never_emptied(predictor, folder, tmp_path)
         with pytest.raises(ValueError, match="other columns|line ends"):
             answers_csv.write_csv(predictor, folder, out, progress=False)
         assert out.read_bytes() == content
+
+
+# --- the command
+
+
+@pytest.fixture
+def predict(tcp_job, export, monkeypatch):
+    """A function that runs the command `predict` with more words, for a run with the toy's export; returns its job and output."""
+    from lib import __main__ as command
+
+    job = tcp_job()
+
+    class Finished:
+        def path(self, name):
+            return export
+
+    def run(capsys, *words):
+        monkeypatch.setattr(command, "find_finished", lambda arguments: (job, Finished()))
+        assert command.main(["predict", *map(str, words)]) == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    run.job = job
+    return run
+
+
+def odd_names(folder):
+    """A folder of pictures with names that are UTF-8, are not, and look like escaped ones; as they are written."""
+    folder.mkdir()
+    for name in (b"caf\xe9.jpg", "gr\u00fcn.jpg".encode(), b"\xff\xfe.jpg", b"a'b;--.jpg"):
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            file.write(picture())
+    return ["a'b;--.jpg", "caf\\xe9.jpg", "gr\u00fcn.jpg", "\\xff\\xfe.jpg"]
+
+
+@pytest.mark.parametrize("more", [(), ("--boxes", "all")])
+def test_pictures_whose_names_are_not_utf8_reach_the_database_with_the_rest(predict, server, tmp_path, capsys, more):
+    names = odd_names(tmp_path / "in")
+    words = (tmp_path / "in", "--out", tmp_path / "a.csv", "--to-database", "found", *more)
+    assert "4 new" in predict(capsys, *words, "--dry-run") and "4 new" in predict(capsys, *words)
+    found = server.sql(f"SELECT image, boxes_nb, refused FROM {schema(predict.job)}.found")
+    assert sorted(found) == sorted((name, 1, None) for name in names)
+    assert "4 unchanged" in predict(capsys, *words), "they are known again"
+
+
+def test_a_table_of_boxes_says_so_to_a_run_that_writes_pictures(predict, tmp_path, capsys):
+    from lib import __main__ as command
+
+    odd_names(tmp_path / "in")
+    predict(capsys, tmp_path / "in", "--boxes", "all", "--out", tmp_path / "every.csv", "--to-database", "every")
+    assert command.main(["predict", str(tmp_path / "in"), "--out", str(tmp_path / "one.csv"), "--to-database", "every"]) == 1
+    assert "it holds several rows for each image; name another table" in capsys.readouterr().err
