@@ -98,6 +98,14 @@ def test_answers_of_pictures_whose_names_are_not_utf8_find_them(hub, job, tmp_pa
     assert (found["answers"], found["known"]) == (1, 1) and labels(hub, supplier)[0][0] == "caf\\xe9.jpg"
 
 
+def test_rows_of_boxes_are_not_taken_for_rows_of_pictures(hub, job, tmp_path):
+    supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
+    (tmp_path / "every.csv").write_text("image,box,error," + ",".join(LABEL) + "\na.jpg,1,," + ",".join(map(str, LABEL.values())) + "\n")
+    with pytest.raises(ValueError, match="a row for each box.*without --boxes all"):
+        feedback.answers(hub, supplier, job, tmp_path / "every.csv", job.folder / "images", licence="CC0-1.0")
+    assert labels(hub, supplier) == []
+
+
 def test_a_task_with_labels_in_a_list_hands_them_in_as_its_column():
     from lib import tasks
 

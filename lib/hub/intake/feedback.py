@@ -8,7 +8,7 @@ from pathlib import Path
 from lib.hub.intake import sources, submission
 from lib.serving import image_list
 from lib.storage import revisions
-from lib.tasks.contract import Reviewable
+from lib.tasks.contract import Reviewable, Served
 
 
 def corrections(hub, account, job, licence=""):
@@ -40,9 +40,13 @@ def answers(hub, account, job, table, folder, licence=""):
 
     Pictures that the model refused, or whose answer is no whole label, are left out.
     """
-    root, missing = Path(folder), []
+    root, missing, rows = Path(folder), [], _rows(table)
+    listed = Served.of(job).listed
+    if listed and rows and listed[1] in rows[0]:
+        raise ValueError(f"{table} has a row for each {listed[1]}, and the hub keeps one label of a picture; hand in the CSV of "
+                         "predict without --boxes all")
     found = {"answers": 0, "labelled": 0, "known": 0}
-    for row in _rows(table):
+    for row in rows:
         label = None if row.get("error") else Reviewable.of(job).label({name: _plain(value) for name, value in row.items()})
         if label is None:
             continue
