@@ -127,11 +127,11 @@ def drawing(builder, box, foot):
     """Pixels and cover of a box seen from above `foot`; drawn once, and in another tone when asked for again."""
     rng = builder.rng
     if id(box) in builder.drawn:
-        pixels, cover = builder.drawn[id(box)]
+        pixels, cover, _ = builder.drawn[id(box)]
         return tx.gained(pixels, np.float32([[np.exp(rng.normal(0, 0.08))]])), cover
     sheet, cover, pieces = rendering.draw(rng, box, builder.sheet.s, foot, builder.view.height)
     marks(rng, sheet, box, pieces)
-    builder.drawn[id(box)] = sheet.pixels, cover
+    builder.drawn[id(box)] = sheet.pixels, cover, box  # held, so that no other box gets its id
     return sheet.pixels, cover
 
 
