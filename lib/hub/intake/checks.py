@@ -33,6 +33,7 @@ def measure(data, api, classic=True):
 
     sharpness: the share of the picture's variance that its finest octave holds, in thousandths, 480 px across;
     brightness: mean grey; information: entropy of the grey values in the busiest of PARTS x PARTS parts, bits a pixel;
+    structure: the share of a part's variance that means of 4x4 px keep, in the part where it is greatest: noise keeps 0.06;
     hashes, features, small (pixels at most 256 px, for a network and for comparison).
     """
     try:
@@ -48,7 +49,7 @@ def pixel_figures(pixels, classic=True):
     grey = shrink(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), SIDE)
     small = shrink(pixels, near_duplicates.SIDE)
     return {"sharpness": _sharpness(grey), "brightness": cv2.mean(grey)[0],
-            "information": _information(grey), "hashes": near_duplicates.hashes(grey), "small": small,
+            "information": _information(grey), "structure": _structure(grey), "hashes": near_duplicates.hashes(grey), "small": small,
             "features": features.classic(small) if classic else None}
 
 
@@ -71,11 +72,23 @@ def _sharpness(grey):
     return 1000 * spread ** 2 / max(all_of_it ** 2, 1.0)
 
 
+def _parts(grey):
+    """The PARTS x PARTS parts of a picture, of which none is empty."""
+    rows, columns = (np.linspace(0, side, PARTS + 1).astype(int) for side in grey.shape)
+    return [grey[top:bottom, left:right] for top, bottom in itertools.pairwise(rows)
+            for left, right in itertools.pairwise(columns) if bottom > top and right > left]
+
+
 def _information(grey):
     """Bits a pixel that the grey values of the busiest part hold (Shannon's entropy)."""
-    rows, columns = (np.linspace(0, side, PARTS + 1).astype(int) for side in grey.shape)
-    return max(_entropy(grey[top:bottom, left:right]) for top, bottom in itertools.pairwise(rows)
-               for left, right in itertools.pairwise(columns) if bottom > top and right > left)
+    return max(map(_entropy, _parts(grey)))
+
+
+def _structure(grey):
+    """The greatest share of a part's variance that means of 4x4 px keep, 0 to 1; 0 where no part has any."""
+    means = cv2.resize(grey, (max(1, grey.shape[1] // 4), max(1, grey.shape[0] // 4)), interpolation=cv2.INTER_AREA)
+    spreads = [(cv2.meanStdDev(np.ascontiguousarray(each))[1].item() for each in _parts(pixels)) for pixels in (means, grey)]
+    return max((min(1.0, (kept / whole) ** 2) for kept, whole in zip(*spreads, strict=False) if whole), default=0.0)
 
 
 def _entropy(grey):
@@ -111,6 +124,8 @@ def judge(figures, settings):
                 f"it is bright: mean grey {grey:.0f} of 255"),
         finding("information", "refuse" if bits < settings.information else "accept", bits, settings.information,
                 f"it shows next to nothing: {bits:.1f} bits a pixel in its busiest part"),
+        finding("noise", "review" if figures["structure"] < settings.structure and bits >= settings.information else "accept",
+                figures["structure"], settings.structure, "it shows noise and nothing else"),
     ]
 
 
