@@ -279,6 +279,17 @@ def test_hostile_words_stay_words(app, hub, tokens):
         assert cursor.fetchone() == (len(HOSTILE),)
 
 
+@pytest.mark.parametrize(("files", "fits"), [({"a.jpg": "0" * 64}, True), ({"a\0.jpg": ""}, False), ({"a.jpg": "\0"}, False),
+                                             ({}, True)])
+def test_the_description_of_wanted_files_tells_what_is_taken(app, tokens, files, fits):
+    import jsonschema
+
+    about = app.get("/openapi.json").json()["paths"]["/v1/batches/{key}/wanted"]["post"]["requestBody"]["content"]
+    valid = jsonschema.Draft202012Validator(about["application/json"]["schema"]).is_valid(files)
+    answer = app.post("/v1/batches/k/wanted", headers=headers(tokens["supplier"]), json=files)
+    assert (valid, answer.status_code) == (fits, 200 if fits else 422)
+
+
 BIG = "9" * 25
 
 

@@ -21,6 +21,8 @@ from lib.hub.web.request_data import (
     items,
 )
 
+TEXT = {"type": "string", "pattern": r"^[^\x00]*$"}   # PostgreSQL holds no NUL
+FILES = {"type": "object", "propertyNames": TEXT, "additionalProperties": TEXT, "maxProperties": WANTED}
 TAKING = 300.0   # s in which pictures that were read must be in the database
 
 
@@ -28,7 +30,7 @@ def add(app, hub, reader):
     """Add the endpoints to an application; bodies are read by a BodyReader, whose executor takes pictures in."""
     api = hub.params.api
     shares = Shares(4 * hub.settings.uploads, hub.settings.uploads // 2 or 1)
-    files = JsonBody(reader, dict[str, str], limit=MAX_WANTED, most=WANTED)
+    files = JsonBody(reader, dict[str, str], FILES, limit=MAX_WANTED, most=WANTED)
 
     @app.post("/v1/batches/{key}/wanted", summary="Which of the files {name: SHA-256} the batch does not have yet",
               openapi_extra=files.about, responses=PROBLEMS)
