@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.synthetic import coreboxes
-from lib.synthetic.coreboxes import camera, composition, groups, rendering, truths
+from lib.synthetic import canvas, coreboxes
+from lib.synthetic.coreboxes import camera, composition, groups, rendering, rocks, truths
 
 SIZES = [(640, 480), (480, 640), (640, 290)]
 MEANS = [111.05, 71.27, 80.29, 96.91, 133.81, 87.26, 53.81, 76.15, 93.46, 117.36, 87.09, 112.1]
@@ -155,3 +155,9 @@ def test_the_shifted_groups_stand_in_the_held_out_world():
     for seed in range(6):
         made = groups.group(np.random.default_rng(seed), (320, 240), True)
         assert made.settings["material"] in groups.boxes.HELD_OUT_MATERIALS
+
+
+def test_core_shorter_than_a_pixel_can_be_drawn():
+    rng, sheet = np.random.default_rng(0), canvas.Sheet(np.zeros((20, 20, 3), np.uint8), 2.0)
+    kind, look = rocks.rock(rng), {"wet": 0.0, "halved": False, "sun": 0.0}
+    assert rocks.whole(rng, sheet, kind, 1.0, 1.01, 5.0, 3.0, "broken", look)

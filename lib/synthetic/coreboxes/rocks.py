@@ -155,6 +155,7 @@ def whole(rng, sheet, kind, start, stop, mid, size, habit, look):
     tone = np.repeat(
         np.exp(rng.normal(0, 0.09, len(at) - 1)), np.diff(np.round((at - start) * s)).astype(int)
     )
+    tone = tone if len(tone) else np.ones(1)  # shorter than a pixel
     tone = np.pad(tone, (0, max(0, w - len(tone))), mode="edge")[:w].astype(np.float32)
     pixels = tx.gained(pixels, gain * tone)
     if look["wet"] > 0 and not look["halved"]:
