@@ -228,3 +228,100 @@ def test_only_what_was_accepted_and_still_is_goes_into_the_table(mine):
     lines = write_back.apply(mine, write=True)
     assert states(lines) == {FILE.format(2): "change", FILE.format(3): "change"}
     assert [column(mine, "p1x")[FILE.format(n)] for n in range(4)] == ["5", "5", "6.25", "6.25"]
+
+
+# --- several boxes of a picture, a row each
+
+UPPER, MIDDLE, LOWER = ((5, y, 60, y + 1, 59, y + 10, 4, y + 11) for y in (2, 17, 32))
+
+
+def box(corners, **others):
+    return {**told(label("", corners=corners)), **others}
+
+
+def of(*boxes):
+    """A label of several boxes as the viewer saves it."""
+    return {**boxes[0], "boxes": list(boxes)} if len(boxes) > 1 else boxes[0]
+
+
+@pytest.fixture
+def two(tcp_job, place, server):
+    """A job whose table has a serial key and two boxes of a picture, and one of another."""
+    for n in range(2):
+        picture(place / f"p{n}.jpg", n)
+    job = tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}]})
+    corners = ", ".join(f"p{n}{axis} float" for n in (1, 2, 3, 4) for axis in "xy")
+    server.sql(f"CREATE SCHEMA {mine_schema(job)}; CREATE TABLE {mine_schema(job)}.log_pic (id serial PRIMARY KEY, fullname text, "
+               f"site_na text, row_nb int, note text, {corners}, cut boolean)")
+    insert(job, [label(FILE.format(0), "S", corners=UPPER), label(FILE.format(0), "S", corners=LOWER), label(FILE.format(1), "T", corners=MIDDLE)])
+    server.sql(f"UPDATE {mine_schema(job)}.log_pic SET note = 'mine ' || id")
+    return job
+
+
+def save(job, number, wanted, seen):
+    return revisions.save(job, revisions.Change(str(uuid.uuid4()), FILE.format(0), number, "accepted", of(*wanted), of(*seen), "anna"))
+
+
+def whole(job, server):
+    return server.sql(f"SELECT id, fullname, site_na, row_nb, note, p1y, p3x, cut FROM {mine_schema(job)}.log_pic ORDER BY id")
+
+
+def test_each_box_is_corrected_in_its_own_row(two, server):
+    seen = [box(UPPER), box(LOWER)]
+    save(two, 1, [box(UPPER), box(LOWER, p3x=57.5, row_nb=5)], seen)
+    lines = write_back.apply(two)
+    assert states(lines) == {FILE.format(0): "change"} and "row 2: row_nb 3 → 5, p3x 59 → 57.5" in str(lines[0])
+    before = whole(two, server)
+    assert write_back.apply(two, write=True) and whole(two, server) == [
+        before[0], (2, FILE.format(0), "S", 5, "mine 2", 32.0, 57.5, None), before[2]]
+    assert states(write_back.apply(two, write=True)) == {FILE.format(0): "there"}
+    save(two, 2, [box(UPPER, p1y=3.0), box(LOWER, p3x=57.5, row_nb=5)], [box(UPPER), box(LOWER, p3x=57.5, row_nb=5)])
+    write_back.apply(two, write=True)
+    assert [row[5] for row in whole(two, server)] == [3.0, 32.0, 17.0], "a second correction finds the rows as they were written"
+
+
+def test_a_box_that_was_added_in_the_review_is_a_row_of_its_group(two, server):
+    save(two, 1, [box(UPPER), box(MIDDLE, row_nb=2), box(LOWER)], [box(UPPER), box(LOWER)])
+    before = whole(two, server)
+    write_back.apply(two, write=True)
+    assert whole(two, server) == [*before, (4, FILE.format(0), "S", 2, None, 17.0, 59.0, None)]
+    assert states(write_back.apply(two, write=True)) == {FILE.format(0): "there"} and len(whole(two, server)) == 4
+
+
+def test_the_row_of_a_box_that_was_taken_out_is_told_and_left(two, server):
+    save(two, 1, [box(UPPER, p1y=3.0)], [box(UPPER), box(LOWER)])
+    before = whole(two, server)
+    (line,) = write_back.apply(two, write=True)
+    assert line.state == "conflict" and "remove its row yourself" in str(line) and whole(two, server) == before
+    server.sql(f"DELETE FROM {mine_schema(two)}.log_pic WHERE id = 2")
+    assert states(write_back.apply(two, write=True)) == {FILE.format(0): "change"} and whole(two, server)[0][5] == 3.0
+
+
+def test_a_box_that_someone_changed_since_is_a_conflict_and_one_that_came_since_is_not(two, server):
+    save(two, 1, [box(UPPER, p1y=3.0), box(LOWER)], [box(UPPER), box(LOWER)])
+    server.sql(f"UPDATE {mine_schema(two)}.log_pic SET p3x = 58 WHERE id = 2")
+    assert states(write_back.apply(two, write=True)) == {FILE.format(0): "conflict"} and whole(two, server)[0][5] == 2.0
+    server.sql(f"UPDATE {mine_schema(two)}.log_pic SET p3x = 59 WHERE id = 2")
+    insert(two, [label(FILE.format(0), "S", corners=MIDDLE)])
+    assert states(write_back.apply(two, write=True)) == {FILE.format(0): "change"}
+    assert [row[5] for row in whole(two, server)] == [3.0, 32.0, 17.0, 17.0]
+
+
+def test_that_a_box_is_cut_is_written_where_the_review_changed_it(two, server):
+    save(two, 1, [box(UPPER), box(LOWER, cut=True)], [box(UPPER), box(LOWER)])
+    write_back.apply(two, write=True)
+    assert [row[7] for row in whole(two, server)] == [None, True, None]
+    save(two, 2, [box(UPPER), box(LOWER)], [box(UPPER), box(LOWER, cut=True)])
+    write_back.apply(two, write=True)
+    assert [row[7] for row in whole(two, server)] == [None, False, None]
+
+
+def test_a_table_with_one_row_a_picture_keeps_it_and_says_so(mine, server):
+    server.sql(f"CREATE UNIQUE INDEX ON {mine_schema(mine)}.log_pic (fullname)")
+    seen = told(label(""))
+    correct(mine, 1, 1)
+    revisions.save(mine, revisions.Change(str(uuid.uuid4()), FILE.format(0), 1, "accepted", of(seen, {**seen, "p1x": 30.0, "p4x": 30.0}),
+                                          seen, "anna"))
+    lines = write_back.apply(mine, write=True)
+    assert states(lines) == {FILE.format(0): "lost", FILE.format(1): "change"} and "one row for a picture" in str(lines[0])
+    assert len(column(mine, "p1x")) == 4 and column(mine, "p1x")[FILE.format(1)] == "6.25"
