@@ -13,7 +13,7 @@ class Composition(scene_builder.SceneBuilder):
     def __init__(self, rng, size, shifted, name):
         super().__init__(rng, size, shifted, "box")
         self.name, self.layout, self.turned = name, "alone", False
-        self.drawn = {}
+        self.drawn, self.paper = {}, None
 
     def aim(self, wide, high, frame, like):
         """The view of a subject `wide` by `high` cm and an empty floor; `like` is a box of the make shown."""
@@ -27,6 +27,13 @@ class Composition(scene_builder.SceneBuilder):
         s, low, high = scene_builder.extent(self.view, self.corners, span)
         scene_builder.open_sheet(self, s, low, high)
         self.ground()
+
+    def ground(self):
+        """The floor, or the paper on which the thing is photographed."""
+        if self.paper is None:
+            super().ground()
+        else:
+            self.sheet.pixels[:] = self.paper
 
     def dress(self, chance=0.75):
         """Things beside the subject: edges of tables, signs, rulers, walls, clutter."""
@@ -55,7 +62,17 @@ def scene_of(builder, pixels, boxes):
     """The scene of these pixels and boxes; its other fields tell of the largest box that is not cut."""
     whole = [box for box in boxes if not box.cut] or boxes
     main = max(whole, key=lambda box: abs(float(np.prod(np.ptp(box.outer, axis=0)))), default=None)
-    kind = "none" if main is None else "blurred" if builder.kind == "blurred" else "several" if len(boxes) > 1 else "cut" if main.cut else "box"
+    kind = (
+        "none"
+        if main is None
+        else "blurred"
+        if builder.kind == "blurred"
+        else "several"
+        if len(boxes) > 1
+        else "cut"
+        if main.cut
+        else "box"
+    )
     nothing = np.full((4, 2), np.nan, np.float32)
     settings = {
         "layout": builder.name,
@@ -89,7 +106,9 @@ def edited(builder, pixels):
         mask = np.zeros(pixels.shape[:2], np.uint8)
         t = np.linspace(0, 1, 17)[:-1, None]
         for item in builder.placed:
-            ring = np.concatenate([a + (b - a) * t for a, b in zip(item.outer, np.roll(item.outer, -1, 0), strict=True)])
+            ring = np.concatenate(
+                [a + (b - a) * t for a, b in zip(item.outer, np.roll(item.outer, -1, 0), strict=True)]
+            )
             truths.paint(mask, [builder.view.project(ring)], 255)
         pixels = pixels.copy()
         pixels[mask == 0] = 255 if rng.random() < 0.8 else 0
@@ -99,7 +118,10 @@ def edited(builder, pixels):
 def seen_part(builder, at, size):
     """Whether anything of a rectangle (top left and size, cm) lies on the sheet."""
     return bool(
-        at[0] < builder.x1 and at[1] < builder.y1 and at[0] + size[0] > builder.x0 and at[1] + size[1] > builder.y0
+        at[0] < builder.x1
+        and at[1] < builder.y1
+        and at[0] + size[0] > builder.x0
+        and at[1] + size[1] > builder.y0
     )
 
 
@@ -139,7 +161,9 @@ def walls(builder, box, at, size):
     """Outer walls of a box that an oblique view shows beyond its rim."""
     corners = np.asarray(at) + np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * size
     low = builder.view.sink(corners, box.depth + 1)
-    for k, beyond in enumerate((low[0, 1] < at[1], low[1, 0] > corners[1, 0], low[2, 1] > corners[2, 1], low[3, 0] < at[0])):
+    for k, beyond in enumerate(
+        (low[0, 1] < at[1], low[1, 0] > corners[1, 0], low[2, 1] > corners[2, 1], low[3, 0] < at[0])
+    ):
         if beyond:
             quad = np.array([corners[k], corners[(k + 1) % 4], low[(k + 1) % 4], low[k]])
             builder.sheet.polygon(quad, box.colour * builder.rng.uniform(0.35, 0.8))

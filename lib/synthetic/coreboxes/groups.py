@@ -9,8 +9,12 @@ from lib.synthetic.coreboxes import boxes, objects, occluders
 from lib.synthetic.coreboxes.composition import Composition, put, scene_of
 
 ROWS = np.arange(1, 21)
-ROW_ODDS = np.r_[0.05, 0.09, 0.17, 0.18, 0.14, 0.09, 0.06, 0.05, 0.04, 0.035, 0.025, 0.025, np.full(8, 0.00625)]
-DIFFERENT = 3  # boxes of a group drawn anew; the others are those again, turned or in another tone: drawing is dear
+ROW_ODDS = np.r_[
+    0.05, 0.09, 0.17, 0.18, 0.14, 0.09, 0.06, 0.05, 0.04, 0.035, 0.025, 0.025, np.full(8, 0.00625)
+]
+DIFFERENT = (
+    3  # boxes of a group drawn anew; the others are those again, turned or in another tone: drawing is dear
+)
 
 
 def make(rng, shifted, aspect=None, row_nb=None, least=1):
@@ -35,7 +39,9 @@ def empty_rows(rng, box):
     box.extra["empty"] = ()
     if rng.random() < 0.28:
         some = int(np.ceil(n * rng.random() ** 2))
-        box.extra["empty"] = tuple(range(n - some, n)) if rng.random() < 0.7 else tuple(rng.permutation(n)[:some])
+        box.extra["empty"] = (
+            tuple(range(n - some, n)) if rng.random() < 0.7 else tuple(rng.permutation(n)[:some])
+        )
 
 
 def twin(rng, box, shifted):
@@ -83,7 +89,11 @@ def gap_of(rng):
 
 def group(rng, size, shifted):
     """2 to 6, rarely 12 boxes in a stack, a row or a grid."""
-    count = int(rng.choice([2, 3, 4, 5, 6, 7, 8, 9, 10, 12], p=[0.27, 0.24, 0.17, 0.1, 0.12, 0.02, 0.03, 0.02, 0.01, 0.02]))
+    count = int(
+        rng.choice(
+            [2, 3, 4, 5, 6, 7, 8, 9, 10, 12], p=[0.27, 0.24, 0.17, 0.1, 0.12, 0.02, 0.03, 0.02, 0.01, 0.02]
+        )
+    )
     made, pixels, found = grouped(rng, size, shifted, count)
     return scene_of(made, pixels, found)
 
@@ -99,7 +109,12 @@ def grouped(rng, size, shifted, count):
     wide, high = (box.breadth, box.length) if turned else (box.length, box.breadth)
     columns, lines = shape_of_group(rng, count, wide, high, size)
     gaps = gap_of(rng), gap_of(rng)
-    made.aim(columns * wide + (columns - 1) * gaps[0], lines * high + (lines - 1) * gaps[1], frame_of_group(rng), box)
+    made.aim(
+        columns * wide + (columns - 1) * gaps[0],
+        lines * high + (lines - 1) * gaps[1],
+        frame_of_group(rng),
+        box,
+    )
     if rng.random() < 0.6:
         made.dress()
     lay_grid(made, box, turned, columns, lines, count, gaps)
@@ -146,17 +161,34 @@ def over_group(made):
         if item is None:
             return
         (x0, y0), (x1, y1) = item.outer.min(0), item.outer.max(0)
-        at = (rng.uniform(x0, x1), rng.choice([y0, y1])) if rng.random() < 0.7 else (rng.choice([x0, x1]), rng.uniform(y0, y1))
+        at = (
+            (rng.uniform(x0, x1), rng.choice([y0, y1]))
+            if rng.random() < 0.7
+            else (rng.choice([x0, x1]), rng.uniform(y0, y1))
+        )
         wide = rng.uniform(4, 0.3 * made.box.length + 4)
         kind = "tablet" if made.shifted else None
-        occluders.occlude(made, objects.sign(rng, made.sheet, *at, wide, wide * rng.uniform(0.3, 0.7), float(rng.normal(0, 4)), kind))
+        occluders.occlude(
+            made,
+            objects.sign(
+                rng, made.sheet, *at, wide, wide * rng.uniform(0.3, 0.7), float(rng.normal(0, 4)), kind
+            ),
+        )
     for _ in range(rng.poisson(0.8)):
         x, y = rng.uniform(0, made.wide), rng.uniform(0, made.high)
         objects.tag(rng, made.sheet, x, y, rng.uniform(3, 8), rng.uniform(2, 5), float(rng.normal(0, 8)))
     if rng.random() < 0.05:
-        objects.hand(rng, made.sheet, made.wide * rng.uniform(0, 1), made.high * rng.uniform(0.7, 1.05), np.pi / 2 + rng.normal(0, 0.5))
+        objects.hand(
+            rng,
+            made.sheet,
+            made.wide * rng.uniform(0, 1),
+            made.high * rng.uniform(0.7, 1.05),
+            np.pi / 2 + rng.normal(0, 0.5),
+        )
     if rng.random() < 0.08:
-        objects.tool(rng, made.sheet, rng.uniform(0, made.wide), rng.uniform(0, made.high), float(rng.uniform(0, 180)))
+        objects.tool(
+            rng, made.sheet, rng.uniform(0, made.wide), rng.uniform(0, made.high), float(rng.uniform(0, 180))
+        )
 
 
 def stretched(made, most):
@@ -180,7 +212,9 @@ def trimmed_by(rng, size, shifted, count):
     made = Composition(rng, size, shifted, "trimmed")
     turned = count == 1 and rng.random() < 0.25
     ratio = size[0] / size[1] * count
-    box = make(rng, shifted, (1 / (size[0] / size[1] / count) if turned else ratio) * np.exp(rng.normal(0, 0.12)))
+    box = make(
+        rng, shifted, (1 / (size[0] / size[1] / count) if turned else ratio) * np.exp(rng.normal(0, 0.12))
+    )
     thin = rng.random() < 0.5 and box.build != "boards"
     if thin:
         box.ends = (min(box.ends[0], 0.4), max(box.ends[1], box.length - 0.4))

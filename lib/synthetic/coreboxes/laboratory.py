@@ -17,7 +17,12 @@ HELD_OUT_METALS = {
     "black steel": ([(48, 48, 52)], "scratches", 0.25),
     "green tray": ([(96, 140, 116)], "clouds", 0.12),
 }
-BACKGROUNDS = {"wooden board": (206, 164, 120), "white board": (232, 232, 232), "grey cloth": (150, 152, 156), "black": (12, 12, 13)}
+BACKGROUNDS = {
+    "wooden board": (206, 164, 120),
+    "white board": (232, 232, 232),
+    "grey cloth": (150, 152, 156),
+    "black": (12, 12, 13),
+}
 HELD_OUT_BACKGROUNDS = {"blue cloth": (70, 96, 150), "pink board": (226, 190, 180)}
 
 
@@ -65,7 +70,13 @@ def trays(rng, size, shifted):
 def frame(rng):
     """Where the trays lie in the picture: mostly nearly filling it, now and then beyond its border."""
     u, v = np.clip(rng.normal((0.5, 0.7), 0.15), 0, 1)
-    span = rng.uniform(0.8, 0.97) if rng.random() < 0.65 else rng.uniform(0.95, 1.02) if rng.random() < 0.7 else rng.uniform(0.55, 0.8)
+    span = (
+        rng.uniform(0.8, 0.97)
+        if rng.random() < 0.65
+        else rng.uniform(0.95, 1.02)
+        if rng.random() < 0.7
+        else rng.uniform(0.55, 0.8)
+    )
     if rng.random() < 0.06:
         return u, float(rng.integers(0, 2)), rng.uniform(1.03, 1.25), 0.0, 0.0
     return u, v, float(span), 0.0, 0.0
@@ -82,7 +93,9 @@ def background(made):
     if made.floor == "wooden board":
         made.sheet.pixels[:] = planks(rng, shape, made.sheet.s, colour, 0.2, rng.random() < 0.5, 60, 0.0)
     else:
-        made.sheet.pixels[:] = tx.paint(tx.sample("clouds", rng, shape, made.sheet.s, 0, 3), tx.shades(colour, 0.08))
+        made.sheet.pixels[:] = tx.paint(
+            tx.sample("clouds", rng, shape, made.sheet.s, 0, 3), tx.shades(colour, 0.08)
+        )
 
 
 def made_fillings(rng, count):
@@ -142,7 +155,11 @@ def beside(made, laid, stands):
             shape = sheet.n(h * rng.uniform(0.8, 1.02)), sheet.n(wide)
             bar = rng.random() < (0.25 if side < 0 else 0.6)
             accent = [(200, 40, 40), None, (40, 60, 160)][rng.integers(3)]
-            pixels = prints.colour_bar(rng, shape) if bar else prints.scale_bar(rng, shape, rng.random() < 0.3, accent)
+            pixels = (
+                prints.colour_bar(rng, shape)
+                if bar
+                else prints.scale_bar(rng, shape, rng.random() < 0.3, accent)
+            )
             x = -gap - wide / 2 if side < 0 else w + gap + wide / 2
             sheet.lay(pixels, x, h - shape[0] / s / 2, float(rng.normal(0, 0.2)), shadow=0.3)
 
@@ -166,5 +183,9 @@ def tag_end(made, item, stands):
     high = rng.uniform(0.25, 0.5) * across if stands else 0.7 * across
     ground = [(150, 190, 224), (236, 236, 230), (236, 224, 150)][rng.integers(3)]
     pixels = prints.label(rng, (sheet.n(high), sheet.n(wide)), ground)
-    at = ((x0 + x1) / 2, y1 - high / 2 - rng.uniform(0, 1)) if stands else (x1 - wide / 2 - rng.uniform(0, 1), (y0 + y1) / 2)
+    at = (
+        ((x0 + x1) / 2, y1 - high / 2 - rng.uniform(0, 1))
+        if stands
+        else (x1 - wide / 2 - rng.uniform(0, 1), (y0 + y1) / 2)
+    )
     sheet.lay(pixels, *at, float(rng.normal(0, 1)), shadow=0.2)

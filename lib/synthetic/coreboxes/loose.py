@@ -35,7 +35,9 @@ def template(rng, size, shifted):
         column(rng, block[:, k * wide : (k + 1) * wide], kinds, s, strip, count, k)
     if strip and rng.random() < 0.6:
         block[:, :strip] = slabs.foam(rng, (tall, strip))
-    page.pixels[top : top + tall, start : start + count * wide] = slabs.ultraviolet(rng, block) if lamp else block
+    page.pixels[top : top + tall, start : start + count * wide] = (
+        slabs.ultraviolet(rng, block) if lamp else block
+    )
     furnish(page, top, tall, start, wide, count)
     developed(page)
     return page.scene(stage(rng, size, shifted), "template uv" if lamp else "template")
@@ -52,7 +54,9 @@ def column(rng, room, kinds, s, strip, count, k):
     if k in (0, count - 1) and rng.random() < 0.25:
         filled = (float(rng.uniform(0, 0.9)), 1.0) if k == 0 else (0.0, float(rng.uniform(0.1, 1)))
     some = [kinds[rng.integers(len(kinds))]] if rng.random() < 0.5 else kinds
-    pixels = slabs.slab(rng, some, (wide, tall), s, ground, "whole" if rng.random() < 0.7 else "broken", filled)
+    pixels = slabs.slab(
+        rng, some, (wide, tall), s, ground, "whole" if rng.random() < 0.7 else "broken", filled
+    )
     if filled != (0.0, 1.0):
         a, b = int(filled[0] * tall), int(filled[1] * tall)
         room[:a], room[b:] = room[0, 0] * 0 + ground, room[0, 0] * 0 + ground
@@ -70,7 +74,9 @@ def furnish(page, top, tall, start, wide, count):
     high = min(top * 0.22, wide * 0.2)
     if high >= 4 and rng.random() < 0.85:
         for k in range(count):
-            prints.put_text(page.pixels, prints.depth(rng), start + (k + 0.1) * wide, top - 1.6 * high, high, ink)
+            prints.put_text(
+                page.pixels, prints.depth(rng), start + (k + 0.1) * wide, top - 1.6 * high, high, ink
+            )
     if rng.random() < 0.8 and start > 14:
         bar = prints.scale_bar(rng, (tall, max(5, min(start // 3, 14))), sum(page.paper) < 330)
         x = int(rng.uniform(0, start - bar.shape[1] - 1))
@@ -100,7 +106,9 @@ def short_slab(rng, size, shifted):
     page.pixels[y : y + long, x : x + wide] = pixels
     head(page, 0.1 * h)
     bar = prints.scale_bar(rng, (int(0.85 * h), max(6, int(0.02 * w))), sum(page.paper) < 330)
-    page.pixels[int(0.12 * h) : int(0.12 * h) + bar.shape[0], int(0.02 * w) : int(0.02 * w) + bar.shape[1]] = bar
+    page.pixels[
+        int(0.12 * h) : int(0.12 * h) + bar.shape[0], int(0.02 * w) : int(0.02 * w) + bar.shape[1]
+    ] = bar
     developed(page)
     return page.scene(stage(rng, size, shifted), "short slab")
 
@@ -123,7 +131,15 @@ def pipes(rng, size, shifted):
         at = (along, mid) if lies else (mid, along)
         made.sheet.lay(pixels, *at, float(tilt + rng.normal(0, 0.6)), shadow=rng.uniform(0.2, 0.6), reach=1.0)
     if rng.random() < 0.5:
-        paper = objects.sign(rng, made.sheet, rng.uniform(0, made.wide), rng.uniform(0, made.high), 12, 8, float(rng.normal(0, 6)))
+        paper = objects.sign(
+            rng,
+            made.sheet,
+            rng.uniform(0, made.wide),
+            rng.uniform(0, made.high),
+            12,
+            8,
+            float(rng.normal(0, 6)),
+        )
         made.tags.append(paper)
     return made.finished()
 
@@ -133,7 +149,10 @@ def half_pipe(rng, made, box, length, across):
     s = made.sheet.s
     sheet = Sheet(np.empty((max(4, round(across * s)), max(8, round(length * s)), 3), np.uint8), s)
     h, w = sheet.pixels.shape[:2]
-    base = tx.paint(tx.sample(box.texture, rng, (h, w), s), tx.shades(box.colour * np.exp(rng.normal(0, 0.06)), box.contrast, 3, rng))
+    base = tx.paint(
+        tx.sample(box.texture, rng, (h, w), s),
+        tx.shades(box.colour * np.exp(rng.normal(0, 0.06)), box.contrast, 3, rng),
+    )
     v = (np.arange(h, dtype=np.float32) + 0.5) / h * 2 - 1
     tone = np.clip(0.85 + 0.3 * v * box.look["sun"] - 0.35 * (1 - v**2), 0.2, 1.2)
     sheet.pixels[:] = tx.gained(base, tone[:, None])
@@ -141,7 +160,12 @@ def half_pipe(rng, made, box, length, across):
     sheet.pixels[:edge] = tx.gained(np.ascontiguousarray(base[:edge]), np.float32([[1.1]]))
     sheet.pixels[-edge:] = tx.gained(np.ascontiguousarray(base[-edge:]), np.float32([[1.0]]))
     like = groups.twin(rng, box, made.shifted)
-    like.length, like.ends, like.depth, like.core = length, (0.0, length), box.core / 2, min(box.core, across * 0.9)
+    like.length, like.ends, like.depth, like.core = (
+        length,
+        (0.0, length),
+        box.core / 2,
+        min(box.core, across * 0.9),
+    )
     like.habit = str(rng.choice(["whole", "broken", "mixed", "rubble"]))
     margin = rng.uniform(0, 0.06) * length if rng.random() < 0.8 else rng.uniform(0, 0.4) * length
     like.ends = (margin * rng.random(), length - margin * rng.random())
@@ -154,12 +178,18 @@ def boards(rng, size, shifted):
     made = Composition(rng, size, shifted, "on boards")
     box = groups.make(rng, shifted, 3.0, 3)
     count, stands = int(rng.integers(1, 6)), rng.random() < 0.7
-    length, across, gap = rng.uniform(60, 110), rng.uniform(6, 13), float(rng.choice([0.5, 3, 8]) * rng.uniform(0.5, 1.5))
+    length, across, gap = (
+        rng.uniform(60, 110),
+        rng.uniform(6, 13),
+        float(rng.choice([0.5, 3, 8]) * rng.uniform(0.5, 1.5)),
+    )
     whole = count * (across + gap) + (rng.uniform(0, 60) if count < 3 else 0)
     made.aim(*((whole, length) if stands else (length, whole)), laboratory.frame(rng), box)
     laboratory.background(made)
     s, kinds = made.sheet.s, kinds_of(rng, shifted)
-    under = np.array([(208, 164, 120), (226, 222, 214), (190, 150, 110)][rng.integers(3)], float) * rng.uniform(0.85, 1.08)
+    under = np.array(
+        [(208, 164, 120), (226, 222, 214), (190, 150, 110)][rng.integers(3)], float
+    ) * rng.uniform(0.85, 1.08)
     plank, flat = rng.random() < 0.6, rng.random() < 0.7
     for k in range(count):
         shape = (max(3, round(across * s)), max(8, round(length * s)))
@@ -173,7 +203,9 @@ def boards(rng, size, shifted):
             pixels = np.ascontiguousarray(pixels[:, : max(4, int(end * shape[1]))])
         at = [(k + 0.5) * (across + gap), pixels.shape[1] / s / 2 + rng.normal(0, 0.4)]
         pixels = np.ascontiguousarray(np.rot90(pixels, -1)) if stands else pixels
-        made.sheet.lay(pixels, *(at if stands else at[::-1]), float(rng.normal(0, 0.3)), shadow=rng.uniform(0.0, 0.4))
+        made.sheet.lay(
+            pixels, *(at if stands else at[::-1]), float(rng.normal(0, 0.3)), shadow=rng.uniform(0.0, 0.4)
+        )
     if stands or rng.random() < 0.5:
         laboratory.beside(made, [], stands)
     return made.finished()
@@ -193,6 +225,8 @@ def on_the_ground(rng, size, shifted):
             end = min(stop, x + rng.gamma(2, 14) + 3)
             kind = box.kinds[rng.integers(len(box.kinds))]
             y = (k + 0.5) * pitch + rng.normal(0, 0.3)
-            rocks.whole(rng, made.sheet, kind, x, end, y, box.core, str(rng.choice(["whole", "broken"])), box.look)
+            rocks.whole(
+                rng, made.sheet, kind, x, end, y, box.core, str(rng.choice(["whole", "broken"])), box.look
+            )
             x = end + rng.gamma(1.5, 2)
     return made.finished()

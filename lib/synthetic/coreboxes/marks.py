@@ -34,7 +34,17 @@ def numbers(rng, sheet, pieces, first):
         if x1 - x0 < 2.2 * high or high * sheet.s < 4:
             continue
         x, y = sheet.px((rng.uniform(x0, x1 - 2 * high), (y0 + y1 - high) / 2))
-        write(rng, sheet.pixels, str(first + k), x, y, high * sheet.s, ink, max(1, high * sheet.s * 0.09), neat=0.08)
+        write(
+            rng,
+            sheet.pixels,
+            str(first + k),
+            x,
+            y,
+            high * sheet.s,
+            ink,
+            max(1, high * sheet.s * 0.09),
+            neat=0.08,
+        )
 
 
 def bulge(rng, sheet, outer, colour, most=0.9):

@@ -47,7 +47,9 @@ def developed(page):
     """The page as it is kept: now and then packed strongly or a little out of focus."""
     rng = page.rng
     if rng.random() < 0.25:
-        _, data = cv2.imencode(".jpg", page.pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])
+        _, data = cv2.imencode(
+            ".jpg", page.pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))]
+        )
         page.pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
     if rng.random() < 0.15:
         page.pixels = cv2.GaussianBlur(page.pixels, (0, 0), float(rng.uniform(0.4, 1.2)))
@@ -67,7 +69,13 @@ def carton(rng, shifted):
     box = groups.make(rng, shifted, 2.6, int(rng.integers(2, 5)))
     tone = [(190, 154, 110), (214, 208, 196), (206, 170, 96), (150, 116, 80)][rng.integers(4)]
     tone = (150, 150, 144) if shifted else tone
-    box.colour, box.build, box.texture, box.contrast, box.round = np.array(tone, float), "card", "clouds", 0.12, 0.0
+    box.colour, box.build, box.texture, box.contrast, box.round = (
+        np.array(tone, float),
+        "card",
+        "clouds",
+        0.12,
+        0.0,
+    )
     box.material = "grey board" if shifted else "cardboard"
     box.length = float(box.breadth * rng.uniform(1.8, 3.4))
     box.ends = (rng.uniform(0.3, 1.5), box.length - rng.uniform(0.3, 1.5))
@@ -80,8 +88,10 @@ def carton(rng, shifted):
 def upright(rng, size, shifted, box, ground):
     """The photograph of a cardboard box stood on end, trimmed at its sides or whole on a plain ground."""
     made = Composition(rng, size, shifted, "cartons")
-    made.ground = lambda: made.sheet.pixels.__setitem__(slice(None), np.array(ground, np.uint8))
-    box.length = float(np.clip(box.breadth * size[1] / size[0] * np.exp(rng.normal(0, 0.04)), box.breadth, 6 * box.breadth))
+    made.paper = ground
+    box.length = float(
+        np.clip(box.breadth * size[1] / size[0] * np.exp(rng.normal(0, 0.04)), box.breadth, 6 * box.breadth)
+    )
     box.ends = (box.ends[0], box.length - rng.uniform(0.3, 1.5))
     trim = rng.random() < 0.6
     made.aim(box.breadth, box.length, (0.5, 0.5, 1.0 if trim else rng.uniform(0.9, 0.985), 0.0, 0.0), box)
@@ -152,7 +162,9 @@ def stack_on_page(rng, size, shifted):
     page.paste(found[1], found[2], (left, top))
     if top > 14 and rng.random() < 0.8:
         high = int(top * rng.uniform(0.4, 0.8))
-        page.pixels[top - high : top, left : w - right] = prints.scale_bar(rng, (high, room[0]), sum(page.paper) < 330)
+        page.pixels[top - high : top, left : w - right] = prints.scale_bar(
+            rng, (high, room[0]), sum(page.paper) < 330
+        )
     for _ in range(int(rng.integers(0, 9)) if rng.random() < 0.6 else 0):
         sticker(page, left, top, room)
     developed(page)

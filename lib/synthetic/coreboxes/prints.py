@@ -3,17 +3,41 @@
 import cv2
 import numpy as np
 
-FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_COMPLEX_SMALL)
-FIRMS = ("NORTHFELL LABS", "CORESCAN", "GEOLAB AS", "PETRA WELL", "SILVA ENERGY", "KARST OIL INC.", "FJORD RESOURCES")
-COLOURS = [(170, 60, 50), (214, 120, 60), (232, 220, 60), (70, 150, 70), (60, 170, 190), (50, 70, 150), (120, 60, 130),
-           (240, 240, 240), (20, 20, 20)]
+FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_PLAIN,
+    cv2.FONT_HERSHEY_COMPLEX_SMALL,
+)
+FIRMS = (
+    "NORTHFELL LABS",
+    "CORESCAN",
+    "GEOLAB AS",
+    "PETRA WELL",
+    "SILVA ENERGY",
+    "KARST OIL INC.",
+    "FJORD RESOURCES",
+)
+COLOURS = [
+    (170, 60, 50),
+    (214, 120, 60),
+    (232, 220, 60),
+    (70, 150, 70),
+    (60, 170, 190),
+    (50, 70, 150),
+    (120, 60, 130),
+    (240, 240, 240),
+    (20, 20, 20),
+]
 
 
 def put_text(pixels, text, x, y, high, ink, font=cv2.FONT_HERSHEY_SIMPLEX):
     """Print with its top left at (x, y), `high` px high; gives its width in px."""
     scale = high / cv2.getTextSize("H0", font, 1.0, 1)[0][1]
     thick = max(1, round(high * 0.09))
-    cv2.putText(pixels, text, (int(x), int(y + high)), font, scale, tuple(int(v) for v in ink), thick, cv2.LINE_AA)
+    cv2.putText(
+        pixels, text, (int(x), int(y + high)), font, scale, tuple(int(v) for v in ink), thick, cv2.LINE_AA
+    )
     return cv2.getTextSize(text, font, scale, thick)[0][0]
 
 
@@ -24,8 +48,12 @@ def depth(rng):
 
 def title_lines(rng):
     """One to four lines that name firm, well and core."""
-    lines = [str(rng.choice(FIRMS)), f"WELL {rng.integers(1, 40)}/{rng.integers(1, 12)}-{rng.integers(1, 9)}",
-             f"CORE NO. {rng.integers(1, 30)}", f"{depth(rng)} - {depth(rng)}"]
+    lines = [
+        str(rng.choice(FIRMS)),
+        f"WELL {rng.integers(1, 40)}/{rng.integers(1, 12)}-{rng.integers(1, 9)}",
+        f"CORE NO. {rng.integers(1, 30)}",
+        f"{depth(rng)} - {depth(rng)}",
+    ]
     return lines[: int(rng.integers(1, 5))]
 
 
@@ -49,7 +77,9 @@ def colour_bar(rng, shape):
     n = int(rng.integers(6, 20))
     steps = np.linspace(250, 8, n)[:, None] * np.ones(3)
     some = np.array(COLOURS)[rng.permutation(len(COLOURS))]
-    bar = np.concatenate([some, steps] if rng.random() < 0.6 else [some] if rng.random() < 0.5 else [steps])[:, None]
+    bar = np.concatenate([some, steps] if rng.random() < 0.6 else [some] if rng.random() < 0.5 else [steps])[
+        :, None
+    ]
     bar = bar if shape[0] > shape[1] else bar.transpose(1, 0, 2)
     return cv2.resize(bar.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
 
@@ -62,7 +92,7 @@ def scale_bar(rng, shape, inverse=False, accent=None):
     n = int(rng.integers(8, 24))
     for k in range(n):
         x0, x1 = round(k * w / n), round((k + 1) * w / n)
-        if k % 2 and rng.random() < 2:
+        if k % 2:
             pixels[: max(1, h // 3), x0:x1] = accent or ink
         if h > 9 and k % 2 == 0:
             put_text(pixels, str(k * 5), x0 + 1, h * 0.5, h * 0.35, ink)
@@ -77,6 +107,12 @@ def label(rng, shape, ground=(150, 190, 224)):
     step = shape[0] / (lines + 0.4)
     for k in range(lines):
         if step > 3:
-            put_text(pixels, f"{rng.choice(['DEPTH', 'CORE', 'BOX', 'WELL'])} {depth(rng)}", 0.06 * shape[1],
-                     (k + 0.3) * step, step * 0.6, (40, 44, 60))
+            put_text(
+                pixels,
+                f"{rng.choice(['DEPTH', 'CORE', 'BOX', 'WELL'])} {depth(rng)}",
+                0.06 * shape[1],
+                (k + 0.3) * step,
+                step * 0.6,
+                (40, 44, 60),
+            )
     return pixels

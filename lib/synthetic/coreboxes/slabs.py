@@ -22,7 +22,9 @@ def slab(rng, kinds, shape, s, ground, habit="broken", filled=(0.0, 1.0)):
         kind = kinds[rng.integers(len(kinds))]
         end = min(stop, x + rng.gamma(2.0, 0.18 * w / s) + 3)
         size = h / s * rng.uniform(0.84, 1.0)
-        pieces = rocks.whole(rng, sheet, kind, x, end, h / s / 2 + rng.normal(0, 0.02 * h / s), size, habit, look)
+        pieces = rocks.whole(
+            rng, sheet, kind, x, end, h / s / 2 + rng.normal(0, 0.02 * h / s), size, habit, look
+        )
         damage(rng, sheet, pieces, ground)
         x = end + (rng.gamma(1.2, 0.4) if rng.random() < 0.8 else rng.gamma(2, 2.0))
     return sheet.pixels
@@ -35,13 +37,21 @@ def damage(rng, sheet, pieces, ground):
         (x0, y0), (x1, y1) = piece["polygon"].min(0), piece["polygon"].max(0)
         high, middle = y1 - y0, (y0 + y1) / 2
         if rng.random() < 0.22 and x1 - x0 > 0.5 * high:
-            disc(sheet, rng.uniform(x0 + 0.2 * high, x1 - 0.2 * high), middle, high * rng.uniform(0.1, 0.17), hole)
+            disc(
+                sheet,
+                rng.uniform(x0 + 0.2 * high, x1 - 0.2 * high),
+                middle,
+                high * rng.uniform(0.1, 0.17),
+                hole,
+            )
         if rng.random() < 0.15:
             x, y = rng.uniform(x0, x1), rng.uniform(y0, middle)
             sheet.fill(x, y, x + 0.14 * high, y + 0.14 * high, (232, 232, 228))
         if rng.random() < 0.2:
             x, y = rng.choice([x0, x1]), rng.choice([y0, y1])
-            ring = (x, y) + np.array([[0, 0], [rng.uniform(-0.5, 0.5), 0], [0, rng.uniform(-0.4, 0.4)]]) * high
+            ring = (x, y) + np.array(
+                [[0, 0], [rng.uniform(-0.5, 0.5), 0], [0, rng.uniform(-0.4, 0.4)]]
+            ) * high
             sheet.polygon(ring, hole)
 
 

@@ -65,8 +65,12 @@ def trimmed(item, x0, y0, x1, y1):
     beyond = [(item.outer[:, axis] - limit) * sign for axis, limit, sign in limits]
     trims = [edge for edge, over in zip(limits, beyond, strict=True) if (over > 0).sum() > 1]
     lost = max(over.max() for over in beyond) > CUT * np.ptp(item.outer, axis=0).max()
-    shown = moved(item, lambda points: clipped(points, trims) if points.ndim == 2 else
-                  np.array([clipped(row, trims) for row in points]))
+    shown = moved(
+        item,
+        lambda points: (
+            clipped(points, trims) if points.ndim == 2 else np.array([clipped(row, trims) for row in points])
+        ),
+    )
     return replace(shown, cut=item.cut or bool(lost))
 
 
@@ -112,7 +116,12 @@ def seen(items, project, size):
     for n, item in enumerate(drawn, 1):
         area, channels = abs(cv2.contourArea(item.outer)) * k * k, shown[2 * n + 1]
         channel = min((abs(cv2.contourArea(row)) for row in item.rows), default=0) * k * k
-        if area < 4 or thin(item.outer) or shown[2 * n] + channels < SEEN * area or channels < max(1, SEEN * channel):
+        if (
+            area < 4
+            or thin(item.outer)
+            or shown[2 * n] + channels < SEEN * area
+            or channels < max(1, SEEN * channel)
+        ):
             continue
         found.append(truth(item, size, covered(item, (shown[2 * n] + channels) / k / k, size)))
     return in_reading_order(found)
@@ -174,8 +183,11 @@ def in_reading_order(boxes):
     left, ordered = sorted(boxes, key=middle), []
     while left:
         first = left[0]
-        line = [k for k, box in enumerate(left)
-                if middle(box) - middle(first) <= 0.5 * min(height(first), height(box))]
+        line = [
+            k
+            for k, box in enumerate(left)
+            if middle(box) - middle(first) <= 0.5 * min(height(first), height(box))
+        ]
         ordered += sorted((left[k] for k in line), key=lambda box: box.outer[:, 0].mean())
         left = [box for k, box in enumerate(left) if k not in line]
     return ordered

@@ -1,6 +1,5 @@
 """The wide world: every kind of photograph in which core lies, with all of its boxes or with none."""
 
-
 from lib.synthetic.coreboxes import groups, laboratory, loose, pages
 
 LAYOUTS = {  # what is drawn, and its share
