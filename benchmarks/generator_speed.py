@@ -47,6 +47,7 @@ def measure(size, count):
     for seed in range(20 if size[0] < 2000 else 1):
         coreboxes.draw(900_000 + seed, size)  # fills the bank of textures
     return [line("draw", size, rates(lambda seed: coreboxes.draw(seed, size), count)),
+            line("draw_wide", size, rates(lambda seed: coreboxes.draw_wide(seed, size), count)),
             line("decode a JPEG", size, rates(lambda seed: cv2.imdecode(data, cv2.IMREAD_COLOR), count))]
 
 
