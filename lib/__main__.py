@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -139,14 +140,21 @@ def find_finished(arguments, name=""):
     from lib import tasks
     from lib.storage import runs
 
+    job = tasks.job(**_newest(arguments, name))
+    run = runs.newest(job)
+    print(f"{run} of {job.name}/{job.profile}", file=sys.stderr)
+    return job, run
+
+
+def _newest(arguments, name=""):
+    """As `parameters`, with the profile of the newest finished run where none is given."""
+    from lib.storage import runs
+
     values = parameters(arguments)
     values["run"] = name or values["run"]
     if not arguments.profile:
         values["profile"] = runs.newest_profile(values["task"], values["run"]) or values["profile"]
-    job = tasks.job(**values)
-    run = runs.newest(job)
-    print(f"{run} of {job.name}/{job.profile}", file=sys.stderr)
-    return job, run
+    return values
 
 
 def parameters(arguments):
@@ -274,21 +282,26 @@ def _promote(arguments):
 
 
 def _tracker(arguments):
+    from lib import tasks
     from lib.storage import runs
 
-    address = runs.tracker_uri(find_job(arguments))
+    job = tasks.job(**_newest(arguments))
+    address = runs.tracker_uri(job)
     if address.startswith("http"):
-        print(f"the tracker is at {address}")
+        print(f"the tracker is at {runs.tracker_page(job, address)}")
         return 0
-    return _run_group([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address])
+    page = runs.tracker_page(job, f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', '5000')}")
+    print(f"once it is running, the runs are at {page}", flush=True)
+    # One worker, and no jobs for traces: the page is for one person and comes up sooner.
+    return _run_group([sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--backend-store-uri", address],
+                      {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
-def _run_group(command):
+def _run_group(command, environment):
     """Run a command to its end and return its exit status; whatever ends this process ends all that the command started."""
-    import os
     import subprocess
 
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen(command, start_new_session=True, env=environment)
     try:
         return process.wait()
     finally:

@@ -5,11 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 
 from lib.common import config
 
+CLIENT = """
+class MlflowClient:
+    def __init__(self, address):
+        pass
+
+    def get_experiment_by_name(self, name):
+        return None
+"""
 MLFLOW = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -29,7 +38,7 @@ def gone(pid):
 
 def test_the_tracker_ends_with_all_that_it_started(tmp_path):
     (tmp_path / "mlflow").mkdir()
-    (tmp_path / "mlflow" / "__init__.py").touch()
+    (tmp_path / "mlflow" / "__init__.py").write_text(CLIENT)
     (tmp_path / "mlflow" / "__main__.py").write_text(MLFLOW)
     process = subprocess.Popen([sys.executable, "-m", "lib", "tracker"], cwd=tmp_path, stderr=subprocess.DEVNULL,
                                env={**os.environ, "PYTHONPATH": str(tmp_path), "COREBOX_HOME": str(tmp_path)})
@@ -43,6 +52,37 @@ def test_the_tracker_ends_with_all_that_it_started(tmp_path):
     while not all(map(gone, pids)) and time.monotonic() < until:
         time.sleep(0.1)
     assert all(map(gone, pids))
+
+
+def test_the_page_that_the_tracker_names_shows_the_runs(browser, tmp_path, monkeypatch):
+    from lib import tasks
+    from lib.common.http.server import free_port
+    from lib.storage import runs
+
+    monkeypatch.setenv("COREBOX_HOME", str(tmp_path))
+    record = runs.start(tasks.job("corners", "demo", run="first"), "mark")[0]
+    record.write("done", {"seconds": 1})
+    record.write("export/export", {})
+    runs.track(record, {"mean corner error": 2.0})
+    process = subprocess.Popen([sys.executable, "-m", "lib", "tracker"], cwd=config.REPOSITORY, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, env={**os.environ, "MLFLOW_PORT": str(free_port("127.0.0.1"))})
+    try:
+        address = process.stdout.readline().split()[-1]
+        until = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(address.partition("#")[0] + "health", timeout=5).close()
+                break
+            except OSError:
+                assert time.monotonic() < until and process.poll() is None
+                time.sleep(0.2)
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role("link", name="first", exact=True).wait_for(timeout=60_000)
+        assert page.title().startswith("Runs") and "Model registry" in page.inner_text("body")
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.mark.parametrize("profile", ["smoke", "demo", "full"])

@@ -13,7 +13,7 @@ from lib.common import config
 from lib.storage import files, postgres
 
 LOSSES = {"loss": "loss", "val_loss": "validation loss"}
-KIND = "mlflow.experimentKind", "custom_model_development"   # the tracker's page then opens on the runs, not on traces
+KIND = "mlflow.experimentKind", "custom_model_development"   # the tracker's page then calls it a training, no agent
 
 
 class Run:
@@ -164,12 +164,28 @@ def experiment(job):
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # a new database is nothing to tell of in a notebook
     Path(config.home() / "outputs").mkdir(exist_ok=True)
     mlflow.set_tracking_uri(tracker_uri(job))
-    name = f"{job.name}/{job.profile}"
+    name = _experiment_name(job)
     if mlflow.get_experiment_by_name(name) is None:
         mlflow.create_experiment(name, artifact_location=(config.home() / "outputs" / "mlflow").as_uri())
     if mlflow.set_experiment(name).tags.get(KIND[0]) != KIND[1]:
         mlflow.set_experiment_tag(*KIND)
     return mlflow
+
+
+def _experiment_name(job):
+    return f"{job.name}/{job.profile}"
+
+
+def tracker_page(job, address):
+    """Where the tracker at an address shows the runs of a job's profile; its list of experiments where there are none.
+
+    An experiment's own address opens on the traces of language models, which we have not.
+    """
+    import mlflow
+
+    found = mlflow.MlflowClient(tracker_uri(job)).get_experiment_by_name(_experiment_name(job))
+    where = f"experiments/{found.experiment_id}/runs" if found else "experiments"
+    return f"{address.rstrip('/')}/#/{where}?workflowType=machine_learning"
 
 
 def track(record, metrics, history=None):
