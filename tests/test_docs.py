@@ -36,6 +36,14 @@ def test_the_readme_leads_to_every_page():
         assert f"](docs/{name})" in README, name
 
 
+def test_the_page_on_the_viewer_tells_every_key():
+    script = (ROOT / "lib/evaluation/viewer/page/keys.js").read_text()
+    keys = re.findall(r'^  \["([^"]+)", "([^"]+)"\],$', script.partition("];")[0], re.M)
+    assert len(keys) > 30
+    for names, does in keys:
+        assert f"| {' '.join(f'`{name}`' for name in names.split('  '))} | {does} |" in PAGES["viewer.md"].splitlines()
+
+
 def test_every_make_target_and_command_of_the_readme_is_there():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`make (\w+)|^make (\w+)", README, re.M)):
