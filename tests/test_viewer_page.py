@@ -876,3 +876,139 @@ def test_the_page_is_accessible(hosted, dark):
         page.get_by_role("dialog").wait_for()
         assert violations(page) == []
         page.keyboard.press("Escape")
+
+
+# --- several boxes of one picture
+
+
+NUMBERS = ("p1x", "p1y", "p2x", "p2y", "p3x", "p3y", "p4x", "p4y")
+
+
+def quad(left, top, width=1200.0, height=450.0, rows=3, **more):
+    return dict(zip(NUMBERS, (left, top, left + width, top, left + width, top + height, left, top + height), strict=True)) | {"row_nb": rows, **more}
+
+
+def pair(image, number=0, found=None, **values):
+    """A stored answer to a picture of two boxes, one below the other; the answer is 6 px off at each corner."""
+    true = [quad(300.0, 100.0), quad(300.0, 700.0, rows=5)]
+    found = [quad(306.0, 106.0), quad(306.0, 706.0, rows=4)] if found is None else found
+    found = [{**box, "confidence": 0.9, "radius": [12.0] * 4, "cut": False, "refused": None, "rows_run": "horizontal"} for box in found]
+    truth = {**true[0], "boxes_nb": 2, "boxes": true, "size": list(SIZE)}
+    return item(image, number, truth=truth, answer={**found[0], "boxes_nb": len(found), "boxes": found}, **values)
+
+
+def middles(page):
+    """The middles of the handles on the four corners, in CSS pixels of the page."""
+    boxes = [page.get_by_role("button", name=f"corner {n}", exact=True).bounding_box() for n in (1, 2, 3, 4)]
+    return np.array([[box["x"] + box["width"] / 2, box["y"] + box["height"] / 2] for box in boxes])
+
+
+def test_each_of_several_boxes_is_chosen_corrected_added_and_removed(hosted):
+    page, view = hosted(CORNERS, [pair("two.jpg"), pair("other.jpg", 1)])
+    shown(page, "two.jpg")
+    chosen = page.locator(".boxes button.on")
+    upper = middles(page)
+    part = (upper[1, 0] - upper[0, 0]) / 1200   # CSS pixels a pixel of the picture
+    place = lambda x, y: upper[0] + part * np.array([x - 300.0, y - 100.0])   # noqa: E731
+    assert chosen.inner_text() == "1"
+    page.keyboard.press("e")
+    page.wait_for_function("document.querySelector('.boxes button.on').textContent === '2'")
+    page.wait_for_timeout(100)   # the handles follow with the next frame
+    assert middles(page)[0] == pytest.approx(place(300, 700), abs=1)
+    assert page.get_by_title("row_nb 5", exact=True).get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")   # one pixel
+    page.keyboard.press("Escape")
+    page.get_by_title("row_nb 12", exact=True).click()
+    page.locator(".corebox").focus()
+    page.keyboard.press("s")
+    state(page, "saved")
+    before, after = pair("two.jpg")["truth"]["boxes"], kept(view, "two.jpg")
+    assert after["boxes"][0] == before[0] == {name: after[name] for name in before[0]}, "the first box and the columns stay"
+    assert after["boxes"][1] == {**before[1], "p1x": 299.0, "row_nb": 12}
+
+    page.keyboard.press("a")
+    page.mouse.move(*place(1560, 200))
+    page.mouse.down()
+    page.mouse.move(*place(1760, 1100), steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert chosen.inner_text() == "3" and middles(page)[2] == pytest.approx(place(1760, 1100), abs=1)
+    drag(page, 1, (10 * part, 0))
+    page.keyboard.press("s")
+    state(page, "saved")
+    new = kept(view, "two.jpg")["boxes"][2]
+    assert new["p1x"] == pytest.approx(1570, abs=3) and new["p2x"] == pytest.approx(1760, abs=3) and new["row_nb"] == 12
+
+    page.mouse.click(*place(900, 300))   # inside the first box
+    assert chosen.inner_text() == "1"
+    page.keyboard.press("Delete")
+    assert page.locator(".boxes button[aria-pressed]").count() == 2
+    page.keyboard.press("Enter")
+    shown(page, "other.jpg")
+    foot(page, "1/2 reviewed, 1 corrected")
+    assert revisions.latest(view.job)["D:\\two.jpg"].status == "accepted"
+    assert [box["row_nb"] for box in kept(view, "two.jpg")["boxes"]] == [12, 12]
+    page.keyboard.press("z")
+    page.keyboard.press("z")
+    shown(page, "two.jpg")
+    assert page.locator(".boxes button[aria-pressed]").count() == 3, "the removed box is back"
+
+
+def test_tab_goes_from_the_last_corner_of_a_box_to_the_first_of_the_next(hosted):
+    page, _ = hosted(CORNERS, [pair("two.jpg")])
+    held = page.locator(".handle.held")
+    for _ in range(5):
+        page.keyboard.press("Tab")
+    assert page.locator(".boxes button.on").inner_text() == "2" and held.get_attribute("aria-label") == "corner 1"
+    page.keyboard.press("Shift+Tab")
+    assert page.locator(".boxes button.on").inner_text() == "1" and held.get_attribute("aria-label") == "corner 4"
+
+
+def test_the_prediction_brings_all_its_sure_boxes_and_the_table_its_own(hosted):
+    page, view = hosted(CORNERS, [pair("two.jpg", found=[quad(306.0, 106.0), quad(306.0, 706.0), quad(1550.0, 100.0, 200.0)])])
+    page.keyboard.press("p")
+    assert page.locator(".boxes button[aria-pressed]").count() == 3
+    page.keyboard.press("s")
+    state(page, "saved")
+    assert [set(box) for box in kept(view, "two.jpg")["boxes"]] == [{*NUMBERS, "row_nb"}] * 3, "labels alone, no confidence"
+    page.keyboard.press("t")
+    assert page.locator(".boxes button[aria-pressed]").count() == 2
+
+
+def test_a_label_of_one_box_is_kept_as_before_and_can_be_given_another(hosted):
+    page, view = hosted(CORNERS, [item("one.jpg")])
+    assert not page.locator(".boxes").is_visible()
+    page.keyboard.press("Delete")
+    assert page.get_by_role("alert").inner_text().startswith("a label keeps one box")
+    page.keyboard.press("7")
+    page.keyboard.press("s")
+    state(page, "saved")
+    assert kept(view, "one.jpg") == {**item("one.jpg")["truth"], "row_nb": 7}, "columns alone"
+
+
+def test_what_two_reviewers_did_to_several_boxes_is_told_box_by_box(hosted):
+    page, view = hosted(CORNERS, [pair("two.jpg")])
+    page.keyboard.press("e")
+    page.keyboard.press("9")
+    boxes = pair("two.jpg")["truth"]["boxes"]
+    revisions.save(view.job, revisions.Change(
+        edit=str(uuid.uuid4()), source="D:\\two.jpg", number=1, status="accepted", was=None, who="ben",
+        label={**boxes[0], "boxes": [boxes[0], {**boxes[1], "row_nb": 6}]}))
+    page.keyboard.press("s")
+    page.locator(".banner.open").wait_for()
+    assert "box 2, row nb: yours 9, theirs 6" in page.locator(".banner").inner_text()
+    page.get_by_role("button", name="take theirs").click()
+    assert page.get_by_title("row_nb 6", exact=True).get_attribute("aria-pressed") == "true"
+
+
+def test_boxes_that_lie_on_one_another_are_not_accepted(hosted):
+    page, view = hosted(CORNERS, [pair("two.jpg"), pair("other.jpg", 1)])
+    form = view.labels.form
+    twice = {"boxes": [quad(300.0, 100.0), quad(310.0, 110.0)]}
+    assert form.refusal(view.items[0], form.columns(view.items[0], twice)) == "two boxes lie on one another"
+    crossed = {**quad(300.0, 700.0), "p1x": 1500.0, "p2x": 300.0}
+    assert "not convex" not in form.refusal(view.items[0], form.columns(view.items[0], {"boxes": [quad(300.0, 100.0), quad(300.0, 700.0)]}))
+    assert form.columns(view.items[0], {"boxes": [crossed]})["p1x"] == 1500.0
+    with pytest.raises(ValueError, match="not values by name"):
+        form.columns(view.items[0], {"boxes": [[1, 2, 3, 4]]})

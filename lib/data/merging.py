@@ -7,6 +7,7 @@ import numpy as np
 
 from lib.tasks.contract import Located, RejectedRow
 
+TOUCHING = 0.2 # overlap from which on a label replaces another: a correction may move a box far, its neighbour hardly overlaps
 SAME = 0.5     # overlap (IoU) from which on two labels of a picture are labels of the same thing
 
 
@@ -60,6 +61,20 @@ def _later(job, rows, known):
         return []
     shared = Located.of(job).overlaps([row.label for row in rows], known)
     return [row for row, overlap in zip(rows, shared, strict=True) if overlap.max(initial=0) < SAME]
+
+
+def pair(job, labels, others):
+    """Pairs of positions of labels and others that are places of the same thing, each in one pair at most.
+
+    They overlap; where there is one of each, they belong together in any case.
+    """
+    if len(labels) == len(others) == 1:
+        return [(0, 0)]
+    from scipy.optimize import linear_sum_assignment
+
+    shared = Located.of(job).overlaps(labels, others)
+    found = zip(*linear_sum_assignment(np.where(shared >= TOUCHING, shared, 0.0), maximize=True), strict=True)
+    return [(int(i), int(j)) for i, j in found if shared[i, j] >= TOUCHING]
 
 
 def contradictions(job, labels):

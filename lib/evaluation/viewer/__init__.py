@@ -8,6 +8,7 @@ from pathlib import Path
 from lib.common import widgets
 from lib.data import dataset
 from lib.evaluation.viewer import review
+from lib.evaluation.viewer.label_form import several
 from lib.evaluation.viewer.label_messages import LabelMessages
 from lib.evaluation.viewer.picture_messages import PictureMessages
 from lib.tasks.contract import Located, Reviewable
@@ -58,7 +59,7 @@ class Viewer(widgets.Widget):
         return {"items": [self.labels.form.item(item) for item in self.items],
                 "task": job.name, "profile": job.profile, "run": self.record.name,
                 "question": job.question, "headline": job.primary_metric.name, "best": job.primary_metric.best, "edit": Reviewable.of(job).edit,
-                "choices": Reviewable.of(job).choices if Reviewable.of(job).edit else {}, "points": _points(job), "kinds": list(Located.of(job).box_classes),
+                "choices": Reviewable.of(job).choices if Reviewable.of(job).edit else {}, "points": _points(job), "several": several(job), "kinds": list(Located.of(job).box_classes),
                 "order": review.initial_order(self.items), "runs": review.other_runs(self.record),
                 "splits": sorted({*dataset.SPLITS, *(item["split"] for item in self.items)}),
                 "reviewer": settings.reviewer, "read_only": settings.read_only or Reviewable.of(job).edit is None,

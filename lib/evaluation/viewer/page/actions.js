@@ -51,7 +51,7 @@ export class Actions {
   }
 
   choose(name, value) {
-    this.change({ label: { [name]: value } }, `${name.replace("_", " ")} set`);
+    this.view.quads.change({ [name]: value }, `${name.replace("_", " ")} set`);
   }
 
   travel(direction) {

@@ -30,7 +30,7 @@ export class Boxes {
 
   // Let the next drag draw a box.
   pen(on = !this.drawing) {
-    this.drawing = on && this.view.labels.boxed && !this.view.readOnly;
+    this.drawing = on && (this.view.labels.boxed || this.view.labels.several) && !this.view.readOnly;
     this.view.stage.node.classList.toggle("drawing", this.drawing);
   }
 

@@ -84,7 +84,7 @@ export class Drafts {
     const { view } = this, at = view.items.findIndex((item) => item.source === change.source);
     if (at < 0 || this.byItem.has(at) || change.who !== view.reviewer) return null;
     view.notify(`${view.items[at].image}: your correction of an earlier visit is not saved yet`);
-    const now = { label: { ...view.labels.ofTable(view.items[at]), ...change.label }, status: change.status, note: change.note };
+    const now = { label: { ...view.labels.ofTable(view.items[at]), ...view.labels.own(change.label) }, status: change.status, note: change.note };
     this.history.add([{ at, before: this.kept(at), after: now, why: change.why }]);
     this.set(at, now, change.why);
     return Object.assign(this.byItem.get(at), { sending: edit, sent: now });

@@ -19,7 +19,7 @@ function row(view, item, now) {
   return { image: item.image, source: item.source, hole: item.group, split: item.split,
            status: STATUS[labels.shownStatus(item, now)], reviewer: revision?.who ?? "", at: revision?.at ?? "", note: now.note,
            ...item.scores, suspicion: item.surprise, confidence: item.answer.confidence, refused: item.answer.refused,
-           ...prefixed("label_", now.label), ...prefixed("answer_", labels.ofModel(item)) };
+           ...prefixed("label_", labels.flat(now.label)), ...prefixed("answer_", labels.ofAnswer(item)) };
 }
 
 // A cell of CSV. A text that a spreadsheet would take for a formula gets an apostrophe before it.

@@ -46,9 +46,11 @@ export class Gestures {
     if (event.button || event.target !== this.stage.canvas || !this.view.list.item) return;
     if (event.pointerType === "touch") this.touches.set(event.pointerId, this.place(event));
     if (this.touches.size > 1) return;
-    const { boxes } = this.view, start = this.inPicture(event);
-    const draws = boxes.drawing || event.shiftKey && this.view.labels.boxed, under = boxes.under(start);
-    if (this.view.labels.boxed && !this.view.readOnly && (draws || under >= 0)) return this.press(event, start, draws, under);
+    const { boxes, quads, labels } = this.view, start = this.inPicture(event);
+    const draws = boxes.drawing || event.shiftKey && (labels.boxed || labels.several), under = boxes.under(start);
+    if (labels.several && draws && !this.view.readOnly) return this.press(event, start, draws, -1);
+    if (labels.several) quads.choose(quads.under(start));
+    if (labels.boxed && !this.view.readOnly && (draws || under >= 0)) return this.press(event, start, draws, under);
     if (this.stage.box >= 0) boxes.take(-1);
     this.pan(event);
   }
@@ -64,14 +66,14 @@ export class Gestures {
   }
 
   press(event, start, draws, under) {
-    const { boxes } = this.view;
+    const { boxes, quads, labels } = this.view, drawn = labels.several ? quads : boxes;
     if (draws && !this.view.actions.ready()) return;
     let last = start, moved = false;
     if (!draws) boxes.take(under);
     this.drag(this.stage.canvas, event, (next) => {
       const here = this.inPicture(next);
       if (!moved && Math.hypot(here[0] - start[0], here[1] - start[1]) * this.camera.scale < 3) return;
-      if (draws) boxes.spread(boxes.within(start), boxes.within(here), moved);
+      if (draws) drawn.spread(boxes.within(start), boxes.within(here), moved);
       else boxes.shift([here[0] - last[0], here[1] - last[1]], moved);
       [last, moved] = [here, true];
     }, () => { if (draws) boxes.pen(false); });

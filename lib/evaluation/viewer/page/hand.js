@@ -10,6 +10,7 @@ export class Hand {
   hold(by) {
     const { stage, boxes, labels } = this.view;
     if (labels.boxed) boxes.next(by);
+    else if (this.leavesBox(by)) this.nextBox(by);
     else if (stage.editable()) stage.corner = (stage.corner + by + (stage.corner < 0 && by < 0 ? 5 : 4)) % 4;
     const corners = stage.editable();
     if (!corners) return;
@@ -17,6 +18,17 @@ export class Hand {
     if (!stage.camera.fitted) stage.camera.centre(target);
     this.view.drawAll();
     this.view.moved();
+  }
+
+  // Whether the next corner is one of another box.
+  leavesBox(by) {
+    const { stage, quads } = this.view;
+    return stage.corner === (by > 0 ? 3 : 0) && Boolean(quads.all[quads.at + by]);
+  }
+
+  nextBox(by) {
+    this.view.quads.next(by);
+    this.view.stage.corner = by > 0 ? 0 : 3;
   }
 
   layDown() {
@@ -40,7 +52,8 @@ export class Hand {
     const { labels, boxes, list } = this.view, { width, height } = list.item;
     if (labels.boxed) return boxes.stretch(number, [x, y], merge);
     const [nameX, nameY] = labels.points[number];
-    const inside = (value, size) => Math.min(1.05 * size, Math.max(-0.05 * size, value));
-    this.view.actions.change({ label: { [nameX]: inside(x, width), [nameY]: inside(y, height) } }, "corner moved", merge);
+    const far = this.view.quads.box.cut ? 1 : 0.05;   // of the picture's sides: how far a corner may lie outside
+    const inside = (value, size) => Math.min((1 + far) * size, Math.max(-far * size, value));
+    this.view.quads.change({ [nameX]: inside(x, width), [nameY]: inside(y, height) }, "corner moved", merge);
   }
 }

@@ -18,8 +18,9 @@ export const KEYS = [
   ["Tab  C", "take the next corner, or box, in hand; an enlarged view goes there"],
   ["Esc", "lay the corner down"],
   ["1 … 9  0", "set the rows of core (0: ten), or the class"],
+  ["E  Shift E", "several boxes: choose the next, the previous one (also by a click in it)"],
   ["A  Shift drag", "boxes: draw a new one"],
-  ["Delete", "boxes: remove the one in hand"],
+  ["Delete", "boxes: remove the chosen one"],
   ["P", "label as the model predicts"],
   ["T", "label as the table has it"],
   ["wheel  + −", "zoom (wheel: once the viewer was clicked); it stays for the next pictures"],
@@ -50,7 +51,7 @@ export class Keys {
       ArrowRight: () => view.navigation.step(1), ArrowLeft: () => view.navigation.step(-1), PageDown: () => view.navigation.step(1), PageUp: () => view.navigation.step(-1),
       Home: go(() => 0), End: go(() => view.list.order.length - 1), Enter: () => actions.mark("accepted"),
       c: () => view.hand.hold(1), Escape: () => view.hand.layDown(), a: () => boxes.pen(),
-      Delete: () => boxes.remove(), Backspace: () => boxes.remove(),
+      Delete: () => this.remove(), Backspace: () => this.remove(), e: () => view.quads.next(1),
       p: () => actions.reset("prediction"), t: () => actions.reset("table"), r: () => actions.mark("refused"),
       b: () => actions.mark("bad"), u: () => actions.mark("unsure"), o: () => actions.mark("open"), m: () => dialogs.acceptMany(),
       n: () => view.side.note.focus(), s: () => actions.save(), z: () => actions.travel("undo"), y: () => actions.travel("redo"),
@@ -61,7 +62,7 @@ export class Keys {
       "/": () => view.bar.search.focus(), j: () => dialogs.jump(), q: () => view.bar.reverse(), d: () => view.dark(!view.night),
       x: () => fullScreen(view.root), "?": () => dialogs.help(),
     };
-    this.shifted = { v: () => view.turn(-1), l: () => adjust.step("gamma", false), i: () => adjust.step("brightness", false),
+    this.shifted = { v: () => view.turn(-1), e: () => view.quads.next(-1), l: () => adjust.step("gamma", false), i: () => adjust.step("brightness", false),
                      k: () => adjust.step("contrast", false) };
     this.control = { z: () => actions.travel("undo"), y: () => actions.travel("redo"), s: () => actions.save() };
   }
@@ -96,12 +97,14 @@ export class Keys {
     return run(event.shiftKey && this.shifted[key] || this.plain[key]);
   }
 
+  remove() { (this.view.labels.boxed ? this.view.boxes : this.view.quads).remove(); }
+
   // From the last corner or box on, Tab leaves the picture as it leaves anything else.
   tab(by, target) {
     const { stage, boxes, labels, readOnly } = this.view;
     const [held, count] = labels.boxed ? [stage.box, boxes.all.length] : [stage.corner, stage.editable() ? 4 : 0];
     const onPicture = target === this.view.root || target.classList.contains("handle");
-    const last = by > 0 ? held + 1 >= count : held === 0;
+    const last = (by > 0 ? held + 1 >= count : held === 0) && !(stage.corner >= 0 && this.view.hand.leavesBox(by));
     if (readOnly || !count || last || !onPicture) return this.view.hand.layDown() ?? false;
     return run(() => this.view.hand.hold(by));
   }

@@ -1,5 +1,6 @@
 // Labels: the table's, the model's, and the newest revision of each picture. Also what differs between two labels.
 import { same, short } from "./dom.js";
+import { sureBoxes } from "./quads.js";
 
 export const STATUS = { "": "to do", edited: "edited, not accepted", accepted: "accepted", corrected: "corrected",
                         refused: "not usable", bad: "bad picture", unsure: "unsure" };
@@ -10,6 +11,7 @@ export class Labels {
     this.points = about.points;
     this.choices = about.choices;
     this.boxed = about.edit === "boxes";
+    this.several = about.several;   // a picture may have several labels, each four points
     this.revisions = new Map();   // by source: the newest
     this.last = 0;
   }
@@ -21,24 +23,56 @@ export class Labels {
   }
 
   names() {
-    return [...this.points.flat(), ...Object.keys(this.choices), ...(this.boxed ? ["boxes"] : [])];
+    if (this.several) return ["boxes"];
+    return [...this.values(), ...(this.boxed ? ["boxes"] : [])];
+  }
+
+  // The names of the values that one label has.
+  values() { return [...this.points.flat(), ...Object.keys(this.choices)]; }
+
+  // The labels that a label or an answer holds.
+  boxesOf(values) {
+    return this.several ? values?.boxes ?? [] : values ? [values] : [];
+  }
+
+  // What is edited and compared of a label.
+  own(values) {
+    return this.several ? { boxes: this.boxesOf(values).map((box) => this.plain(box)) } : { ...values };
+  }
+
+  plain(box) {
+    return { ...Object.fromEntries(this.values().map((name) => [name, box[name] ?? null])), ...(box.cut ? { cut: true } : {}) };
+  }
+
+  // A label by its columns: of several boxes those of the first one, and all of them where there are more.
+  flat(label) {
+    if (!this.several) return label;
+    return { ...label.boxes[0], ...(label.boxes.length > 1 ? { boxes: label.boxes } : {}) };
   }
 
   // The label of the table; for a picture that has none, the model's answer to begin with.
   ofTable(item) {
+    if (this.several) return this.own(item.truth ?? { boxes: sureBoxes(item.answer) });
     return Object.fromEntries(this.names().map((name) => [name, item.truth?.[name] ?? item.answer[name] ?? null]));
   }
 
   ofModel(item) {
+    if (this.several) return sureBoxes(item.answer).length ? this.own({ boxes: sureBoxes(item.answer) }) : {};
     return Object.fromEntries(this.names().filter((name) => item.answer[name] != null)
       .map((name) => [name, item.answer[name]]));
+  }
+
+  // The answer by the columns of a label.
+  ofAnswer(item) {
+    const model = this.ofModel(item);
+    return this.several && model.boxes ? this.flat(model) : model;
   }
 
   // What is kept of a picture: {label, status, note}. A picture without a revision is "open".
   kept(item) {
     const revision = this.revisions.get(item.source);
     if (!revision) return { label: this.ofTable(item), status: "open", note: "" };
-    return { label: { ...this.ofTable(item), ...revision.label }, status: revision.status, note: revision.note };
+    return { label: { ...this.ofTable(item), ...this.own(revision.label) }, status: revision.status, note: revision.note };
   }
 
   changed(item, label) {
@@ -59,6 +93,11 @@ export class Labels {
 
   // Why a label cannot be accepted, in words; "" where nothing is seen against it. The kernel checks once more.
   fault(label) {
+    const boxes = this.boxesOf(label), faults = boxes.map((box) => this.faultOfOne(box)), at = faults.findIndex(Boolean);
+    return at < 0 ? "" : boxes.length > 1 ? `box ${at + 1}: ${faults[at]}` : faults[at];
+  }
+
+  faultOfOne(label) {
     const corners = this.corners(label);
     if (!corners) return "";
     const turns = corners.map((corner, at) => {
@@ -72,15 +111,10 @@ export class Labels {
 
   // How a label differs from another, one text for each field.
   differences(mine, theirs) {
-    const found = [];
-    this.points.forEach(([x, y], at) => {
-      const by = Math.hypot(mine.label[x] - theirs.label[x], mine.label[y] - theirs.label[y]);
-      if (by > 0.05) found.push(`corner ${at + 1}: ${by.toFixed(1)} px apart`);
-    });
-    for (const name of Object.keys(this.choices)) {
-      const [one, other] = [mine.label[name], theirs.label[name]];
-      if (one !== other) found.push(`${name.replace(/_/g, " ")}: yours ${short(one)}, theirs ${short(other)}`);
-    }
+    const found = [], [yours, others] = [this.boxesOf(mine.label), this.boxesOf(theirs.label)];
+    if (yours.length !== others.length) found.push(`boxes: yours ${yours.length}, theirs ${others.length}`);
+    else yours.forEach((box, at) => found.push(...this.differencesOfOne(box, others[at]).map(
+      (text) => yours.length > 1 ? `box ${at + 1}, ${text}` : text)));
     if (this.boxed && !same(rounded(mine.label.boxes), rounded(theirs.label.boxes))) {
       found.push(`boxes: yours ${mine.label.boxes.length}, theirs ${theirs.label.boxes.length}`
         + `, ${differingBoxes(mine.label.boxes, theirs.label.boxes)} of yours are not among theirs`);
@@ -90,8 +124,25 @@ export class Labels {
     return found;
   }
 
+  differencesOfOne(mine, theirs) {
+    const found = [];
+    this.points.forEach(([x, y], at) => {
+      const by = Math.hypot(mine[x] - theirs[x], mine[y] - theirs[y]);
+      if (by > 0.05) found.push(`corner ${at + 1}: ${by.toFixed(1)} px apart`);
+    });
+    for (const name of Object.keys(this.choices)) {
+      if (mine[name] !== theirs[name]) found.push(`${name.replace(/_/g, " ")}: yours ${short(mine[name])}, theirs ${short(theirs[name])}`);
+    }
+    return found;
+  }
+
   // Whether rows, class or number of boxes of an answer are those of the label.
   agrees(item) {
+    if (this.several) {
+      const [label, answer] = [this.boxesOf(item.truth), sureBoxes(item.answer)];
+      const rows = (boxes) => boxes.map((box) => JSON.stringify(Object.keys(this.choices).map((name) => box[name])));
+      return same(rows(label), rows(answer));
+    }
     return Object.keys(this.choices).every((name) => item.truth?.[name] === item.answer[name])
       && (!this.boxed || item.truth?.boxes.length === item.answer.boxes?.length);
   }

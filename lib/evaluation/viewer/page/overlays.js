@@ -24,7 +24,7 @@ function showConflict(view) {
   banner.replaceChildren();
   banner.classList.toggle("open", Boolean(conflict));
   if (!conflict) return;
-  const theirs = { label: { ...view.labels.ofTable(view.list.item), ...conflict.label }, status: conflict.status, note: conflict.note };
+  const theirs = { label: { ...view.labels.ofTable(view.list.item), ...view.labels.own(conflict.label) }, status: conflict.status, note: conflict.note };
   const differences = view.labels.differences(view.now, theirs);
   banner.append(
     make("span", "", `${conflict.who} changed this picture at ${clock(conflict.at)} (violet). Your version is not lost. They differ in:`),

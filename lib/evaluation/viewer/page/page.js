@@ -7,6 +7,7 @@ import { Drafts } from "./drafts.js";
 import { Pictures } from "./pictures.js";
 import { Stage } from "./stage.js";
 import { Boxes } from "./boxes.js";
+import { Quads } from "./quads.js";
 import { Loupe, RectifiedBox } from "./panels.js";
 import { Adjustments } from "./adjust.js";
 import { Actions } from "./actions.js";
@@ -55,7 +56,7 @@ class View {
     this.drafts = new Drafts(this);
     this.pictures = new Pictures(this);
     this.stage = new Stage(this);
-    this.boxes = new Boxes(this);
+    [this.boxes, this.quads] = [new Boxes(this), new Quads(this)];
     this.actions = new Actions(this);
     this.hand = new Hand(this);
     this.navigation = new Navigation(this);
@@ -74,7 +75,7 @@ class View {
   opened(message) {
     Object.assign(this, { about: message, items: message.items, readOnly: message.read_only, labels: new Labels(message) });
     this.root.classList.toggle("read-only", this.readOnly);
-    this.root.classList.toggle("boxed", this.labels.boxed);
+    this.root.classList.toggle("boxed", this.labels.boxed || this.labels.several);
     this.bar.open(message);
     this.side.open(message);
     this.learn(message);

@@ -36,7 +36,7 @@ export class Loupe {
   }
 
   drawLabels(context, item) {
-    const { labels, now, boxes, stage } = this.view;
+    const { labels, now, boxes, quads, stage } = this.view;
     const thin = (corners, colour) => {
       if (!corners) return;
       path(context, corners.map((each) => this.camera.toStage(each)));
@@ -49,8 +49,8 @@ export class Loupe {
       boxes.all.forEach((box, at) => thin(around(box), at === stage.box ? COLOURS.held : COLOURS.label));
       return;
     }
-    thin(labels.corners(item.answer), COLOURS.model);
-    thin(labels.corners(now.label), labels.changed(item, now.label) ? COLOURS.changed : COLOURS.label);
+    labels.boxesOf(item.answer).forEach((box) => thin(labels.corners(box), COLOURS.model));
+    for (const box of quads.all) thin(labels.corners(box), labels.changed(item, now.label) ? COLOURS.changed : COLOURS.label);
   }
 
   drawCross(context) {
@@ -94,7 +94,7 @@ export class RectifiedBox {
     const { view } = this, { rectified } = view.pictures, shown = rectified?.at === view.list.at ? rectified : null;
     if (shown?.bitmap) this.setHeight(shown.bitmap);
     const [picture, lines] = this.layers.clear(), [name] = Object.keys(view.about?.choices ?? {});
-    const count = name && view.list.item && view.now.label[name];
+    const count = name && view.list.item && view.quads.box?.[name];
     this.text.textContent = shown?.error || (name ? `rectified, ${count ?? "–"} ${name === "row_nb" ? "rows" : name}` : "rectified");
     if (!shown?.bitmap) return;
     const [wide, tall] = [this.layers.node.clientWidth, this.layers.node.clientHeight];

@@ -17,6 +17,7 @@ export class Side {
     this.facts = make("div", "facts");
     this.choices = make("div", "choices");
     this.picks = [];
+    this.boxes = make("div", "pick boxes");
     this.marks = MARKS.map(([status, text, key]) =>
       keyButton(text, status === "open" ? "take acceptance or mark back" : STATUS[status], key, () => actions.mark(status), `mark ${status}`));
     this.undo = keyButton("Undo", "take the last change back", "Z", () => actions.travel("undo"));
@@ -26,7 +27,7 @@ export class Side {
     this.note.setAttribute("aria-label", "note");
     this.note.addEventListener("input", () => actions.note(this.note.value));
     this.past = make("div", "past");
-    this.edits = make("div", "edits", "", [this.choices,
+    this.edits = make("div", "edits", "", [this.boxes, this.choices,
       make("div", "marks", "", [...this.marks, keyButton("Accept many", "accept all sure answers that agree with their labels", "M",
                                                          () => view.dialogs.acceptMany())]),
       make("div", "tools", "", [keyButton("Prediction", "label as the model predicts", "P", () => actions.reset("prediction")),
@@ -51,6 +52,20 @@ export class Side {
     this.edits.style.display = about.read_only ? "none" : "";
   }
 
+  // The boxes of a label of several, to choose one.
+  showBoxes() {
+    const { quads, readOnly } = this.view, count = quads.several ? quads.all.length : 0;
+    this.boxes.style.display = count > 1 ? "" : "none";
+    const numbers = Array.from({ length: count }, (_, at) => {
+      const node = button(`${at + 1}`, `box ${at + 1} (E)`, () => quads.choose(at));
+      node.classList.toggle("on", at === quads.at);
+      node.setAttribute("aria-pressed", at === quads.at);
+      return node;
+    });
+    const remove = readOnly ? [] : [button("Remove", "remove the chosen box (Delete)", () => quads.remove())];
+    this.boxes.replaceChildren(make("span", "", `${count} boxes`), ...numbers, ...remove);
+  }
+
   widen(wide) {
     this.wide = wide;
     this.node.classList.toggle("wide", wide);
@@ -67,15 +82,17 @@ export class Side {
   }
 
   show() {
-    const { item, at } = this.view.list, { drafts } = this.view, now = item && this.view.now;
+    const { item, at } = this.view.list, { drafts, quads } = this.view, now = item && this.view.now;
     this.title.textContent = item?.image ?? "";
     this.title.title = item?.source ?? "";
     this.summary.textContent = item ? this.summarise(item) : "";
     for (const [name, value, node] of this.picks) {
-      node.classList.toggle("on", now?.label[name] === value);
-      node.setAttribute("aria-pressed", now?.label[name] === value);
-      node.classList.toggle("predicted", item?.answer[name] === value);
+      const on = Boolean(item) && quads.box?.[name] === value;
+      node.classList.toggle("on", on);
+      node.setAttribute("aria-pressed", on);
+      node.classList.toggle("predicted", Boolean(item) && quads.answered(item)[name] === value);
     }
+    this.showBoxes();
     this.marks.forEach((node, number) => {
       const on = Boolean(now) && now.status === MARKS[number][0] && now.status !== "open";
       node.classList.toggle("on", on);
@@ -144,7 +161,7 @@ export class Side {
       if (!this.view.readOnly) {
         line.append(button("restore", "edit: take this label again", () => {
           this.view.root.focus({ preventScroll: true });   // the list is made anew when the edit is saved
-          this.view.actions.change({ label: { ...revision.label } }, `restored ${revision.number}`);
+          this.view.actions.change({ label: labels.own(revision.label) }, `restored ${revision.number}`);
         }));
       }
       return line;

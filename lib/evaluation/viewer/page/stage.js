@@ -2,7 +2,8 @@
 import { around, button, layers, make } from "./dom.js";
 import { Camera } from "./camera.js";
 import { paintBoxes } from "./boxes.js";
-import { COLOURS, outline, radii } from "./outlines.js";
+import { COLOURS, radii } from "./outlines.js";
+import { paintQuads } from "./quads.js";
 
 export class Stage {
   constructor(view) {
@@ -29,6 +30,7 @@ export class Stage {
   // Another picture is on the screen.
   came() {
     this.corner = this.box = -1;
+    this.view.quads.chosen = 0;
     const { item } = this.view.list;
     if (item) this.camera.open([item.width, item.height]);
   }
@@ -43,9 +45,9 @@ export class Stage {
     this.view.timers.frame("stage", () => this.paint());
   }
 
-  // The corners of the label on the screen, or null.
+  // The corners of the label on the screen, of several boxes those of the chosen one, or null.
   cornersShown() {
-    return this.view.list.at >= 0 ? this.view.labels.corners(this.view.now.label) : null;
+    return this.view.list.at >= 0 ? this.view.labels.corners(this.view.quads.box) : null;
   }
 
   // The four corners that can be dragged: those of the label, or of the box in hand. Null: none.
@@ -105,13 +107,13 @@ export class Stage {
     const changed = labels.changed(item, now.label);
     const colour = labels.fault(now.label) ? COLOURS.fault : changed ? COLOURS.changed : COLOURS.label;
     if (labels.boxed) return paintBoxes(this.view, context, item, { changed, conflict });
-    const on = (label) => labels.corners(label)?.map((each) => this.camera.toStage(each));
-    outline(context, on(item.answer), COLOURS.model, 1.6);
-    radii(context, on(item.answer), item.answer.radius?.map((each) => each * this.camera.scale));
-    outline(context, on(item.other?.answer), COLOURS.other, 1.6, [2, 4]);
-    if (changed) outline(context, on(labels.ofTable(item)), COLOURS.label, 1.2, [5, 4]);
-    outline(context, on(conflict?.label), COLOURS.theirs, 2, [9, 4]);
-    outline(context, on(now.label), colour, 2);
+    const paint = (values, hue, width, dashes, act) => paintQuads(this.view, context, values, () => hue, () => width, dashes, act);
+    paint(item.answer, COLOURS.model, 1.6, [], (box, corners) => radii(context, corners, box.radius?.map((each) => each * this.camera.scale)));
+    paint(item.other?.answer, COLOURS.other, 1.6, [2, 4]);
+    if (changed) paint(labels.ofTable(item), COLOURS.label, 1.2, [5, 4]);
+    paint(conflict?.label, COLOURS.theirs, 2, [9, 4]);
+    const { at } = this.view.quads, one = this.view.quads.all.length < 2;
+    paintQuads(this.view, context, now.label, () => colour, (number) => one || number === at ? 2 : 1.2);
   }
 
   placeHandles() {
