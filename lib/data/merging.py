@@ -1,5 +1,6 @@
 """Several rows of one picture, each a box of it, as one row; as reviewers left them, and without contradictions."""
 
+import contextlib
 import json
 from typing import NamedTuple
 
@@ -73,8 +74,25 @@ def pair(job, labels, others):
     from scipy.optimize import linear_sum_assignment
 
     shared = Located.of(job).overlaps(labels, others)
+    shared[[[equal(job, label, other) for other in others] for label in labels]] = 2.0   # these before all others
     found = zip(*linear_sum_assignment(np.where(shared >= TOUCHING, shared, 0.0), maximize=True), strict=True)
     return [(int(i), int(j)) for i, j in found if shared[i, j] >= TOUCHING]
+
+
+def row_matcher(job):
+    """For write_rows: which of the rows of a picture a record is meant for, by the overlap of their labels; None where a
+    picture has one label."""
+    if not Located.of(job).several:
+        return None
+    names = {column: name for name, column in job.params.data.columns.items() if column}
+
+    def pair_rows(rows, records):
+        """Pairs of positions of a picture's rows and its records, both dicts by the table's own columns."""
+        labels = [[{names[column]: value for column, value in each.items() if column in names} for each in some]
+                  for some in (rows, records)]
+        return pair(job, *labels)
+
+    return pair_rows
 
 
 def contradictions(job, labels):
@@ -84,15 +102,25 @@ def contradictions(job, labels):
     wrong, same = {}, Located.of(job).overlaps(labels, labels) >= SAME
     for at, label in enumerate(labels):
         others = [labels[other] for other in np.flatnonzero(same[at]) if other != at]
-        if any(not _equal(job, label, other) for other in others):
+        if any(not equal(job, label, other) for other in others):
             wrong[at] = "same picture, other labels"
-        elif any(_equal(job, label, other) for other in labels[:at]):
+        elif any(equal(job, label, other) for other in labels[:at]):
             wrong[at] = "same picture twice"
     return wrong
 
 
-def _equal(job, one, other):
-    return all(one[name] == other[name] for name in job.columns)
+def equal(job, one, other):
+    """Whether two labels say the same, also where one of them holds texts."""
+    return all(same_value(one.get(name), other.get(name)) for name in job.columns)
+
+
+def same_value(one, other):
+    """Whether two values mean the same: as numbers, as JSON, or as texts."""
+    with contextlib.suppress(TypeError, ValueError):
+        return abs(float(one) - float(other)) <= 1e-6 * max(1.0, abs(float(one)))
+    with contextlib.suppress(TypeError, ValueError):
+        return json.loads(one) == json.loads(other)
+    return one == other
 
 
 def as_text(row):

@@ -16,6 +16,7 @@ BATCH = 1000      # rows written by one statement
 TYPES = {float: "double precision", int: "bigint", bool: "boolean", str: "text"}
 MAX_NAME_BYTES = 63   # of a PostgreSQL identifier; it cuts longer ones without a word
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+ROW_ID = ("tableoid", "ctid")   # what tells a row from all others of a table, and of its partitions
 # Literals of these types reach the column as they are: a cast would cut them to the column's length.
 UNCAST = ("character", "character varying", "text", "bit")
 
@@ -23,6 +24,8 @@ UNCAST = ("character", "character varying", "text", "bit")
 @dataclass(frozen=True)
 class RowChanges:
     """How many rows a write updated, added and found unchanged; `removed` generated rows made way.
+
+    `left` rows have the key of a record and were meant by none.
 
     `columns` were added to the table, `kept` are columns that the database fills by itself and that were left alone,
     `added` are the keys of the new rows.
@@ -32,6 +35,7 @@ class RowChanges:
     new: int = 0
     unchanged: int = 0
     removed: int = 0
+    left: int = 0
     columns: tuple = ()
     kept: tuple = ()
     added: tuple = ()
@@ -39,6 +43,7 @@ class RowChanges:
     def __str__(self):
         words = [f"{self.updated} {_rows(self.updated)} updated", f"{self.new} new", f"{self.unchanged} unchanged"]
         words += [f"{self.removed} generated {_rows(self.removed)} removed"] if self.removed else []
+        words += [f"{self.left} further {_rows(self.left)} of these pictures left as they are"] if self.left else []
         words += [f"new columns: {', '.join(self.columns)}"] if self.columns else []
         words += [f"left to the database: {', '.join(self.kept)}"] if self.kept else []
         return "; ".join([", ".join(words[:3]), *words[3:]])
@@ -64,7 +69,7 @@ class _Column:
             value, sql.SQL((self.type if exact else self.cast).replace("%", "%%")))
 
 
-def write_rows(job, table, kinds, records, key, dry_run=False, make_way="", gone=None, never=""):
+def write_rows(job, table, kinds, records, key, dry_run=False, make_way="", gone=None, never="", pair=None):
     """Update or add records (dicts of plain values) in one transaction, and return the RowChanges.
 
     A row with the same `key` (a column, or a pair of them) is updated in the columns that the record has, and in no
@@ -73,7 +78,9 @@ def write_rows(job, table, kinds, records, key, dry_run=False, make_way="", gone
     made. Rows of which a text column matches the regular expression `make_way`, and which no record names, are removed.
     With `dry_run` nothing is kept. `table` may be `schema.table`. Of a pair of keys, `gone` may be a function of a record:
     what is written into the rows that share its first key, and whose second one no record has. `never` is a column that
-    the table must not have.
+    the table must not have. Several records and rows of one key are possible where `pair` is given: a function of the
+    rows and of the records of a key (lists of dicts) that returns pairs of positions which belong together. Rows without
+    a record are left, and counted.
     ValueError: two records of one key that differ, a key that several rows have, a column name that PostgreSQL cannot
     hold, a value that the table does not take, a table that lacks the second of a pair of keys, or has the column `never`;
     ConfigError: no right to write. Nothing was written then.
@@ -81,13 +88,13 @@ def write_rows(job, table, kinds, records, key, dry_run=False, make_way="", gone
     check_names(kinds)
     where, table = split_name(job, table)
     keys = (key,) if isinstance(key, str) else key
-    records = _distinct(records, keys)
+    records = _distinct(records, keys, pair is not None)
     limit = postgres.GRACE + job.params.data.statement_timeout * (1 + len(records) // BATCH)
     with _errors_of(f"{where}.{table}"), connect(job) as connection, time_limit(connection, limit), \
             connection.cursor() as cursor:
         _check_keys(columns(connection, where, table), f"{where}.{table}", keys, never)
         added = _create_missing(cursor, where, table, kinds)
-        writer = _Writer(cursor, where, table, keys, dry_run, gone)
+        writer = _Writer(cursor, where, table, keys, dry_run, gone, pair)
         changes = replace(writer.write(records), columns=added, removed=writer.remove(make_way, records))
         connection.rollback() if dry_run else connection.commit()
     return changes
@@ -115,13 +122,15 @@ def _check_keys(there, name, keys, never):
                          "write all of them; nothing was written")
 
 
-def _distinct(records, keys):
-    """The records without repetitions; ValueError where two of one key differ, or one has no key."""
+def _distinct(records, keys, several=False):
+    """The records without repetitions; ValueError where two of one key differ (unless `several`), or one has no key."""
     found = {}
     for record in records:
         if lacking := [key for key in keys if record.get(key) in (None, "")]:
             raise ValueError(f"a row has no value in {lacking[0]!r}, by which rows are told apart; nothing was written")
         name = _key(record, keys)
+        if several:
+            name = *name, repr(sorted(record.items()))
         if found.setdefault(name, record) != record:
             differing = [column for column in record if record[column] != found[name].get(column)]
             raise ValueError(f"two rows for {' '.join(map(repr, name))} differ in {', '.join(differing) or 'their columns'}; "
@@ -175,9 +184,9 @@ def _create_missing(cursor, where, table, kinds):
 class _Writer:
     """Writes records into one table; nobody else writes there until the transaction ends."""
 
-    def __init__(self, cursor, where, table, keys, dry_run, gone):
+    def __init__(self, cursor, where, table, keys, dry_run, gone, pair):
         self.cursor, self.target, self.keys = cursor, identifier(where, table), keys
-        self.dry_run, self.gone = dry_run, gone
+        self.dry_run, self.gone, self.pair = dry_run, gone, pair
         cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(self.target), ())
         cursor.execute("""SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, NULL),
                                  attidentity = 'a' OR attgenerated <> '',
@@ -187,17 +196,53 @@ class _Writer:
                           LEFT JOIN pg_attrdef d ON adrelid = attrelid AND adnum = attnum
                           WHERE nspname = %s AND relname = %s AND attnum > 0 AND NOT attisdropped""", (where, table))
         self.columns = {name: _Column(*about) for name, *about in cursor.fetchall()}
+        cursor.execute("SELECT relkind IN ('r', 'p') FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+                       "WHERE nspname = %s AND relname = %s", (where, table))
+        self.numbers_rows, = cursor.fetchone()   # a view has no ROW_ID: there a key has one row
         self.where, self.table = where, table
 
     def write(self, records):
         """The RowChanges of the records, and of what `gone` makes of rows that none of them has."""
+        if self.pair and self.numbers_rows:
+            return self._write_paired(records)
+        records = _distinct(records, self.keys)
         there, wanted = self._existing(records), {_key(record, self.keys) for record in records}
         old = [record for record in records if _key(record, self.keys) in there]
         new = [record for record in records if _key(record, self.keys) not in there]
         if self.gone:
             by_first = {str(record[self.keys[0]]): record for record in records}
             old += [self.gone(by_first[key[0]]) | dict(zip(self.keys, key, strict=True)) for key in there if key not in wanted and None not in key]
-        updated = sum(self._update(names, some) for names, some in _by_columns(old, self._to_update))
+        return self._apply(old, new, records, self.keys)
+
+    def _write_paired(self, records):
+        """As `write`, where a key may have several rows and records: a row is then known by its place in the table."""
+        rows, wanted, pairs, left = {}, {}, [], 0
+        for record in records:
+            wanted.setdefault(_key(record, self.keys), []).append(record)
+        for row in self._rows(list(wanted)):
+            rows.setdefault(_key(row, self.keys), []).append(row)
+        for key, some in wanted.items():
+            there = rows.get(key, [])
+            found = self.pair(there, some)
+            pairs += [(there[at], some[number]) for at, number in found]
+            left += len(there) - len(found)
+        written = {id(record) for _, record in pairs}
+        new = [record for record in records if id(record) not in written]
+        old = [{**record, **{name: row[name] for name in ROW_ID}} for row, record in pairs]
+        return replace(self._apply(old, new, records, ROW_ID), left=left)
+
+    def _rows(self, keys):
+        """The rows of these keys, texts by column, with what tells a row from all others while the table is locked."""
+        names = [*self.columns, *ROW_ID]
+        query = sql.SQL("SELECT {} FROM {} WHERE {}::text = ANY(%s)").format(
+            sql.SQL(", ").join(sql.SQL("{}::text").format(identifier(name)) for name in names), self.target,
+            identifier(self.keys[0]))
+        self.cursor.execute(query, ([key[0] for key in keys],))
+        return [dict(zip(names, row, strict=True)) for row in self.cursor.fetchall()]
+
+    def _apply(self, old, new, records, row_id):
+        """Write the records `old` into the rows that `row_id` names, the `new` ones as rows; the RowChanges."""
+        updated = sum(self._update(names, some, row_id) for names, some in _by_columns(old, self._to_update))
         if not self.dry_run:
             for names, some in _by_columns(new, self._to_insert):
                 self._insert(names, some)
@@ -229,18 +274,18 @@ class _Writer:
     def _to_insert(self, record):
         return tuple(name for name in self.columns if record.get(name) is not None and not self.columns[name].generated)
 
-    def _update(self, names, records):
-        """Update rows in the columns `names` where a value differs; returns how many did."""
+    def _update(self, names, records, row_id):
+        """Update the rows that `row_id` names in the columns `names` where a value differs; returns how many did."""
         if not names:
             return 0
         pairs = [sql.SQL("{} = {}").format(identifier(name), self.columns[name].typed(name)) for name in names]
         differs = [sql.SQL("t.{}::text IS DISTINCT FROM {}::text").format(
             identifier(name), self.columns[name].typed(name, exact=True)) for name in names]
-        same = sql.SQL(" AND ").join(sql.SQL("t.{0}::text = v.{0}").format(identifier(key)) for key in self.keys)
+        same = sql.SQL(" AND ").join(sql.SQL("t.{0}::text = v.{0}").format(identifier(key)) for key in row_id)
         query = sql.SQL("UPDATE {} t SET {} FROM (VALUES %s) v ({}) WHERE {} AND ({})").format(
-            self.target, sql.SQL(", ").join(pairs), sql.SQL(", ").join(map(identifier, (*self.keys, *names))), same,
+            self.target, sql.SQL(", ").join(pairs), sql.SQL(", ").join(map(identifier, (*row_id, *names))), same,
             sql.SQL(" OR ").join(differs))
-        return self._execute(query, (*self.keys, *names), records)
+        return self._execute(query, (*row_id, *names), records)
 
     def _insert(self, names, records):
         query = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(

@@ -1,5 +1,7 @@
 """Labels in and out of files: the user's own table as CSV, and boxes of four corners in the forms of labelling tools.
 
+A picture may have several boxes, each a row of the table, where the task knows that (`Located.several`).
+
 A module here is one format. `write(labels, scheme)` gives texts by relative path (a single file has the path ""),
 `parse(path, scheme, pictures)` gives Labels; docs/formats.md says what each keeps. Files from others are read by
 `reading` only, and all rows go into the table in one transaction, or none.
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.common import config
-from lib.data import demo, ingest
+from lib.data import demo, ingest, merging
 from lib.data.formats import (
     abid,
     coco,
@@ -83,18 +85,31 @@ def import_labels(job, path, format="csv", table="", add=False, dry_run=False):
     image, ambiguous, new, read_as = job.params.data.columns["image"], {}, None, ""
     if format in BOXES:
         kinds, records, new, ambiguous = _read_boxes(job, path, format, table)
-        records = records + [record for record in new.values()] if add else records
+        records = records + [record for added in new.values() for record in added] if add else records
         if not records:
             raise ValueError(_no_picture_known(path, new, ambiguous))
     elif format == "csv":
         kinds, records, read_as = csv_table.read_records(job, path)
         records = _spelled_as_in_table(job, table, records)
+        _check_boxes(job, records)
     else:
         kinds, records = DATA_SETS[format].read_records(job, path)
     generated = "" if job.params.data.token or table else demo.GENERATED
-    changes = write_rows(job, table or job.params.data.table, kinds, records, image, dry_run, make_way=generated)
+    changes = write_rows(job, table or job.params.data.table, kinds, records, image, dry_run, make_way=generated,
+                         pair=merging.row_matcher(job))
     names = tuple(new) if new is not None else changes.added
     return LabelImport(changes, changes.updated + changes.unchanged, names, add or new is None, ambiguous, read_as, dry_run)
+
+
+def _check_boxes(job, records):
+    """ValueError where two rows of a CSV are different labels of one box."""
+    names = {name: column for name, column in job.params.data.columns.items() if column}
+    pictures = {}
+    for record in records:
+        pictures.setdefault(record[names["image"]], []).append({name: record.get(column) for name, column in names.items()})
+    for image, labels in pictures.items():
+        if Located.of(job).several and "same picture, other labels" in merging.contradictions(job, labels).values():
+            raise ValueError(f"two rows for {image!r} differ and are labels of the same box; keep one; nothing was written")
 
 
 def _no_picture_known(path, new, ambiguous):
@@ -163,9 +178,9 @@ def _read_boxes(job, path, format, table):
     columns = job.params.data.columns
     asked = [columns[name] for name in ("image", "group") if columns.get(name)]  # ingesting cannot do without
     kinds = dict.fromkeys(asked, str) | {columns[name]: kind for name, kind in job.columns.items()}
-    records = {name: {columns["image"]: name} | _row(_one(labels, scheme), scheme, columns)
+    records = {name: [{columns["image"]: name} | _row(label, scheme, columns) for label in _apart(job, labels, scheme)]
                for name, labels in (known | new).items()}
-    return kinds, [records[name] for name in known], {name: records[name] for name in new}, ambiguous
+    return kinds, [record for name in known for record in records[name]], {name: records[name] for name in new}, ambiguous
 
 
 def _check(label, size, stored):
@@ -179,12 +194,13 @@ def _check(label, size, stored):
                          f"{label.size[0]}x{label.size[1]}; {turned}")
 
 
-def _one(labels, scheme):
-    """The one label of a picture; ValueError where there are more."""
-    if len(labels) > 1:
+def _apart(job, labels, scheme):
+    """The labels of a picture; ValueError where there are more than the task knows, or two of the same box."""
+    places = [scheme.row(label.corners) for label in labels]
+    if len(labels) > 1 and (not Located.of(job).several or merging.contradictions(job, places)):
         raise ValueError(f"{labels[1].place}: {labels[1].image[:200]} has {len(labels)} labels, the first at "
                          f"{labels[0].place}; keep one, or name the right one {scheme.name} and the others not")
-    return labels[0]
+    return labels
 
 
 def _row(label, scheme, columns):
@@ -209,13 +225,14 @@ def _export(job, path, format):
 
 def _ingested_labels(job, scheme):
     """Labels as notebook 01 left them."""
-    return [_label(row, scheme) for row in ingest.read_labels(job).to_dict("records")]
+    return [_label({**row, **label}, scheme) for row in ingest.read_labels(job).to_dict("records")
+            for label in Located.of(job).labels_of(row)]
 
 
 def _table_labels(job, scheme, table):
     """Labels of the table; ValueError where a picture cannot be found or its label not be used."""
     pictures, labels, wrong = KnownPictures(job, table, must=True), [], []
-    for path, row in pictures.rows.items():
+    for path, row in ((path, row) for path, rows in pictures.rows.items() for row in rows):
         try:
             name, size, orientation = pictures.measured(path)
             label = {name: csv_table.parse_cell(path, name, row.get(column) or "", job.columns[name])
@@ -227,7 +244,7 @@ def _table_labels(job, scheme, table):
         except (ValueError, RejectedRow, OSError) as error:
             wrong.append(f"{path!r}: {error}")
     if wrong:
-        raise ValueError(f"{len(wrong)} of {len(pictures.rows)} rows cannot be exported, the first is {wrong[0][:300]}; "
+        raise ValueError(f"{len(wrong)} of {sum(map(len, pictures.rows.values()))} rows cannot be exported, the first is {wrong[0][:300]}; "
                          "run notebook 01, which leaves such rows out, and export what it gathered")
     return labels
 

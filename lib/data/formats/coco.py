@@ -9,22 +9,30 @@ from collections import Counter
 from operator import itemgetter
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four_corners, required, shapes_of_task, size
+from lib.data.formats.shapes import (
+    Label,
+    by_image,
+    four_corners,
+    required,
+    shapes_of_task,
+    size,
+)
 from lib.imaging import coco, geometry
 
 
 def write(labels, scheme):
-    images = [coco.image(n, label.image, label.size) for n, label in enumerate(labels, 1)]
+    numbers = {name: n for n, name in enumerate(by_image(labels), 1)}
+    images = [coco.image(numbers[name], name, found[0].size) for name, found in by_image(labels).items()]
     category = {"id": 1, "name": scheme.name, "supercategory": "", "keypoints": list(scheme.points),
                 "skeleton": [[1, 2], [2, 3], [3, 4], [4, 1]]}
     content = {"info": {"description": f"labels of {scheme.name}"}, "licenses": [], "images": images,
-               "categories": [category], "annotations": [_annotation(n, label) for n, label in enumerate(labels, 1)]}
+               "categories": [category], "annotations": [_annotation(n, numbers[label.image], label) for n, label in enumerate(labels, 1)]}
     return {"": "".join(coco.pieces(content))}
 
 
-def _annotation(number, label):
+def _annotation(number, image, label):
     points = label.corners.tolist()
-    return {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "num_keypoints": 4,
+    return {"id": number, "image_id": image, "category_id": 1, "iscrowd": 0, "num_keypoints": 4,
             "keypoints": [each for x, y in points for each in (x, y, 2)],
             "segmentation": coco.segmentation(points), "area": abs(geometry.area(label.corners)),
             "bbox": coco.bbox(points), "attributes": label.values}

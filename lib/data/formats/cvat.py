@@ -5,7 +5,15 @@ are polygons, four points, and boxes with their rotation (clockwise about the ce
 """
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four_corners, number, rectangle, shapes_of_task, size
+from lib.data.formats.shapes import (
+    Label,
+    by_image,
+    four_corners,
+    number,
+    rectangle,
+    shapes_of_task,
+    size,
+)
 
 
 def write(labels, scheme):
@@ -13,23 +21,25 @@ def write(labels, scheme):
 
     root = tree.Element("annotations")
     tree.SubElement(root, "version").text = "1.1"
-    _meta(tree, root, labels, scheme)
-    for at, label in enumerate(labels):
-        image = tree.SubElement(root, "image", id=str(at), name=label.image, width=str(label.size[0]),
-                                height=str(label.size[1]))
-        points = ";".join(f"{x!r},{y!r}" for x, y in label.corners.tolist())
-        shape = tree.SubElement(image, "polygon", label=scheme.name, source="manual", occluded="0", points=points,
-                                z_order="0")
-        for name, value in label.values.items():
-            tree.SubElement(shape, "attribute", name=name).text = str(value)
+    pictures = by_image(labels)
+    _meta(tree, root, pictures, scheme)
+    for at, (name, found) in enumerate(pictures.items()):
+        width, height = found[0].size
+        image = tree.SubElement(root, "image", id=str(at), name=name, width=str(width), height=str(height))
+        for label in found:
+            points = ";".join(f"{x!r},{y!r}" for x, y in label.corners.tolist())
+            shape = tree.SubElement(image, "polygon", label=scheme.name, source="manual", occluded="0", points=points,
+                                    z_order="0")
+            for column, value in label.values.items():
+                tree.SubElement(shape, "attribute", name=column).text = str(value)
     tree.indent(root, " ")
     return {"": '<?xml version="1.0" encoding="utf-8"?>\n' + tree.tostring(root, encoding="unicode") + "\n"}
 
 
-def _meta(tree, root, labels, scheme):
+def _meta(tree, root, pictures, scheme):
     """The task, its label and that label's attributes, with the numbers that may be chosen (least, most, step)."""
     task = tree.SubElement(tree.SubElement(root, "meta"), "task")
-    for name, text in (("name", scheme.name), ("size", str(len(labels))), ("mode", "annotation")):
+    for name, text in (("name", scheme.name), ("size", str(len(pictures))), ("mode", "annotation")):
         tree.SubElement(task, name).text = text
     label = tree.SubElement(tree.SubElement(task, "labels"), "label")
     tree.SubElement(label, "name").text = scheme.name

@@ -12,24 +12,35 @@ from operator import itemgetter
 from pathlib import PurePosixPath
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four_corners, rectangle, required, shapes_of_task, size
+from lib.data.formats.shapes import (
+    Label,
+    by_image,
+    four_corners,
+    rectangle,
+    required,
+    shapes_of_task,
+    size,
+)
 
 VERSION = "5.4.1"   # of LabelMe's own files; it is not looked at when one is opened
 OUTLINES = ("polygon", "rectangle", "oriented_rectangle", "rotation")
 
 
 def write(labels, scheme):
-    texts = {str(PurePosixPath(label.image).with_suffix(".json")): _file(label, scheme) for label in labels}
-    if len(texts) < len(labels):
+    pictures = by_image(labels)
+    texts = {str(PurePosixPath(name).with_suffix(".json")): _file(found, scheme) for name, found in pictures.items()}
+    if len(texts) < len(pictures):
         raise ValueError("two pictures differ in nothing but their suffix, and LabelMe's files take no notice of "
                          "that; rename one, or export to coco")
     return texts
 
 
-def _file(label, scheme):
-    shape = {"label": scheme.name, "points": label.corners.tolist(), "group_id": None, "shape_type": "polygon",
-             "description": "\n".join(f"{name}: {value}" for name, value in label.values.items()), "flags": {}}
-    return json.dumps({"version": VERSION, "flags": {}, "shapes": [shape],
+def _file(labels, scheme):
+    label = labels[0]
+    shapes = [{"label": scheme.name, "points": each.corners.tolist(), "group_id": None, "shape_type": "polygon",
+               "description": "\n".join(f"{name}: {value}" for name, value in each.values.items()), "flags": {}}
+              for each in labels]
+    return json.dumps({"version": VERSION, "flags": {}, "shapes": shapes,
                        "imagePath": PurePosixPath(label.image).name, "imageData": None,
                        "imageHeight": label.size[1], "imageWidth": label.size[0]},
                       indent=1, allow_nan=False, ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""Label Studio JSON (labelstud.io, "Label Studio JSON format of annotated tasks"): a polygon in each task.
+"""Label Studio JSON (labelstud.io, "Label Studio JSON format of annotated tasks"): polygons in each task.
 
 Coordinates are percent of the upright picture's width and height. Read are polygons, four keypoints and rectangles,
 whose rotation is clockwise about the top-left corner, in degrees. Rows of core and the like are a `number` of the
-picture; a choice is read too. docs/formats.md has the labelling setup that fits.
+picture, or of its region (perRegion) where there are several; a choice is read too. docs/formats.md has the labelling setup that fits.
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy as np
 from lib.data.formats import reading
 from lib.data.formats.shapes import (
     Label,
+    by_image,
     four_corners,
     is_picture_name,
     number,
@@ -28,21 +29,29 @@ WORDS = {"number": "number", "choices": "choices", "textarea": "text"}
 
 
 def write(labels, scheme):
-    return {"": json.dumps([_task(at, label, scheme) for at, label in enumerate(labels, 1)], indent=1, allow_nan=False,
+    return {"": json.dumps([_task(at, found, scheme) for at, found in enumerate(by_image(labels).values(), 1)], indent=1, allow_nan=False,
                            ensure_ascii=False)}
 
 
-def _task(at, label, scheme):
+def _task(at, labels, scheme):
+    result = [region for number, label in enumerate(labels, 1)
+              for region in _result(f"{at}-box{number}" if len(labels) > 1 else "", at, label, scheme)]
+    return {"id": at, "data": {"image": FOLDER + urllib.parse.quote(labels[0].image)}, "annotations": [{"result": result}]}
+
+
+def _result(region, at, label, scheme):
+    """The outline of a label and its values, which are the region's own (perRegion) where it has a name."""
     shown = {"to_name": "image", "original_width": label.size[0], "original_height": label.size[1],
              "image_rotation": 0}
     points = (label.corners * 100 / label.size).tolist()
-    result = [{"id": f"{at}-box", "type": "polygonlabels", "from_name": "label", **shown,
+    result = [{"id": region or f"{at}-box", "type": "polygonlabels", "from_name": "label", **shown,
                "value": {"points": points, "closed": True, "polygonlabels": [scheme.name]}}]
+    own = {**shown, "value": {"points": points, "closed": True}} if region else {"to_name": "image", "value": {}}
     for name, value in label.values.items():
         kind = "number" if isinstance(value, int | float) else "choices"
-        result.append({"id": f"{at}-{name}", "type": kind, "from_name": name, "to_name": "image",
-                       "value": {kind: value if kind == "number" else [value]}})
-    return {"id": at, "data": {"image": FOLDER + urllib.parse.quote(label.image)}, "annotations": [{"result": result}]}
+        result.append({"id": region or f"{at}-{name}", "type": kind, "from_name": name,
+                       **own, "value": {**own["value"], kind: value if kind == "number" else [value]}})
+    return result
 
 
 def parse(path, scheme, pictures):
@@ -88,22 +97,24 @@ def _path(text):
 def _boxes(name, result, scheme, place):
     """The Labels of a task: each outline, or all keypoints together where there is none."""
     regions = {"polygon": [], "rectangle": [], "keypoint": []}
-    values = {}
+    values = {}   # by the id of a region; None: those of the whole picture
+    shapes = {region.get("id") for region in result if str(region.get("type")).removesuffix("labels") in regions} - {None}
     for region in result:
         kind, value = required(region, "type", str, place), required(region, "value", dict, place)
         column = region.get("from_name")
         if kind in WORDS and isinstance(column, str) and column in scheme.values:
             given = value.get(WORDS[kind])
-            values[column] = given[0] if isinstance(given, list) and len(given) == 1 else given
+            owner = region.get("id") if region.get("id") in shapes else None
+            values.setdefault(owner, {})[column] = given[0] if isinstance(given, list) and len(given) == 1 else given
         elif kind.removesuffix("labels") in regions:
             regions[kind.removesuffix("labels")].append(region)
     outlines = shapes_of_task(regions["polygon"] + regions["rectangle"], _label, scheme)
-    found = [_scaled(region, place) for region in outlines]
+    found = [(*_scaled(region, place), region.get("id")) for region in outlines]
     if regions["keypoint"] and not found:
         dots = [_scaled(region, place) for region in regions["keypoint"]]
-        found = [(four_corners([tuple(point) for points, _ in dots for point in points], place), dots[0][1])]
-    for corners, sides in found:
-        yield Label(name, sides, corners, values, place=place)
+        found = [(four_corners([tuple(point) for points, _ in dots for point in points], place), dots[0][1], None)]
+    for corners, sides, region in found:
+        yield Label(name, sides, corners, {**values.get(None, {}), **values.get(region, {})}, place=place)
 
 
 def _scaled(region, place):

@@ -28,7 +28,10 @@ class KnownPictures:
         image = job.params.data.columns["image"]
         self.columns, rows = _table(job, table, must)
         rows = [dict(zip(self.columns, row, strict=True)) for row in rows]
-        self.rows = {row[image]: row for row in rows if row.get(image)}
+        self.rows = {}   # by picture: the rows that name it
+        for row in rows:
+            if row.get(image):
+                self.rows.setdefault(row[image], []).append(row)
         self.copied = {}
         with contextlib.suppress(ValueError):  # nothing was ingested yet
             self.copied = files.read_json(job.folder / "pictures.json")

@@ -1,4 +1,4 @@
-"""What all forms share: a label of four corners, what a task's labels hold, and shapes made of numbers."""
+"""What all forms share: a label of four corners, of which a picture may have several, what a task's labels hold, and shapes made of numbers."""
 
 import math
 from dataclasses import dataclass, field
@@ -60,6 +60,14 @@ class Scheme:
     def row(self, corners):
         return {f"{point}{axis}": float(value) for point, pair in zip(self.points, corners, strict=True)
                 for axis, value in zip("xy", pair, strict=True)}
+
+
+def by_image(labels):
+    """The labels of each picture, by its name, in the order in which they come."""
+    found = {}
+    for label in labels:
+        found.setdefault(label.image, []).append(label)
+    return found
 
 
 def shapes_of_task(shapes, name, scheme):

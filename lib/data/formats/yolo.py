@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from lib.data.formats import reading
-from lib.data.formats.shapes import Label, four_corners, number
+from lib.data.formats.shapes import Label, by_image, four_corners, number
 from lib.imaging import images
 
 LISTS = {"train": "train", "validation": "val", "test": "test", "": "train"}
@@ -24,14 +24,15 @@ class _Yolo:
 
     @classmethod
     def write(cls, labels, scheme):
-        texts = {f"labels/{PurePosixPath(label.image).with_suffix('.txt')}": cls.line(label, scheme)
-                 for label in labels}
-        if len(texts) < len(labels):
+        pictures = by_image(labels)
+        texts = {f"labels/{PurePosixPath(name).with_suffix('.txt')}": "".join(cls.line(label, scheme) for label in found)
+                 for name, found in pictures.items()}
+        if len(texts) < len(pictures):
             raise ValueError("two pictures differ in nothing but their suffix, and YOLO's files take no notice of "
                              "that; rename one, or export to coco")
         lists = {}
-        for label in labels:
-            lists.setdefault(LISTS[label.split], []).append(f"./images/{label.image}\n")
+        for name, found in pictures.items():
+            lists.setdefault(LISTS[found[0].split], []).append(f"./images/{name}\n")
         texts |= {f"{name}.txt": "".join(lines) for name, lines in lists.items()}
         most = max((_class(label, scheme) for label in labels), default=0)
         names = {0: scheme.name} | {at: f"{scheme.count}={at}" for at in range(1, most + 1)}
