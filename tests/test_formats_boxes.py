@@ -435,3 +435,95 @@ def test_a_tool_that_does_not_turn_pictures_is_noticed_by_their_size(eight, job_
     with pytest.raises(ValueError, match="has 160x120 px and the file says 120x160; .*set data.orientation=stored"):
         formats.import_labels(job, tmp_path / "a.json", "coco")
     assert tables.read_table(job) == before
+
+
+# --- several boxes of a picture
+
+
+UPPER, LOWER, RIGHT = (5, 5, 30, 6, 29, 20, 4, 19), (5, 24, 30, 25, 29, 40, 4, 41), (34, 5, 60, 6, 59, 20, 35, 19)
+
+
+def labelled():
+    """Labels of two pictures: three boxes with 3, 4 and 5 rows, and one."""
+    boxes = [np.reshape(each, (4, 2)).astype(float) for each in (UPPER, LOWER, RIGHT)]
+    return [*[Label("a/b.jpg", (64, 48), each, {"row_nb": rows}) for rows, each in enumerate(boxes, 3)],
+            Label("c.jpg", (64, 48), CORNERS, {"row_nb": 7})]
+
+
+@pytest.mark.parametrize("name", formats.BOXES)
+def test_several_boxes_of_a_picture_come_back_each_with_its_rows(name, tmp_path):
+    labels = labelled()
+    back = through(name, labels, tmp_path, scheme(name))
+    assert [(each.image, {key: int(value) for key, value in each.values.items()}) for each in back] \
+        == [(each.image, each.values) for each in labels]
+    assert all(np.abs(one.corners - other.corners).max() < 1e-3 for one, other in zip(back, labels, strict=True))
+
+
+def test_label_studio_tells_the_rows_of_one_box_as_ever_and_of_several_by_region(tmp_path):
+    through("labelstudio", labelled(), tmp_path, scheme("labelstudio"))
+    several, one = (task["annotations"][0]["result"] for task in json.loads((tmp_path / "labels.json").read_text()))
+    assert [each["id"] for each in several] == ["1-box1", "1-box1", "1-box2", "1-box2", "1-box3", "1-box3"]
+    assert several[1]["value"]["number"] == 3 and several[1]["value"]["points"] == several[0]["value"]["points"]
+    assert one[1] == {"id": "2-row_nb", "type": "number", "from_name": "row_nb", "to_name": "image", "value": {"number": 7}}
+
+
+@pytest.fixture
+def of_two(walk, place, tcp_job):
+    """The job of a table with a picture of two boxes, gathered."""
+    rows = good(place)
+    picture(place / "two.jpg", 900)
+    two = [label("X:\\two.jpg", "Albion", rows, corners) for corners, rows in ((UPPER, 3), (LOWER, 4))]
+    walk([*rows, *two])
+    return tcp_job(**{"data.path_rules": [{"from": "X:\\", "to": str(place)}]})
+
+
+def two_of(job):
+    names, rows = tables.read_table(job)
+    found = [dict(zip(names, row, strict=True)) for row in rows if row[names.index("fullname")] == "X:\\two.jpg"]
+    return sorted((round(float(row["p1y"]), 6), round(float(row["p1x"]), 6), int(row["row_nb"]), row["site_na"]) for row in found)
+
+
+@pytest.mark.parametrize("name", formats.BOXES)
+def test_what_is_exported_goes_back_into_its_own_rows(name, of_two, tmp_path):
+    path = tmp_path / WHERE.get(name, "out")
+    assert formats.export_labels(of_two, path, name) == 22
+    before = tables.read_table(of_two)
+    found = formats.import_labels(of_two, path, name)
+    assert (found.changes.new, found.changes.left, len(tables.read_table(of_two)[1])) == (0, 0, len(before[1]))
+    assert two_of(of_two) == [(5, 5, 3, "Albion"), (24, 5, 4, "Albion")]
+
+
+def coco_of(path, *boxes):
+    """A COCO file of one picture with these boxes: pairs of corners and rows."""
+    labels = [Label("two.jpg", (64, 48), np.reshape(corners, (4, 2)).astype(float), {"row_nb": rows}) for corners, rows in boxes]
+    path.write_text(formats.BOXES["coco"].write(labels, scheme())[""])
+    return path
+
+
+def test_a_corrected_box_goes_into_the_row_it_overlaps_with_and_a_new_one_becomes_a_row(of_two, tmp_path):
+    path = coco_of(tmp_path / "new.json", (RIGHT, 9), (np.add(LOWER, 1), 8))
+    shown = formats.import_labels(of_two, path, "coco", dry_run=True)
+    assert two_of(of_two) == [(5, 5, 3, "Albion"), (24, 5, 4, "Albion")] and "would be: 1 row updated, 1 new" in str(shown)
+    found = formats.import_labels(of_two, path, "coco")
+    assert (found.changes.updated, found.changes.new, found.changes.left) == (1, 1, 1)
+    assert "1 further row of these pictures left as they are" in str(found)
+    assert two_of(of_two) == [(5, 5, 3, "Albion"), (5, 34, 9, None), (25, 6, 8, "Albion")]
+
+
+def test_two_labels_of_one_box_in_a_file_are_refused(of_two, tmp_path):
+    before = tables.read_table(of_two)
+    with pytest.raises(ValueError, match="two.jpg has 3 labels, the first at"):
+        formats.import_labels(of_two, coco_of(tmp_path / "twice.json", (UPPER, 3), (LOWER, 4), (np.add(LOWER, 1), 5)), "coco")
+    header = "fullname,row_nb," + ",".join(f"p{n}{axis}" for n in (1, 2, 3, 4) for axis in "xy")
+    csv = tmp_path / "twice.csv"
+    csv.write_text("\n".join([header, *(f"X:\\two.jpg,{rows}," + ",".join(map(str, UPPER)) for rows in (3, 5))]))
+    with pytest.raises(ValueError, match="two rows for 'X:.*two.jpg' differ and are labels of the same box"):
+        formats.import_labels(of_two, csv)
+    assert tables.read_table(of_two) == before
+
+
+def test_a_csv_of_several_boxes_is_loaded_again_without_a_row_more(of_two, tmp_path):
+    formats.export_labels(of_two, tmp_path / "all.csv")
+    before = sorted(map(str, tables.read_table(of_two)[1]))
+    found = formats.import_labels(of_two, tmp_path / "all.csv").changes
+    assert (found.updated, found.new, found.left) == (0, 0, 0) and sorted(map(str, tables.read_table(of_two)[1])) == before
