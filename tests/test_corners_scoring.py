@@ -132,3 +132,28 @@ def test_the_least_sure_box_makes_an_answer_unsure(job):
 def test_nearest_is_the_true_box_with_the_most_overlap(job):
     truth = job.truth(row(UPPER, LOWER))
     assert scoring.nearest(truth, answer(found(LOWER + 5)))["row_nb"] == 4
+
+
+# --- tables and figures
+
+
+def test_a_table_of_answers_names_no_lists_of_boxes(job):
+    from lib.evaluation import scores
+
+    truth = job.truth(row(UPPER, LOWER))
+    line = scores.line(job, row(UPPER, LOWER) | {"split": "test"}, truth, answer(found(UPPER), found(LOWER, 4)), job.baseline([row(UPPER)])(SIZE))
+    assert line["truth_boxes_nb"] == line["answer_boxes_nb"] == 2 and not {"truth_boxes", "answer_boxes"} & set(line)
+
+
+def test_labels_are_plotted_box_by_box(job):
+    import json
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    several = row(UPPER, LOWER)
+    table = pd.DataFrame([row(UPPER) | {"boxes": ""}, several | {"boxes": json.dumps(several["boxes"])}])
+    axes = Figure().subplots(1, 2)
+    Reported.of(job).plot_labels(axes, table)
+    assert [len(each.get_offsets()) for each in axes[0].collections] == [3] * 4
+    assert [bar.get_height() for bar in axes[1].patches] == [2, 1] and axes[1].get_ylabel() == "boxes"

@@ -50,3 +50,29 @@ def test_the_demo_has_a_group_for_every_part():
         assert {part: parts.count(part) for part in set(parts)} == {"train": 14, "validation": 3, "test": 3}
 
 
+
+
+def test_a_generated_picture_of_several_boxes_has_a_row_for_each(make_job, monkeypatch):
+    import numpy as np
+
+    from lib import tasks
+    from lib.data import ingest
+    from lib.tasks.corners import labels
+
+    kind, usual = tasks.find("corners"), tasks.find("corners").sample
+
+    def sample(self, rng, size):
+        code, row = usual(self, rng, size)
+        corners = np.array([[10, 10], [300, 10], [300, 100], [10, 100]], float)
+        boxes = [labels.row_of(corners + (0, 110 * at), 3 + at) for at in range(2)]
+        return code, self.merge(boxes) if self.params.data.several else boxes[0]
+
+    monkeypatch.setattr(kind, "sample", sample)
+    several = {"data__generate": 20, "data__generate_width": 320, "data__generate_height": 240, "data__several": 1.0}
+    job = make_job(**several)
+    found = ingest.ingest_labels(job)
+    assert len(found.table) == 20 and found.counts["rows"] == found.counts["kept"] == 40
+    assert all([box["row_nb"] for box in labels.boxes_of(row)] == [3, 4] for row in found.table.to_dict("records"))
+    assert demo.fill_table(job) == 0, "nothing is drawn again"
+    assert demo.fill_table(make_job(**{**several, "data__several": 0.0})) == 20, "another share draws anew"
+    assert ingest.ingest_labels(make_job(**{**several, "data__several": 0.0})).counts["rows"] == 20

@@ -563,6 +563,22 @@ def test_undo_reaches_saved_marks_and_goes_back_across_pictures(hosted):
     assert statuses(view) == ["accepted", "open", "accepted"]
 
 
+def test_undo_goes_back_behind_an_acceptance_that_was_saved(hosted):
+    page, view = hosted(CORNERS, two())
+    page.keyboard.press("9")
+    page.keyboard.press("Enter")
+    shown(page, "b.jpg")
+    foot(page, "1/2 reviewed, 1 corrected")
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    shown(page, "a.jpg")
+    assert page.get_by_title("row_nb 4", exact=True).get_attribute("aria-pressed") == "true"
+    assert not page.get_by_role("alert").count(), "nobody else changed it"
+    page.keyboard.press("s")
+    saved(page)
+    assert kept(view, "a.jpg")["row_nb"] == 4
+
+
 def test_a_picture_can_be_put_back_to_do(hosted):
     page, view = hosted(CORNERS, two())
     saved(page, "r")

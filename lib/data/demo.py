@@ -9,10 +9,12 @@ import numpy as np
 from psycopg2 import sql
 from tqdm.auto import tqdm
 
+from lib.data import merging
 from lib.storage import files
 from lib.storage.postgres import connect, identifier, schema
 from lib.storage.table_writes import write_rows
 from lib.storage.tables import columns
+from lib.tasks.contract import Located
 
 ROOT = "D:\\Cores\\"   # where the generated pictures claim to lie
 SITES = ("Albion", "Birchwood", "Copperline", "Dunmore", "Eastgate", "Fairview", "Granite Hill", "Highland",
@@ -98,7 +100,10 @@ def _remove_all_but(job, kept):
 def _generator_changed(job):
     """Whether picture 0 would be drawn differently today than it was; the answer is kept beside the pictures."""
     picture, row = _draw(job, 0)
-    note, now = folder(job) / "generator.txt", hashlib.sha256(picture + repr(_row(job, 0, row)).encode()).hexdigest()
+    several = f"several {job.params.data.several}" if job.params.data.several else ""
+    rows = [_row(job, 0, label) for label in Located.of(job).labels_of(row)]
+    about = picture + (", ".join(map(repr, rows)) + several).encode()
+    note, now = folder(job) / "generator.txt", hashlib.sha256(about).hexdigest()
     if note.is_file() and note.read_text() == now:
         return False
     with contextlib.suppress(FileNotFoundError):
@@ -119,18 +124,19 @@ def _draw_all(job, seeds):
             tqdm(total=len(seeds), desc="drawing", unit="picture", disable=not seeds) as bar:
         for start in range(0, len(seeds), 50):
             records = []
-            for record in pool.map(lambda seed: _record(job, seed), seeds[start:start + 50]):
-                records.append(record)
+            for rows in pool.map(lambda seed: _records(job, seed), seeds[start:start + 50]):
+                records += rows
                 bar.update()
-            kinds = {column: type(value) for column, value in records[0].items()}
-            write_rows(job, job.params.data.table, kinds, records, job.params.data.columns["image"])
+            kinds = {column: type(value) for record in records for column, value in record.items()}
+            write_rows(job, job.params.data.table, kinds, records, job.params.data.columns["image"],
+                       pair=merging.row_matcher(job))
 
 
-def _record(job, seed):
-    """The table's row of a generated picture, which is drawn and written to its file."""
+def _records(job, seed):
+    """The table's rows of a generated picture, one a label; the picture is drawn and written to its file."""
     picture, row = _draw(job, seed)
     files.write(_file(job, seed), picture)
-    return _row(job, seed, row)
+    return [_row(job, seed, label) for label in Located.of(job).labels_of(row)]
 
 
 def _row(job, seed, row):

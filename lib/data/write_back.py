@@ -1,8 +1,6 @@
 """Corrected labels into the user's own table: what would change, what stands against it, and the change itself."""
 
-import contextlib
 import functools
-import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +8,7 @@ import psycopg2
 from psycopg2 import errors, sql
 
 from lib.common import config
-from lib.data import ingest, row_matching
+from lib.data import ingest, merging, row_matching
 from lib.data.formats.pictures import KnownPictures
 from lib.imaging import images
 from lib.storage import postgres, revisions, tables
@@ -32,7 +30,7 @@ class RowChange(NamedTuple):
     def differences(self):
         """`column before → after` of each column that changes."""
         old = self.before or {}
-        return [f"{name} {old.get(name)} → {value}" for name, value in self.after.items() if not _same(old.get(name), value)]
+        return [f"{name} {old.get(name)} → {value}" for name, value in self.after.items() if not merging.same_value(old.get(name), value)]
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def _differences(job, rows, entry, wanted):
         return ""
     before, after = rows[0], _stored(job, wanted[0], entry)
     names = _columns(job)
-    return ": " + ", ".join(f"{names[name]} is {before[name]}" for name in names if not _same(before[name], after[name]))
+    return ": " + ", ".join(f"{names[name]} is {before[name]}" for name in names if not merging.same_value(before[name], after[name]))
 
 
 def _row_change(job, table, match, rows, entry):
@@ -182,16 +180,7 @@ def _stored(job, label, entry):
 
 
 def _agree(job, one, other):
-    return one is not None and all(_same(one[name], other.get(name)) for name in job.columns)
-
-
-def _same(one, other):
-    """Whether two values mean the same: as numbers, as JSON, or as texts."""
-    with contextlib.suppress(TypeError, ValueError):
-        return abs(float(one) - float(other)) <= 1e-6 * max(1.0, abs(float(one)))
-    with contextlib.suppress(TypeError, ValueError):
-        return json.loads(one) == json.loads(other)
-    return one == other
+    return one is not None and all(merging.same_value(one[name], other.get(name)) for name in job.columns)
 
 
 # --- the table

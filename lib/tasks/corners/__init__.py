@@ -1,5 +1,7 @@
 """Where is the core box, and how many rows of core does it hold?"""
 
+import itertools
+
 import cv2
 import numpy as np
 
@@ -31,6 +33,13 @@ OUTSIDE = 0.05           # how far outside the picture a labelled corner may lie
 CUT_OUTSIDE = 1.0        # the same for a box that is labelled as cut by the picture's frame
 
 
+def _wide(seed, size):
+    """The first scene from this seed on in which there is a box; there may be several."""
+    from lib.synthetic import coreboxes
+
+    return next(scene for scene in (coreboxes.draw_wide(seed + more, size) for more in itertools.count()) if scene.boxes)
+
+
 class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersReported, CornersPretrained, CornersLocated):
     """Four corners, in pixels of the upright picture, and in mode 9 the number of rows."""
 
@@ -53,9 +62,12 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
     def sample(self, rng, size):
         from lib.synthetic import coreboxes
 
-        scene = coreboxes.draw(int(rng.integers(2**31)), size=size, kind="box")
+        edge, seed = self.params.corners.edge, int(rng.integers(2**31))
+        scene = coreboxes.draw(seed, size=size, kind="box") if rng.random() >= self.params.data.several else _wide(seed, size)
+        labels = [row_of(getattr(box, edge), box.row_nb) | {"cut": bool(box.cut)} for box in scene.boxes] \
+            if scene.kind != "box" else [row_of(getattr(scene, edge), scene.row_nb)]
         code = cv2.imencode(".jpg", scene.pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
-        return code.tobytes(), row_of(getattr(scene, self.params.corners.edge), scene.row_nb)
+        return code.tobytes(), self.merge(labels)
 
     def check(self, row):
         """The row with its corners in order TL, TR, BR, BL.

@@ -44,7 +44,8 @@ export class EditHistory {
     const group = from.pop();
     if (!group) return [];
     to.push(group);
-    const mine = group.filter((entry) => sameState(this.drafts.now(entry.at), entry[state]));
+    const undecided = (now) => ({ ...now, status: now.status === "edited" ? "open" : now.status });   // undo of a decision leaves "open"
+    const mine = group.filter((entry) => sameState(undecided(this.drafts.now(entry.at)), undecided(entry[state])));
     if (mine.length < group.length) this.drafts.view.notify("changed since by somebody else: left as it is, see its history");
     for (const entry of mine) {
       const status = entry[other].status === "edited" && DECIDED.includes(this.drafts.kept(entry.at).status) ? "open" : entry[other].status;

@@ -63,7 +63,7 @@ export class Side {
       return node;
     });
     const remove = readOnly ? [] : [button("Remove", "remove the chosen box (Delete)", () => quads.remove())];
-    this.boxes.replaceChildren(make("span", "", `${count} boxes`), ...numbers, ...remove);
+    this.boxes.replaceChildren(...count > 1 ? [make("span", "", `${count} boxes`), ...numbers, ...remove] : []);
   }
 
   widen(wide) {
