@@ -52,6 +52,15 @@ def test_an_image_is_slim_not_root_and_says_when_it_is_ill(path):
     assert "ADD" not in dict(found) and "password" not in path.read_text().lower()
 
 
+def test_the_api_keeps_below_the_memory_that_compose_allows_it():
+    """So that a picture too many is a 503, and no end of the process by the kernel."""
+    for path in (ROOT / "docker/api/Dockerfile", *sorted(ROOT.glob("docker/*.yml"))):
+        text = path.read_text()
+        mib = [int(number) for number in re.findall(r'"api\.memory=(\d+)"', text)]
+        assert len(mib) == text.count('["/model"') == 1 and mib[0] <= 0.8 * 2048, path.name
+        assert set(re.findall(r"mem_limit: (\w+)", text)) <= {"2g"}, path.name
+
+
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
 def test_hadolint_finds_nothing(path):
     tool = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
