@@ -36,7 +36,8 @@ INFER = {
     "binary data extension.",
     "content": {"application/json": {
         "schema": {"type": "object", "required": ["inputs"], "properties": {
-            "id": {"type": "string", "maxLength": 200}, "parameters": {"type": "object"},
+            "id": {"type": "string", "maxLength": 200}, "parameters": {
+                "type": "object", "description": "what the query of /predict takes, such as {\"mode\": 8, \"boxes\": \"all\"}"},
             "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": {
                 "type": "object", "required": ["name", "datatype", "shape", "data"], "properties": {
                     "name": {"const": "image"}, "datatype": {"const": "BYTES"}, "data": TEXTS, "shape": {
