@@ -153,3 +153,47 @@ def test_thousands_of_rows_go_in_by_batches(server, tcp_job):
     assert write(job, *records).new == 2500
     changes = write(job, *(record | {"p1x": 0.5} if n % 2 else record for n, record in enumerate(records)))
     assert (changes.updated, changes.unchanged) == (1250, 1250)
+
+
+# --- several rows of one key
+
+
+def nearest(rows, records):
+    """Pairs of rows and records whose p1x are at most 2 apart."""
+    return [(at, n) for n, record in enumerate(records) for at, row in enumerate(rows) if abs(float(row["p1x"]) - record["p1x"]) <= 2]
+
+
+PARTS = """CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE {schema}.own_pic (fullname text, p1x float, note text){parted};
+INSERT INTO {schema}.own_pic VALUES ('a', 1, 'first'), ('a', 50, 'second'), ('b', 1, 'third')"""
+PARTED = """ PARTITION BY RANGE (p1x);
+CREATE TABLE {schema}.low PARTITION OF {schema}.own_pic FOR VALUES FROM (0) TO (20);
+CREATE TABLE {schema}.high PARTITION OF {schema}.own_pic FOR VALUES FROM (20) TO (100)"""
+
+
+@pytest.mark.parametrize("parted", ["", PARTED], ids=["table", "partitions"])
+def test_records_go_into_the_rows_of_their_key_that_they_are_paired_with(server, tcp_job, parted):
+    job = tcp_job(data__table="own_pic")
+    server.sql(PARTS.format(schema=schema(job), parted=parted.format(schema=schema(job))))
+    records = {"fullname": "a", "p1x": 51.0}, {"fullname": "a", "p1x": 90.0}, {"fullname": "c", "p1x": 3.0}
+    assert (write(job, *records, pair=nearest, dry_run=True).updated, len(stands(server, job, "p1x"))) == (1, 3)
+    changes = write(job, *records, pair=nearest)
+    assert (changes.updated, changes.new, changes.unchanged, changes.left) == (1, 2, 0, 1)
+    assert stands(server, job, "p1x, fullname, note") == [
+        (1, "a", "first"), (1, "b", "third"), (3, "c", None), (51, "a", "second"), (90, "a", None)]
+    again = write(job, *records, pair=nearest)
+    assert (again.updated, again.new, again.unchanged) == (0, 0, 3)
+
+
+def test_a_view_has_one_row_of_a_key_and_says_so(server, tcp_job):
+    job = tcp_job(data__table="own_view")
+    server.sql(PARTS.format(schema=schema(job), parted="") + f"; CREATE VIEW {schema(job)}.own_view AS SELECT * FROM {schema(job)}.own_pic")
+
+    def into_view(*records):
+        return write_rows(job, "own_view", {"fullname": str, "p1x": float}, records, "fullname", pair=nearest)
+
+    assert into_view({"fullname": "b", "p1x": 2.0}).updated == 1
+    for records in (({"fullname": "a", "p1x": 1.0},), ({"fullname": "b", "p1x": 2.0}, {"fullname": "b", "p1x": 9.0})):
+        with pytest.raises(ValueError, match="nothing was written"):
+            into_view(*records)
+    assert stands(server, job, "p1x") == [(1,), (2,), (50,)]
