@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib import tasks
-from lib.tasks.contract import Reported, Reviewable
+from lib.tasks.contract import Auditable, Reported, Reviewable
 from lib.tasks.corners import boxes, scoring
 from lib.tasks.corners.labels import boxes_of, point_dict, points
 
@@ -132,6 +132,31 @@ def test_the_least_sure_box_makes_an_answer_unsure(job):
 def test_nearest_is_the_true_box_with_the_most_overlap(job):
     truth = job.truth(row(UPPER, LOWER))
     assert scoring.nearest(truth, answer(found(LOWER + 5)))["row_nb"] == 4
+
+
+def seen(corners, edges):
+    """What the sides' network says at a label: an edge there (`edges` small) or none."""
+    corners = np.asarray(corners, float)
+    return {"label": corners.tolist(), "refined": corners.tolist(), "expected": [0.5] * 4, "edges": [edges] * 4}
+
+
+def test_the_audit_judges_each_box_and_the_worst_makes_the_picture_suspect(job):
+    audit, truth = Auditable.of(job), job.truth(row(UPPER, LOWER + (0, 12)))
+    moved = answer(found(UPPER), found(LOWER))
+    lower = {**seen(LOWER + (0, 12), 6.0), "refined": LOWER.tolist()}
+    suspicion, = audit.label_errors([truth], [moved], [[seen(UPPER, 1.0), lower]])
+    assert suspicion > 1
+    fine, = audit.label_errors([job.truth(row(UPPER, LOWER))], [moved], [[seen(UPPER, 1.0), seen(LOWER, 1.0)]])
+    assert fine < 1
+    missed, = audit.label_errors([job.truth(row(UPPER, LOWER))], [answer(found(UPPER))], [[seen(UPPER, 1.0)]])
+    assert missed > 1
+    assert audit.label_errors([truth], [None], [None]) == [None]
+
+
+def test_the_labellers_bias_is_that_of_all_boxes(job):
+    pairs = [(job.truth(row(UPPER + (0, 2), LOWER + (0, 2))), answer(found(UPPER), found(LOWER)))] * 4
+    usual = np.array(Auditable.of(job).label_bias(*map(list, zip(*pairs, strict=True)))["usual"])
+    assert np.abs(usual).max() == pytest.approx(2 / np.hypot(200, 80), rel=0.01), "eight boxes are enough for a bias"
 
 
 # --- tables and figures

@@ -63,6 +63,16 @@ def test_corrections_become_labels_for_review_once(hub, job):
     assert (again["known"], again["labelled"], again["new"]) == (2, 0, 0) and len(labels(hub, supplier)) == 3
 
 
+def test_a_correction_of_several_boxes_is_counted_and_not_cut_to_one(hub, job):
+    supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
+    both = {**LABEL, "boxes": [LABEL, {**LABEL, "row_nb": 5}]}
+    revisions.save(job, revisions.Change(edit=f"00000000-0000-4000-8000-{next(NUMBERS):012d}", source="D:\\a.jpg", number=2,
+                                         status="accepted", label=both, was=None, who="anna"))
+    found = feedback.corrections(hub, supplier, job, licence="CC0-1.0")
+    assert (found["corrections"], found["several"], found["new"]) == (1, 1, 1)
+    assert [name for name, _, _ in labels(hub, supplier)] == ["b.jpg"]
+
+
 def test_a_picture_the_hub_has_not_needs_a_licence(hub, job):
     supplier = accounts.add(hub, f"s{next(NUMBERS)}{os.getpid()}", ("supplier",))[0]
     found = feedback.corrections(hub, supplier, job)

@@ -908,7 +908,7 @@ def pair(image, number=0, found=None, **values):
     """A stored answer to a picture of two boxes, one below the other; the answer is 6 px off at each corner."""
     true = [quad(300.0, 100.0), quad(300.0, 700.0, rows=5)]
     found = [quad(306.0, 106.0), quad(306.0, 706.0, rows=4)] if found is None else found
-    found = [{**box, "confidence": 0.9, "radius": [12.0] * 4, "cut": False, "refused": None, "rows_run": "horizontal"} for box in found]
+    found = [{**box, "confidence": 0.9 - at / 5, "radius": [12.0] * 4, "cut": False, "refused": None, "rows_run": "horizontal"} for at, box in enumerate(found)]
     truth = {**true[0], "boxes_nb": 2, "boxes": true, "size": list(SIZE)}
     return item(image, number, truth=truth, answer={**found[0], "boxes_nb": len(found), "boxes": found}, **values)
 
@@ -932,6 +932,8 @@ def test_each_of_several_boxes_is_chosen_corrected_added_and_removed(hosted):
     page.wait_for_timeout(100)   # the handles follow with the next frame
     assert middles(page)[0] == pytest.approx(place(300, 700), abs=1)
     assert page.get_by_title("row_nb 5", exact=True).get_attribute("aria-pressed") == "true"
+    facts = dict(zip(page.locator(".facts span").all_inner_texts(), page.locator(".facts b").all_inner_texts(), strict=True))
+    assert facts["boxes"] == "label 2, model 2" and facts["confidence"] == "70 %", "that of the chosen box"
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowLeft")   # one pixel
     page.keyboard.press("Escape")

@@ -8,19 +8,22 @@ from pathlib import Path
 from lib.hub.intake import sources, submission
 from lib.serving import image_list
 from lib.storage import revisions
-from lib.tasks.contract import Reviewable, Served
+from lib.tasks.contract import Located, Reviewable, Served
 
 
 def corrections(hub, account, job, licence=""):
     """Hand the viewer's accepted corrections of a job in, and return what came of them as counts.
 
     A picture that the hub has gets its new label; one that it has not is submitted with it, for which a licence is
-    needed. Handed in again, nothing changes. The person is a reviewer, or supplier of their own pictures.
+    needed. Handed in again, nothing changes. The person is a reviewer, or supplier of their own pictures. The hub keeps one
+    label of a picture: corrections of several boxes are left out, and counted as `several`.
     """
     pictures = {row["source"]: row for row in _rows(job.folder / "labels.csv")}
     changed = {source: revision for source, revision in revisions.latest(job, decided=True).items()
                if revision.status == "accepted" and source in pictures}
-    found = {"corrections": len(changed), "labelled": 0, "known": 0}
+    several = [source for source, revision in changed.items() if len(Located.of(job).labels_of(revision.label)) > 1]
+    changed = {source: revision for source, revision in changed.items() if source not in several}
+    found = {"corrections": len(changed), "labelled": 0, "known": 0} | ({"several": len(several)} if several else {})
     missing = []
     for source, revision in sorted(changed.items()):
         row = pictures[source]

@@ -124,7 +124,8 @@ export class Side {
   showFacts(item) {
     this.facts.replaceChildren();
     if (!item) return;
-    const { about, labels, list } = this.view, { answer } = item;
+    const { about, labels, list, quads } = this.view, answer = quads.answered(item);   // of several boxes, to the chosen one
+    const [marked, found] = [quads.all.length, labels.boxesOf(item.answer).length];
     const fact = (name, value, className = "") => this.facts.append(make("span", "", name), make("b", className, value));
     if (item.suspect) fact("audit", "suspect label", "doubt");
     if (item.unanswered) fact("answer", "none: the run did not verify this picture");
@@ -137,6 +138,8 @@ export class Side {
       fact(name.replace(/_/g, " "), short(value) + (other === undefined ? "" : ` / ${short(other)}`) + (main ? `  (rank ${list.at + 1})` : ""), main ? "main" : "");
     }
     if (item.other) fact("other run", item.apart == null ? "–" : `${short(item.apart)} apart`, "other");
+    if (quads.several && Math.max(marked, found) > 1) fact("boxes", `label ${marked}, model ${found}`, marked === found ? "" : "doubt");
+    if (answer.cut) fact("model says", "cut by the picture's frame", "doubt");
     if (answer.confidence != null) fact("confidence", `${Math.round(100 * answer.confidence)} %`);
     if (answer.radius) fact("radius", `${answer.radius.map((each) => each.toFixed(0)).join(" ")} px`);
     const name = item.suspect != null ? "suspicion" : labels.points.length ? "label / radius" : "surprise";
