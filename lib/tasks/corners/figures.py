@@ -10,7 +10,7 @@ CORNERS = ("TL", "TR", "BR", "BL")   # in the order of a label
 
 
 def draw(ax, answer, color):
-    """The frames and the rows of all boxes, on axes that show their picture; of labels the names of their corners too.
+    """The frames and the rows of all boxes, on axes that show their picture; of a label of one box the names of its corners too.
 
     Several boxes are numbered in reading order. A box that the picture's frame cuts is dashed.
     """
@@ -25,7 +25,7 @@ def _draw_box(ax, box, color, number):
     style = {"ls": "--"} if box.get("cut") else {}
     ax.plot(*np.vstack([corners, corners[:1]]).T, color=color, lw=3 if first else 1.2, **style)
     inward = np.sign(corners.mean(0) - corners) * (9, -9)   # points, y upwards
-    for name, corner, shift in zip(CORNERS if first else (), corners, inward, strict=first):
+    for name, corner, shift in zip(CORNERS if first and not number else (), corners, inward, strict=False):
         ax.annotate(name, corner, shift, textcoords="offset points", color=color, ha="center", va="center", fontsize=7)
     rows = [f"{box['row_nb']} rows"] if box.get("row_nb") is not None else []
     words = ": ".join([number] * bool(number) + rows)

@@ -14,10 +14,10 @@ class CornersReported(Reported):
               "worst_px": ("worst corner", "px", "low"), "jaccard": ("overlap with the true box", "Jaccard index", "high"),
               "rows_right": ("row counts right", "share of the pictures", "high"),
               "recall": ("boxes found", "share of the true boxes (IoU from 0.8)", "high"),
-              "precision": ("found boxes that are true", "share of the found boxes (IoU from 0.8)", "high"),
-              "found_error": ("mean corner error of whole boxes found", "% of the diagonal", "low"),
-              "found_rows": ("row counts right of boxes found", "share of the boxes found", "high"),
-              "cut_right": ("told rightly whether the picture cuts them", "share of the boxes found", "high")}
+              "precision": ("found boxes that are right", "share of the found boxes (IoU from 0.8)", "high"),
+              "found_error": ("corner error, boxes found", "% of the diagonal", "low"),
+              "found_rows": ("row counts right, boxes found", "share of the boxes found", "high"),
+              "cut_right": ("cut or whole told rightly", "share of the boxes found", "high")}
 
     def errors(self, truth, answer):
         """The error of each corner; none where the answer has no corners."""
