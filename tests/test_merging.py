@@ -146,6 +146,17 @@ def test_a_row_that_came_after_the_correction_is_a_further_box(walk, two, clean)
     assert of(found) == [box(np.add(UPPER, 1), 7), box(LOWER)]
 
 
+def test_a_box_added_in_the_review_is_not_cut_because_the_row_beside_it_is(walk, two, clean):
+    out = (30, 24, 90, 25, 90, 40, 30, 41)
+    rows = [*two, label(NAME, corners=out) | {"cut": "true"}]
+    walk(rows)
+    revise(walk.job, {**box(out), "boxes": [{**box(out), "cut": True}, box(UPPER)]}, {**box(out), "cut": True})
+    row, = (each for each in walk(rows).table.to_dict("records") if each["source"] == NAME)
+    assert [each["cut"] for each in walk.job.truth(row)["boxes"]] == [False, True]
+    revise(walk.job, {**box(out), "boxes": [{**box(out), "cut": True}, box(np.add(out, (0, -20) * 4))]}, box(out), number=2)
+    assert reasons(walk(rows)) == [(NAME, "corner outside the picture")]
+
+
 def test_a_box_that_a_reviewer_removed_stays_away(walk, two, clean):
     rows = [*two, label(NAME, corners=UPPER), label(NAME, corners=LOWER)]
     walk(rows)

@@ -11,7 +11,7 @@ from lib.data import dataset
 from lib.evaluation import figures
 from lib.imaging import images
 from lib.models import building, saving
-from lib.tasks.contract import Reported
+from lib.tasks.contract import Located, Reported
 from lib.training import loop
 
 SIZE = (320, 240)
@@ -43,6 +43,21 @@ def test_a_sample_is_a_picture_with_its_columns_and_the_same_from_the_same_seed(
     assert content == again and row == same
     assert images.read(content).size == SIZE
     assert set(job.columns) <= set(row)
+
+
+@EACH
+def test_labels_of_one_picture_are_merged_and_told_apart_again(name):
+    located, (picture, row) = Located.of(tasks.job(name)), rows(tasks.job(name), 1)[0]
+    assert len(located.labels_of(row)) == 1
+    if not located.several:
+        with pytest.raises(NotImplementedError, match=name):
+            located.merge([row, row])
+        return
+    other = located.transform_points(row, lambda points: np.asarray(points) / 2 + picture.size)
+    both = located.labels_of(located.merge([other, row]))
+    assert located.overlaps(both, both) == pytest.approx(np.eye(2)) and located.labels_of(located.merge([row])) == located.labels_of(row)
+    assert {tuple(each[column] for column in tasks.job(name).columns) for each in both} \
+        == {tuple(each[column] for column in tasks.job(name).columns) for each in (row, other)}
 
 
 @EACH

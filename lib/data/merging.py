@@ -51,9 +51,13 @@ def corrected(job, rows, revision, first):
 
 
 def _on_row(job, rows, label):
-    """The row whose label this one corrects, with the new label: of several the one that it overlaps with most."""
+    """The row whose label this one corrects, with the new label: of several the one that it overlaps with most.
+
+    What the table says of that row's label besides its columns (that it is cut) is not said of another one.
+    """
     row = rows[0] if len(rows) == 1 else rows[int(Located.of(job).overlaps([label], [row.label for row in rows]).argmax())]
-    return row._replace(label=row.label | label)
+    flags = set(job.params.data.columns) - {"image", "group", *job.columns} if Located.of(job).several else ()
+    return row._replace(label={name: value for name, value in row.label.items() if name not in flags} | label)
 
 
 def _later(job, rows, known):
@@ -74,7 +78,8 @@ def pair(job, labels, others):
     from scipy.optimize import linear_sum_assignment
 
     shared = Located.of(job).overlaps(labels, others)
-    shared[[[equal(job, label, other) for other in others] for label in labels]] = 2.0   # these before all others
+    same = np.array([[equal(job, label, other) for other in others] for label in labels], bool).reshape(shared.shape)
+    shared[same] = 2.0   # before all others
     found = zip(*linear_sum_assignment(np.where(shared >= TOUCHING, shared, 0.0), maximize=True), strict=True)
     return [(int(i), int(j)) for i, j in found if shared[i, j] >= TOUCHING]
 
