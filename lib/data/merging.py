@@ -8,8 +8,8 @@ import numpy as np
 
 from lib.tasks.contract import Located, RejectedRow
 
-TOUCHING = 0.2 # overlap from which on a label replaces another: a correction may move a box far, its neighbour hardly overlaps
-SAME = 0.5     # overlap (IoU) from which on two labels of a picture are labels of the same thing
+TOUCHING = 0.2   # overlap from which on a label replaces another: a correction may move a box far, its neighbour hardly overlaps
+SAME = 0.5       # overlap (IoU) from which on two labels of a picture are labels of the same thing
 
 
 class TableRow(NamedTuple):
