@@ -44,7 +44,7 @@ lock:                         ## the lock anew, from pyproject.toml
 	@uv="$(UV)"; python="$(PYTHON)"; \
 	case "$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" in \
 		3.11|3.12) fits=1;; *) fits=;; esac; \
-	if [ -z "$$uv" ] && "$$python" -m venv --clear .venv-uv >/dev/null 2>&1 && .venv-uv/bin/python -m pip install -q uv; then \
+	if [ -z "$$uv" ] && "$$python" -m venv --clear .venv-uv >/dev/null 2>&1 && .venv-uv/bin/python -m pip install -q uv 2>/dev/null; then \
 		uv=.venv-uv/bin/uv; \
 	fi; \
 	if [ -n "$$uv" ] && if [ -n "$$fits" ]; then "$$uv" venv -q --clear --python "$$python" .venv; \
