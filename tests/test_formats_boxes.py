@@ -527,3 +527,19 @@ def test_a_csv_of_several_boxes_is_loaded_again_without_a_row_more(of_two, tmp_p
     before = sorted(map(str, tables.read_table(of_two)[1]))
     found = formats.import_labels(of_two, tmp_path / "all.csv").changes
     assert (found.updated, found.new, found.left) == (0, 0, 0) and sorted(map(str, tables.read_table(of_two)[1])) == before
+
+
+@pytest.mark.parametrize("id", [None, 5, [], {}, "b"])
+def test_results_of_a_region_without_a_usable_name_are_those_of_the_picture(id, tmp_path):
+    through("labelstudio", labelled()[:1], tmp_path, scheme("labelstudio"))
+    path = tmp_path / "labels.json"
+    content = json.loads(path.read_text())
+    for region in content[0]["annotations"][0]["result"]:
+        region["id"] = id
+    path.write_text(json.dumps(content))
+    back, = formats.BOXES["labelstudio"].parse(path, scheme("labelstudio"), None)
+    assert back.values == {"row_nb": 3}
+    content[0]["annotations"][0]["result"].append(id)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="not an object|type is missing"):
+        list(formats.BOXES["labelstudio"].parse(path, scheme("labelstudio"), None))

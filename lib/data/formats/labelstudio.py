@@ -98,23 +98,29 @@ def _boxes(name, result, scheme, place):
     """The Labels of a task: each outline, or all keypoints together where there is none."""
     regions = {"polygon": [], "rectangle": [], "keypoint": []}
     values = {}   # by the id of a region; None: those of the whole picture
-    shapes = {region.get("id") for region in result if str(region.get("type")).removesuffix("labels") in regions} - {None}
+    shapes = {_id(region) for region in result if isinstance(region, dict)
+              and str(region.get("type")).removesuffix("labels") in regions} - {None}
     for region in result:
         kind, value = required(region, "type", str, place), required(region, "value", dict, place)
         column = region.get("from_name")
         if kind in WORDS and isinstance(column, str) and column in scheme.values:
             given = value.get(WORDS[kind])
-            owner = region.get("id") if region.get("id") in shapes else None
+            owner = _id(region) if _id(region) in shapes else None
             values.setdefault(owner, {})[column] = given[0] if isinstance(given, list) and len(given) == 1 else given
         elif kind.removesuffix("labels") in regions:
             regions[kind.removesuffix("labels")].append(region)
     outlines = shapes_of_task(regions["polygon"] + regions["rectangle"], _label, scheme)
-    found = [(*_scaled(region, place), region.get("id")) for region in outlines]
+    found = [(*_scaled(region, place), _id(region)) for region in outlines]
     if regions["keypoint"] and not found:
         dots = [_scaled(region, place) for region in regions["keypoint"]]
         found = [(four_corners([tuple(point) for points, _ in dots for point in points], place), dots[0][1], None)]
     for corners, sides, region in found:
         yield Label(name, sides, corners, {**values.get(None, {}), **values.get(region, {})}, place=place)
+
+
+def _id(region):
+    """The name by which the results of one region belong together; None where it has none."""
+    return region["id"] if isinstance(region.get("id"), str) else None
 
 
 def _scaled(region, place):
