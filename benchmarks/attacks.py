@@ -3,8 +3,8 @@
     python -m benchmarks.attacks api [--only NAME …] [--seconds 6] [--attackers 1 4]
     python -m benchmarks.attacks hub
 
-For each attack: the longest delay of /v2/health/live (the hub: /v1/me) and of a good picture, alone and beside so many
-attackers, each a process that repeats its request. `--url` tests a server that runs already (with `--token`, the hub).
+For each attack: the longest delay of /v2/health/live and of a good picture, alone and beside so many attackers, each a
+process that repeats its request. Of the hub it is that of /v1/me without a token, a 401 that the event loop tells alone. `--url` tests a server that runs already (with `--token`, the hub).
 Results are added to outputs/benchmarks/attacks.json.
 """
 
@@ -258,7 +258,7 @@ def beside(url, attack, count, seconds, live, picture, token=""):
 
 def measure(url, attacks, seconds, counts, hub="", attacker=""):
     """Lines of figures for each attack; `hub` and `attacker` are the tokens of the hub's good supplier and of the other."""
-    live = ("/v1/me", None, bearer(hub)) if hub else ("/v2/health/live",)
+    live = ("/v1/me",) if hub else ("/v2/health/live",)
     picture = good(url, hub)
     alone = waited(url, seconds, live, picture)
     print("alone", alone, flush=True)
