@@ -224,7 +224,7 @@ def ours(head, count, hole):
     """The shipped weights; or, with a `count`, fine-tuned on so many labels of other holes than `hole`."""
     from lib.serving import prediction
 
-    return prediction.load(exported(head, count, hole), threads=2).answer
+    return prediction.load(exported(head, count, hole), threads=2, golden=False).answer
 
 
 def exported(head, count=0, hole=None):
@@ -232,9 +232,9 @@ def exported(head, count=0, hole=None):
     from lib.models import building
     from lib.training import export, loop
 
-    name, _, small = head.partition("-")
-    job = tasks.job("corners", overrides={**PLAIN, **(SMALL if small else {}), "corners.head": name,
-                                          **(TUNING if count else {})})
+    name, *others = head.split("-")
+    job = tasks.job("corners", overrides={**PLAIN, **(SMALL if "192" in others else {}), "corners.head": name,
+                                          "corners.boxes": "one" if "one" in others else "all", **(TUNING if count else {})})
     folder = FOLDER / "corners" / f"{head}-{count or 'shipped'}-{hole if count else ''}-{_shipped()}"
     if not (folder / "export" / "export.json").is_file():
         networks = {}
@@ -275,7 +275,8 @@ def _few(job, count, hole):
 
 METHODS = {"constant": constant, "classic": classic, "original": original, "heatmap": partial(ours, "heatmap", 0),
            "cascade": partial(ours, "cascade", 0), "heatmap-192": partial(ours, "heatmap-192", 0),
-           "cascade-192": partial(ours, "cascade-192", 0),
+           "cascade-192": partial(ours, "cascade-192", 0), "heatmap-one": partial(ours, "heatmap-one", 0),
+           "cascade-one": partial(ours, "cascade-one", 0),
            **{f"cascade+{count}": partial(ours, "cascade", count) for count in LABELS}}
 
 
@@ -337,7 +338,11 @@ def line(answer, group, shown):
     took = 1000 * (time.perf_counter() - began)
     result = {"group": group, "ms": took, "whole": shown["corners"] is not None,
               "refused": found.get("refused"), "confidence": found.get("confidence"), "radius": found.get("radius")}
-    if result["whole"]:
+    if result["whole"] and found.get("p1x") is None:   # no box was found where there is one: as far off as the box is large
+        truth = shown["corners"]
+        result |= {"px": [geometry.diagonal(truth)] * 4, "diagonal": geometry.diagonal(truth), "jaccard": 0.0, "rows_right": 0.0,
+                   "radius": [0.0] * 4}
+    elif result["whole"]:
         truth = shown["corners"]
         result |= {"px": geometry.errors(truth, corners.points(found)).tolist(), "diagonal": geometry.diagonal(truth),
                    "jaccard": geometry.jaccard(truth, corners.points(found))}

@@ -1,6 +1,7 @@
 """One folder a run: its params, networks, figures, numbers and notebooks; mirrored to the tracker (MLflow)."""
 
 import datetime
+import functools
 import hashlib
 import json
 import logging
@@ -62,6 +63,10 @@ class Run:
         return table
 
 
+# Settings that were added later, with the values that train as was done before them: runs from before stay the same ones.
+LATER = {"data.several": 0.0, "data.columns.cut": "cut", "{task}.boxes": "one"}
+
+
 def fingerprint(job, *facts):
     """Sixteen letters that change when the settings which training depends on, or the facts, change."""
     aside = ("verify", "viewer", "api", "tracking", "hub", "compute", "search")
@@ -69,6 +74,11 @@ def fingerprint(job, *facts):
     for name in ("reuse", "keep_every"):
         settings["training"].pop(name, None)
     settings["data"].pop("workers")
+    for dotted, value in LATER.items():
+        *groups, name = dotted.format(task=job.name).split(".")
+        group = functools.reduce(lambda at, key: at.get(key, {}), groups, settings)
+        if group.get(name) == value:
+            del group[name]
     text = json.dumps([job.name, settings, facts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -93,7 +93,7 @@ def pretrain(task, overrides=None):
         pack(network, job.weights_file(part))
     path, size = job.weights_folder / "calibration.json", "{}x{}".format(*job.input_size)
     known = files.read_json(path) if path.is_file() else {}
-    files.write_json(path, {**known, size: job.fit_calibration(networks)})
+    files.write_json(path, {**known, size: {**known.get(size, {}), **job.fit_calibration(networks)}})
     files.write_json(job.weights_folder / "made.json", {"settings": job.params.plain(), "seed": job.pretraining_seed, "history": history,
                                              "versions": _versions()})
 

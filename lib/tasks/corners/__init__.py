@@ -8,7 +8,7 @@ import numpy as np
 from lib.common import config
 from lib.imaging import geometry, images
 from lib.tasks.contract import Metric, RejectedRow, Task
-from lib.tasks.corners import boxes, crops, figures, network, refinement, scoring
+from lib.tasks.corners import boxes, crops, figures, finder, finding, network, refinement, scoring
 from lib.tasks.corners.confidence import judge
 from lib.tasks.corners.labels import (
     NUMBERS,
@@ -46,7 +46,7 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
     question = "Where is the core box, and how many rows of core does it hold?"
     primary_metric = Metric("error", best="low")
     setting_checks = {"corners.predictor_mode": config.one_of(8, 9), "corners.edge": config.one_of("outer", "inner"),
-                      "corners.head": config.one_of("dense", "heatmap", "cascade")}
+                      "corners.head": config.one_of("dense", "heatmap", "cascade"), "corners.boxes": config.one_of("one", "all")}
 
     @property
     def counts(self):
@@ -106,8 +106,8 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
 
     @property
     def networks(self):
-        coarse = {"coarse": Coarse(self)}
-        return {**coarse, "sides": Sides(self)} if self.params.corners.head == "cascade" else coarse
+        return {"coarse": Coarse(self), **({"sides": Sides(self)} if self.params.corners.head == "cascade" else {}),
+                **({"finder": finder.Finder(self)} if finder.is_used(self) else {})}
 
     def frame(self, size):
         """The Frame of a picture of (width, height) in the coarse network's input."""
@@ -137,9 +137,13 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
     def answer(self, predict, picture):
         """The boxes of a picture, as boxes.answer_of: corners and `radius` (px a corner) in pixels of the upright original.
 
-        The coarse network looks at the whole picture (in doubt also at its mirror images), then at the box alone;
-        the sides' network corrects the four sides twice, in strips of the full picture; corners are where they meet.
+        The finder looks at the whole picture for all boxes, or the coarse network (in doubt also at its mirror images) for
+        one. The coarse network looks at each box alone; the sides' network corrects its four sides twice, in strips of the
+        full picture; corners are where they meet.
         """
+        if finder.is_used(self):
+            found, kinds = finding.find(predict, picture, self.input_size)
+            return boxes.answer_of(boxes.judged(found, kinds, picture.size, self.calibration(), self.counts), self.counts)
         if self.params.corners.head == "dense":
             output = refinement.only(predict["coarse"](self.prepare(picture)[None]))["output"]
             box = {**self.decode(output, picture.size), **dict.fromkeys(boxes.MEMBERS), "cut": False}

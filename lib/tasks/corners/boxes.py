@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from lib.tasks.corners.labels import NUMBERS, points
+from lib.tasks.corners.confidence import judge_box
+from lib.tasks.corners.labels import NUMBERS, point_dict, points
 
 MOST = 12                # boxes of one picture that are told
+LISTED = 0.1             # confidence from which a box is told at all
+BESIDE = 0.5             # … as a part of the most confident box's
 MEMBERS = ("rows_run", "confidence", "radius", "cut", "refused")   # of a box, besides its corners and row_nb
 
 
@@ -19,6 +22,18 @@ def answer_of(boxes, counts=True):
     whole = [box for box in boxes if not box["refused"] and not box["cut"]]
     chosen = max(whole, key=_confidence) if whole else boxes[0] if boxes else _none(counts)
     return {**chosen, "boxes_nb": len(boxes), "boxes": boxes}
+
+
+def judged(found, kinds, size, numbers, counts=True):
+    """The boxes of an answer for what was found (finding.Found), in pixels of a picture of (width, height)."""
+    boxes = []
+    for each in found:
+        rows = {"row_nb": 1 + int((each.rows > 0.5).sum())} if counts else {}
+        box = {**point_dict(each.corners), **rows, "rows_run": "vertical" if each.upright > 0.5 else "horizontal",
+               **judge_box(each, kinds, size, numbers)}
+        boxes.append(box)
+    best = max((box["confidence"] for box in boxes), default=0.0)
+    return [box for box in boxes if box["confidence"] >= max(LISTED, BESIDE * best)]
 
 
 def reading_order(boxes):

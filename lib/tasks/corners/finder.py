@@ -12,9 +12,10 @@ from lib.tasks.contract import Network
 from lib.tasks.corners import augmentation, crops
 from lib.tasks.corners.boxes import MOST
 from lib.tasks.corners.confidence import KINDS
-from lib.tasks.corners.labels import points
-from lib.tasks.corners.pretraining import load_shipped
+from lib.tasks.corners.labels import boxes_of, points
+from lib.tasks.corners.shipped import load_shipped
 
+INPUT = 288, 216         # (width, height) of the input, whatever that of the coarse network is
 # A cell's numbers: logit that a box has its middle here, offsets to its corners (parts of the input), log of their
 # expected error (parts of the diagonal), logits that it is cut and that its rows stand upright.
 MIDDLE, CORNERS, DOUBT, CUT, UPRIGHT, CELL = 0, slice(1, 9), 9, 10, 11, 12
@@ -22,13 +23,19 @@ MIDDLE, CORNERS, DOUBT, CUT, UPRIGHT, CELL = 0, slice(1, 9), 9, 10, 11, 12
 # and 1 where there is a box.
 BOX = 17
 SPREAD = 0.16            # of a box's sides: the standard deviation of its middle in the target
+RUNS = {"horizontal": 0, "vertical": 1}
 OUTSIDE = 0.003          # of the picture: a corner farther outside than this is cut off
+
+
+def is_used(job):
+    """Whether every box is looked for. The dense head knows of one, and so do exports from before there was a finder."""
+    return job.params.corners.head != "dense" and job.params.corners.get("boxes", "one") == "all"
 
 
 class Finder(Network):
     """All boxes of the whole picture."""
 
-    backbone = ""
+    input_size, backbone = INPUT, ""
 
     @property
     def cached_size(self):
@@ -61,7 +68,7 @@ class Finder(Network):
 
     def target(self, quads, window, row, kind="box"):
         """The target for quadrilaterals (n, 4, 2) and the corners (2, 2) of what is seen of the picture, as parts of the input."""
-        told = np.array([[each.get("cut", -1), each.get("upright", -1)] for each in row.get("boxes") or [row]], float)
+        told = [(each.get("cut", -1), RUNS.get(each.get("rows_run"), -1)) for each in boxes_of(row)]
         boxes = np.zeros((MOST, BOX), np.float32)
         for at, (corners, (cut, upright)) in enumerate(list(zip(quads, told, strict=True))[:MOST]):
             if np.isfinite(corners).all():
@@ -74,7 +81,7 @@ class Finder(Network):
 
 def quadrilaterals(row):
     """The corners (n, 4, 2) of all boxes of a row."""
-    return np.array([points(each) for each in row.get("boxes") or [row]])
+    return np.array([points(each) for each in boxes_of(row)])
 
 
 def box_target(corners, window, cut=-1, upright=-1):

@@ -8,7 +8,7 @@ from lib.tasks.contract import Network
 from lib.tasks.corners import augmentation, crops
 from lib.tasks.corners.confidence import KINDS
 from lib.tasks.corners.labels import ROWS, points
-from lib.tasks.corners.pretraining import load_shipped
+from lib.tasks.corners.shipped import load_shipped
 
 DENSE_ROWS = 10          # the number of rows that is 1.0 in the output of the dense head, which counts no further
 

@@ -6,13 +6,14 @@ from tqdm.auto import tqdm
 from lib.common import config
 from lib.imaging import geometry, images
 from lib.tasks.contract import Pretrained
-from lib.tasks.corners import confidence, labels, refinement
+from lib.tasks.corners import confidence, finder, finding, labels, matching, refinement
 
 # (width, height) of the drawn pictures and how often; most are small, some large, so that strips are also seen sharp.
 SIZES = {(640, 480): 0.34, (960, 720): 0.18, (960, 440): 0.12, (480, 640): 0.1, (720, 960): 0.05, (640, 640): 0.06,
          (1280, 960): 0.1, (1280, 580): 0.05}
 SEED = 1_000_000         # of the first drawn training picture
-CALIBRATION = 40_000_000, 1000   # seed and number of those that confidence and radius are fitted on
+CALIBRATION = 40_000_000, 600    # seed and number of those that confidence and radius of one box are fitted on
+CALIBRATION_OF_ALL = 41_000_000, 400   # … of every box
 
 
 class CornersPretrained(Pretrained):
@@ -23,10 +24,10 @@ class CornersPretrained(Pretrained):
 
     def weights_file(self, name):
         width, height = self.task.input_size
-        return self.weights_folder / (f"{name}.npz" if name == "sides" else f"{name}-{width}x{height}.npz")
+        return self.weights_folder / (f"{name}.npz" if name in ("sides", "finder") else f"{name}-{width}x{height}.npz")
 
     def pretraining_example(self, seed):
-        scene = drawn(seed)
+        scene = drawn_wide(seed) if finder.is_used(self.task) and seed % 2 else drawn(seed)
         row = row_of(scene, self.task.params.corners.edge, f"drawn-{seed}")
         return images.Picture(scene.pixels, scene.pixels.shape[1::-1]), row
 
@@ -41,31 +42,8 @@ class CornersPretrained(Pretrained):
         """The numbers that turn signs of doubt into radius, confidence and refusal; those of another size where it has none."""
         known = confidence.shipped()
         numbers = known.get("{}x{}".format(*self.task.input_size), next(iter(known.values()), {}))
-        return numbers.get(self.task.params.corners.head)
-
-
-def load_shipped(task, name, network):
-    """Set the shipped weights of a network where `model.weights` is "shipped"; returns whether they were set.
-
-    ValueError where they were made for another network. Batch normalisation is frozen: a handful of pictures would
-    ruin its statistics.
-    """
-    if task.params.model.weights != "shipped":
-        return False
-    path, weights = task.weights_file(name), []
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as arrays:
-            weights = [arrays[f"w{at}"].astype(np.float32) for at in range(len(arrays.files))]
-    if [each.shape for each in weights] != [tuple(each.shape) for each in network.weights]:
-        sizes = ", ".join(sorted(each.stem.partition("-")[2] for each in task.weights_folder.glob("coarse-*.npz")))
-        raise ValueError(f"the shipped weights of {name} are of another network than model.backbone="
-                         f"{task.params.model.backbone!r} at {task.input_size[0]}x{task.input_size[1]} px; there are some "
-                         f"for {sizes}: set the backbone and size of one, or model.weights=none to train from scratch")
-    network.set_weights(weights)
-    for layer in network.layers:
-        if type(layer).__name__ == "BatchNormalization":
-            layer.trainable = False
-    return True
+        head, boxes = self.task.params.corners.head, self.task.params.corners.get("boxes")   # None: an export of old
+        return numbers.get(f"{boxes} {head}", numbers.get(head))
 
 
 def drawn(seed, shifted=False, sizes=SIZES):
@@ -76,29 +54,75 @@ def drawn(seed, shifted=False, sizes=SIZES):
     return coreboxes.draw(seed, size=size, shifted=shifted)
 
 
+def drawn_wide(seed, shifted=False, sizes=SIZES):
+    """The scene of a seed with any number of boxes, in one of the sizes."""
+    from lib.synthetic import coreboxes
+
+    size = list(sizes)[np.random.default_rng(seed).choice(len(sizes), p=list(sizes.values()))]
+    return coreboxes.draw_wide(seed, size=size, shifted=shifted)
+
+
 def row_of(scene, edge, name):
-    """A scene's label as a row of training: its corners NaN where there is no box."""
+    """A scene's label as a row of training, with all its boxes: its corners NaN where there is no box."""
     height, width = scene.pixels.shape[:2]
+    boxes = [{**labels.row_of(getattr(box, edge), box.row_nb), "cut": box.cut, "rows_run": box.rows_run} for box in scene.boxes]
     return {"image": name, "width": width, "height": height, "kind": scene.kind,
-            **labels.row_of(getattr(scene, edge), scene.row_nb)}
+            **labels.row_of(getattr(scene, edge), scene.row_nb), "boxes": boxes}
 
 
 def calibrate(job, networks):
-    """The numbers of `calibration.json` for the heads that these networks serve, from newly drawn pictures."""
-    seed, count = CALIBRATION
+    """The numbers of `calibration.json` for the heads that these networks serve, from newly drawn pictures.
+
+    They go by which boxes are looked for and the head; a head alone is for exports from before there was a finder. Those
+    of "all" come from pictures of any number of boxes, half of them of the world that
+    training never shows.
+    """
     parts = {part: _function(network) for part, network in networks.items()}
-    heads = {head: _with_head(job, head) for head in ("heatmap", "cascade") if head != "cascade" or "sides" in parts}
-    lines = {head: [] for head in heads}
-    for at in tqdm(range(count), desc="calibrate", unit="picture"):
-        scene = drawn(seed + at)
-        for head, this in heads.items():
-            lines[head].append(_seen(this, {part: parts[part] for part in this.networks}, scene))
-    return {head: confidence.calibration(*map(np.array, zip(*seen, strict=True))) for head, seen in lines.items()}
+    heads = [head for head in ("heatmap", "cascade") if head != "cascade" or "sides" in parts]
+    found = {f"one {head}": _calibrate_one(_with_head(job, head, "one"), parts) for head in heads}
+    if "finder" in parts:
+        found |= {f"all {head}": _calibrate_all(_with_head(job, head, "all"), parts) for head in heads}
+    return found
 
 
-def _with_head(job, head):
+def _calibrate_one(job, parts):
+    """Of pictures of one box, whatever lies beside it."""
+    seed, count = CALIBRATION
+    lines = [_seen(job, {part: parts[part] for part in job.networks}, drawn(seed + at))
+             for at in tqdm(range(count), desc=f"calibrate {job.params.corners.head}, one box", unit="picture")]
+    return confidence.calibration(*map(np.array, zip(*lines, strict=True)))
+
+
+def _calibrate_all(job, parts):
+    """Of pictures of any number of boxes."""
+    from lib.synthetic import coreboxes
+
+    seed, count = CALIBRATION_OF_ALL
+    boxes = []
+    for at in tqdm(range(count), desc=f"calibrate {job.params.corners.head}, all boxes", unit="picture"):
+        scene = coreboxes.draw_wide(seed + at, size=((640, 480), (480, 640), (960, 720))[at % 3], shifted=at % 2 == 1)
+        boxes += _compared({part: parts[part] for part in job.networks}, scene, job.input_size)
+    return confidence.calibration_of_boxes(*map(np.array, zip(*boxes, strict=True)))
+
+
+def _compared(parts, scene, size):
+    """For each box found in a scene: signs (4, s), errors (4,; NaN where it is cut or no box), evidence (e,), and whether it is right."""
+    picture = images.Picture(scene.pixels, scene.pixels.shape[1::-1])
+    found = finding.find(parts, picture, size)[0]
+    pairs = matching.match([box.outer for box in scene.boxes], [each.corners for each in found], picture.size, confidence.OVERLAP)
+    of = {j: i for i, j, _ in pairs}
+    lines = []
+    for at, each in enumerate(found):
+        true = scene.boxes[of[at]] if at in of else None
+        known = true is not None and not true.cut
+        errors = geometry.errors(true.outer, each.corners) / geometry.diagonal(true.outer) if known else np.full(4, np.nan)
+        lines.append((each.signs, errors, each.evidence, true is not None))
+    return lines
+
+
+def _with_head(job, head, boxes):
     settings = job.params.plain()
-    settings[job.name]["head"] = head
+    settings[job.name] |= {"head": head, "boxes": boxes}
     return type(job)(config.Params(settings), job.profile)
 
 

@@ -75,11 +75,24 @@ class Search:
         best = min(map(self._refined, parallelogram_completions(found.corners)), key=Refined.uncertainty)
         return best if best.uncertainty() < LESS_BY * found.uncertainty() else found
 
-    def _refined(self, guess):
+    def alone(self):
+        """The Refined corners of the one box that the coarse network finds in the whole picture."""
+        shown = images.place(self.pictures[0], self.frame)
+        return self._refined(self._decoded(decoding.average_views(self.networks["coarse"](shown[None]))))
+
+    def closer(self, guess, still=(False,) * 4):
+        """The Refined corners of one of several boxes; sides that are `still` are not looked at, being outside the picture.
+
+        A corner is tried where the other three would have it, where the result is uncertain.
+        """
+        found = self._refined(guess, still)
+        return found if any(still) else self._most_certain(found)
+
+    def _refined(self, guess, still=(False,) * 4):
         """The Refined corners that a guess leads to, by the second pass and the sides."""
         second_pass, second_output = self._second_pass(guess)
         sides = self.networks.get("sides")
-        refined = refine(sides, self.pictures, second_pass) if sides else (second_pass, np.zeros(4))
+        refined = refine(sides, self.pictures, second_pass, still) if sides else (second_pass, np.zeros(4))
         return Refined(guess, second_pass, second_output, *refined)
 
     def _second_pass(self, corners):
@@ -108,11 +121,11 @@ def parallelogram_completions(corners):
         yield guess
 
 
-def refine(network, pictures, corners):
+def refine(network, pictures, corners, still=(False,) * 4):
     """The corners where the four refined sides meet, and the expected error of each, in pixels.
 
     Two passes, the second in narrower strips, each cropped from its own of the two `pictures`. A corner that would leave
-    its strip stays where it is.
+    its strip stays where it is, and so do sides that are `still`.
     """
     expected = np.zeros(4)
     for picture, half in zip(pictures, crops.HALVES, strict=True):
@@ -121,6 +134,7 @@ def refine(network, pictures, corners):
         matrices = [crops.side(*each, half, crops.STRIP, crops.STRIP_MARGIN) for each in ends]
         batch = np.stack([warping.crop(picture, matrix, crops.STRIP) for matrix in matrices])
         lines = network(batch)["line"].astype(float)
+        lines[np.array(still), :2] = 0
         sides = [_moved(start, end, line[:2] * half) for (start, end), line in zip(ends, lines, strict=True)]
         met = np.array([geometry.intersect(sides[at - 1], sides[at]) for at in range(4)])
         good = np.isfinite(met).all(1) & (geometry.errors(corners, np.nan_to_num(met)) < 3 * half)

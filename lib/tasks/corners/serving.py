@@ -2,7 +2,7 @@
 
 from lib.tasks.contract import Outline, Served
 from lib.tasks.corners.boxes import MOST
-from lib.tasks.corners.confidence import REFUSALS
+from lib.tasks.corners.confidence import CODES
 from lib.tasks.corners.labels import NUMBERS, ROWS, points
 
 PIXELS = {"type": ["number", "null"], "description": "pixels of the upright photograph; outside it where a box is cut"}
@@ -31,7 +31,7 @@ class CornersServed(Served):
                "radius": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 4, "maxItems": 4,
                           "description": "how far each corner may be off, in pixels"},
                "cut": {"type": "boolean", "description": "the box is only partly in the picture"},
-               "refused": {"enum": [*REFUSALS.values(), None], "description": "why the box is not to be trusted"}}
+               "refused": {"enum": [*CODES, None], "description": "why the box is not to be trusted"}}
         always = [name for name in box if name != "row_nb"]
         return {**box, "boxes_nb": {"type": "integer", "minimum": 0, "maximum": MOST, "description": "boxes in the picture"},
                 "boxes": {"type": "array", "maxItems": MOST, "description": "every box, in reading order; with boxes=all alone",
