@@ -50,6 +50,16 @@ def test_a_frame_in_a_frame_is_one_box():
     assert finding.same(TWO[0], half)
 
 
+def test_the_finders_output_alone_is_read_as_boxes_of_the_picture():
+    output = {"cells": cells(TWO), "kind": np.full(5, 0.2)}
+    answer = job().decode(output, (640, 480))
+    where = crops.frame((640, 480), finder.INPUT)
+    assert answer["boxes_nb"] == 2
+    for told, quad in zip(answer["boxes"], TWO, strict=True):
+        np.testing.assert_allclose(corners.points(told), where.back(quad * finder.INPUT), atol=8)
+    assert job().decode({"cells": cells(())}, (640, 480))["refused"] == "no_box"
+
+
 def test_no_middle_is_no_box():
     assert finding.candidates(cells(())) == []
 

@@ -123,7 +123,9 @@ class Corners(Task, CornersServed, CornersReviewable, CornersAuditable, CornersR
         return self.networks["coarse"].target(corners, row)
 
     def decode(self, output, size):
-        """Corners, and the rows in mode 9, from the coarse output for a picture of (width, height)."""
+        """Corners, and the rows in mode 9, from the coarse output for a picture of (width, height); of the finder's, all boxes."""
+        if isinstance(output, dict) and "cells" in output:
+            return finding.decode(output, size)
         if self.params.corners.head == "dense":
             output = np.asarray(output, float)
             output = {"corners": output[:8].reshape(4, 2), "rows": output[8:]}

@@ -7,7 +7,8 @@ import numpy as np
 
 from lib.imaging import geometry, images
 from lib.tasks.corners import crops, decoding, finder, refinement
-from lib.tasks.corners.boxes import MOST
+from lib.tasks.corners.boxes import MOST, answer_of
+from lib.tasks.corners.labels import point_dict
 
 LEAST = 0.06             # chance of a middle from which its box is looked at
 LIKELY, VAGUE = 0.8, 0.02  # chance, and expected error of the corners, from which on mirrored views are looked at too
@@ -85,6 +86,14 @@ def overlap(corners, other):
     if not (geometry.is_convex(corners) and geometry.is_convex(other)):
         return 0.0
     return max(0.0, geometry.area(geometry.clip(corners, other)))
+
+
+def decode(output, size):
+    """The answer that the finder's output alone gives for a picture of (width, height), before a closer look at the boxes."""
+    frame = crops.frame(size, finder.INPUT)
+    return answer_of([{**point_dict(geometry.order(frame.back(each.corners * finder.INPUT))), "refused": None, "radius": None,
+                       "rows_run": "vertical" if each.upright > 0.5 else "horizontal", "confidence": each.chance, "cut": each.cut > 0.5}
+                      for each in candidates(output["cells"]) if each.chance > KEPT], counts=False)
 
 
 def find(networks, picture, size):
