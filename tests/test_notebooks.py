@@ -242,7 +242,7 @@ def test_the_viewer_is_worked_with_in_jupyterlab(home, lab, browser, monkeypatch
     by = np.array([revision.label["p1x"] - truth["p1x"], revision.label["p1y"] - truth["p1y"] - 1])
     assert by[0] > 3 and by[1] == pytest.approx(2 * by[0], abs=0.5) and revision.who == "anna"
     assert revision.status == "edited", "it was not accepted"
-    truth = {name: truth[name] for name in ("row_nb", *(f"p{n}{c}" for n in (1, 2, 3, 4) for c in "xy"))}
+    truth = {name: truth[name] for name in truth if name == "row_nb" or name[0] == "p"}
     assert {name: revision.label[name] for name in truth if name[:2] != "p1"} == pytest.approx(
         {name: value for name, value in truth.items() if name[:2] != "p1"})
 
